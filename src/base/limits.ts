@@ -1,0 +1,104 @@
+// Every bound of the system, with its reason. A peer, file or flag that exceeds one is refused with a typed error
+// at the border, before the bytes are used for anything.
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+// ---- Data shapes -------------------------------------------------------------------------------------------
+
+/** Unit of encryption and of range reads: large enough that per-call costs vanish, small enough to seek. */
+export const CELL_LENGTH: number = 64 * KIB;
+/** AES-256-GCM tag at the end of each encrypted cell. */
+export const TAG_LENGTH = 16;
+/** Verified-range grain: BLAKE3 groups of 16 chunks; the outboard tree then costs 0.4 % of a piece. */
+export const GROUP_LENGTH: number = 16 * KIB;
+/** Unit of audit: a BLAKE3 chunk. */
+export const LEAF_LENGTH: number = KIB;
+/** Tail cells are multiples of this, so that the SIMD kernel needs no byte-wise tail. */
+export const CELL_ALIGNMENT = 64;
+/** Default segment: 256 cells. Two in flight at 3 of 7 stay under 80 MiB. */
+export const SEGMENT_CELLS_DEFAULT = 256;
+/** 1 MiB to 64 MiB of cells. */
+export const SEGMENT_CELLS_MIN = 16;
+export const SEGMENT_CELLS_MAX = 1024;
+/** GF(2^8) has 255 non-zero elements; a code word has at most as many symbols. */
+export const CODE_PIECES_MAX = 255;
+/** A piece of the largest segment stored as whole copies (k = 1), plus the alignment of a tail cell. */
+export const PIECE_LENGTH_MAX: number = SEGMENT_CELLS_MAX * CELL_LENGTH + CELL_LENGTH;
+
+// ---- Records -----------------------------------------------------------------------------------------------
+
+/** Nesting of canonical records; ours need 6. */
+export const CBOR_DEPTH_MAX = 16;
+/** Items (array elements, map entries) in one record: bounds the objects that a decoder can be made to build. */
+export const CBOR_ITEMS_MAX = 262_144;
+/** Segments described by one manifest page: at n = 50 a page stays under 2 MiB. */
+export const PAGE_SEGMENTS_MAX = 128;
+/** Pages of one manifest: 65,536 pages of 128 segments of 16 MiB are 128 TiB. */
+export const MANIFEST_PAGES_MAX = 65_536;
+/** Encoded manifest root or page. */
+export const MANIFEST_LENGTH_MAX: number = 4 * MIB;
+/** Members of an epoch record. */
+export const MEMBERS_MAX = 4096;
+/** Encoded epoch record: 4096 members at 350 bytes. */
+export const EPOCH_RECORD_LENGTH_MAX: number = 2 * MIB;
+/** Signed records of the DHT. libp2p's own cap on a DHT message is larger. */
+export const DHT_RECORD_LENGTH_MAX: number = 4 * KIB;
+/** Addresses in a node record. */
+export const ADDRESSES_MAX = 16;
+/** Longest text label: operator, failure domain, network name. */
+export const LABEL_LENGTH_MAX = 64;
+/** Failure-domain labels of a member. */
+export const DOMAIN_LABELS_MAX = 8;
+/** Imported public keys kept for verification: every member of the largest epoch record, and as many owners. */
+export const VERIFY_KEYS_MAX: number = 2 * MEMBERS_MAX;
+
+// ---- Exchanges ---------------------------------------------------------------------------------------------
+
+/** Header of a request or reply (canonical record in front of the body). */
+export const HEADER_LENGTH_MAX: number = 256 * KIB;
+/** Error text that a peer may send; longer is cut, control characters are dropped. */
+export const REFUSAL_TEXT_MAX = 512;
+/** Bulk connections one peer may hold: one exchange at a time each, so also its concurrency. */
+export const BULK_CONNECTIONS_PER_PEER = 8;
+/** Bulk connections a node accepts in all. */
+export const BULK_CONNECTIONS_MAX = 256;
+/** Bytes of request and reply bodies a node holds at once; above it new exchanges are refused as BUSY. */
+export const BODY_BUDGET: number = 256 * MIB;
+/** A body slower than this after the first ten seconds is cut: slow-loris. */
+export const BODY_RATE_MIN_PER_SECOND: number = 16 * KIB;
+/** A request header must be complete this soon after its first byte. */
+export const HEADER_TIMEOUT_MS = 10_000;
+/** Whole exchange, unless the caller says otherwise. */
+export const EXCHANGE_TIMEOUT_MS = 60_000;
+/** Opening a connection, TLS handshake and hello included. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+/** A bulk connection without exchange is closed after this. */
+export const BULK_IDLE_MS = 60_000;
+
+// ---- Control lane (libp2p) -----------------------------------------------------------------------------------
+
+/** libp2p's default of 300 connections x 32 streams x 4 MiB would allow 37 GiB of buffers. */
+export const CONTROL_CONNECTIONS_MAX = 200;
+export const CONTROL_STREAMS_PER_PROTOCOL = 4;
+export const CONTROL_STREAM_WINDOW: number = 1 * MIB;
+export const CONTROL_STREAM_BUFFER: number = 2 * MIB;
+/** Gossip message: epoch records are announced by digest, so messages are small. */
+export const GOSSIP_MESSAGE_LENGTH_MAX: number = 64 * KIB;
+
+// ---- Disk --------------------------------------------------------------------------------------------------
+
+/** Log files are cut at this length. */
+export const LOG_FILE_LENGTH: number = 1 * GIB;
+/** New pieces are refused when less than max(2 % of the disk, this) is free; serving and deleting go on. */
+export const DISK_RESERVE: number = 5 * GIB;
+export const DISK_RESERVE_PER_MILLE = 20;
+/** Key of a log entry. */
+export const ENTRY_KEY_LENGTH_MAX = 128;
+/** Meta of a log entry: the outboard tree of the largest piece is 256 KiB. */
+export const ENTRY_META_LENGTH_MAX: number = 384 * KIB;
+/** Everything on disk is read again within this period. */
+export const SCRUB_PERIOD_MS: number = 14 * 24 * 3600 * 1000;
+/** A log file with less than this share of live bytes is rewritten. */
+export const COMPACTION_LIVE_PERCENT = 50;
