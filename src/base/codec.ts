@@ -19,8 +19,8 @@ export function encode(value: unknown): Uint8Array {
 }
 
 /**
- * The value of `schema` in `bytes`, which must be its canonical encoding of at most `maxLength` bytes. The schema may brand or
- * normalise (a number to a bigint), but not reshape: its result is encoded again and must give the same bytes.
+ * The value of `schema` in `bytes`, which must be its canonical encoding of at most `maxLength` bytes. The schema may brand,
+ * normalise and reshape (a tuple to an object), but must not drop anything: tuples and `z.strictObject`, never `z.object`.
  * Byte strings of the result are copies. Throws INVALID_ENCODING; `what` names the record in the message.
  *
  *     const ping = decodeCanonical(z.tuple([uint(), text(64)]), bytes, 1024, 'ping');
@@ -34,27 +34,27 @@ export function decodeCanonical<T>(
   if (bytes.length > maxLength) throw invalid(what, `longer than ${maxLength} bytes`);
   const refusal = scanCbor(bytes);
   if (refusal !== undefined) throw invalid(what, `not canonical: ${refusal}`);
-  const parsed = schema.safeParse(decodePlain(bytes, what));
+  const value = decodeExactly(bytes, what);
+  const parsed = schema.safeParse(value);
   if (!parsed.success) throw invalid(what, describeIssue(parsed.error));
-  if (!equal(encodeAgain(parsed.data, what), bytes)) throw invalid(what, 'not the encoding of its value');
   return parsed.data;
 }
 
-/** The decoder copies byte strings out of a plain array; of a Node Buffer it would return views that keep it alive. */
-function decodePlain(bytes: Uint8Array, what: string): unknown {
+/**
+ * Decoded, encoded again, compared: a second opinion on the scan, which also catches what only the CID parser knows. The
+ * decoder copies byte strings out of a plain array; of a Node Buffer it would return views that keep it alive.
+ */
+function decodeExactly(bytes: Uint8Array, what: string): unknown {
+  let value: unknown;
+  let again: Uint8Array;
   try {
-    return decode(new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length));
+    value = decode(new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length));
+    again = encode(value);
   } catch (error) {
     throw invalid(what, 'not dag-cbor', error);
   }
-}
-
-function encodeAgain(value: unknown, what: string): Uint8Array {
-  try {
-    return encode(value);
-  } catch (error) {
-    throw invalid(what, 'not the encoding of its value', error);
-  }
+  if (!equal(again, bytes)) throw invalid(what, 'not the encoding of its value');
+  return value;
 }
 
 function invalid(what: string, reason: string, cause?: unknown): StoreError {
