@@ -181,7 +181,10 @@ export function verifyEpoch(signed: SignedEpoch, network: NetworkId, verify: Ver
     );
   }
   if (!verify(genesis.genesisKey, signedBytes('epoch-record', encode(recordTuple(record))), signature)) {
-    throw new StoreError('INVALID_SIGNATURE', `epoch record ${record.epoch} is not signed by the genesis key`);
+    throw new StoreError(
+      'INVALID_SIGNATURE',
+      `epoch record ${record.epoch} is not signed by the genesis key`,
+    );
   }
   for (let index = 0; index < record.members.length; index++) checkMember(record, index);
 }

@@ -45,7 +45,11 @@ const TAGS: ReadonlyMap<Domain, Uint8Array> = new Map(
 );
 
 /** Digest of `parts` under `domain`. */
-export function digest(domain: Domain, parts: readonly Uint8Array[], sha256: Sha256 = portableSha256): Digest {
+export function digest(
+  domain: Domain,
+  parts: readonly Uint8Array[],
+  sha256: Sha256 = portableSha256,
+): Digest {
   return sha256(TAGS.get(domain)!, ...parts) as Digest;
 }
 

@@ -102,3 +102,8 @@ export const ENTRY_META_LENGTH_MAX: number = 384 * KIB;
 export const SCRUB_PERIOD_MS: number = 14 * 24 * 3600 * 1000;
 /** A log file with less than this share of live bytes is rewritten. */
 export const COMPACTION_LIVE_PERCENT = 50;
+
+// ---- Small objects -----------------------------------------------------------------------------------------
+
+/** Objects up to this length live inside their manifest: coding them would cost more than it protects. */
+export const INLINE_LENGTH_MAX: number = 4 * KIB;

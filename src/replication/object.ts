@@ -31,7 +31,7 @@ export function segmentKey(
   segmentIndex: number,
   salt: Uint8Array,
 ): Uint8Array {
-  const info = concat(toUtf8("holdfast/segment-key"), object, uint32(segmentIndex));
+  const info = concat(toUtf8('holdfast/segment-key'), object, uint32(segmentIndex));
   return hkdf(sha256, key, salt, info, 32);
 }
 
