@@ -4,6 +4,15 @@
 
 import type { Digest, NodeId, Signature } from './ids.ts';
 
+// The one host type that ports name is cancellation. The pure folders compile without host types, so its shape is
+// stated here; where host types are present the two declarations merge.
+declare global {
+  interface AbortSignal {
+    readonly aborted: boolean;
+    throwIfAborted(): void;
+  }
+}
+
 // ---- Time, chance, keys ----------------------------------------------------------------------------------------
 
 export interface Clock {
