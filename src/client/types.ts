@@ -1,0 +1,177 @@
+// What a program sees of the library: options, results and events of `createStore`. Throughout: lengths in bytes,
+// times in milliseconds, every failure a StoreError.
+
+import type { ErrorCode } from '../base/errors.ts';
+
+/** Where a network is: what `store init`, `store join` and `store up` leave in the client's home. */
+export interface NetworkDescription {
+  /** Network id, 64 hex digits: the one value that is trusted without proof. */
+  readonly network: string;
+  readonly name: string;
+  /** Bulk addresses of some nodes, e.g. `/ip4/10.0.0.2/tcp/4002/tls`. Any one that answers is enough. */
+  readonly bootstrap: readonly string[];
+  /** File of the pre-shared network key (mode 0600), where the network has one. */
+  readonly presharedKeyFile?: string;
+}
+
+export interface StoreOptions {
+  /** Folder of configuration, owner key and resume state. Default: HOLDFAST_HOME, else ~/.holdfast. */
+  readonly home?: string;
+  /** Default: `network.json` in the home. */
+  readonly network?: NetworkDescription;
+  /** `control` forces libp2p's Noise lane instead of the TLS bulk lane. */
+  readonly lane?: 'bulk' | 'control';
+  /** Most bytes that segments in flight may hold. */
+  readonly memoryBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+export type Source =
+  | Uint8Array
+  | string
+  | Blob
+  | Iterable<Uint8Array>
+  | AsyncIterable<Uint8Array>
+  | ReadableStream<Uint8Array>;
+
+export type Phase = 'encode' | 'send' | 'finish' | 'fetch' | 'complete';
+
+export interface ProgressEvent {
+  readonly phase: Phase;
+  /** Bytes of the object done so far, and in all where that is known. */
+  readonly doneBytes: number;
+  readonly totalBytes: number | undefined;
+  /** Recent rate in bytes per second; 0 until two samples exist. */
+  readonly bytesPerSecond: number;
+}
+
+/** Something a user should hear about although the call goes on. */
+export interface NoticeEvent {
+  readonly kind: 'holder-replaced' | 'holder-slow' | 'piece-wrong' | 'piece-damaged' | 'resumed';
+  /** Node id in hex where one node is meant. */
+  readonly node?: string;
+  readonly segmentIndex?: number;
+  readonly pieceIndex?: number;
+  readonly message: string;
+}
+
+export interface CallEvents {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (event: ProgressEvent) => void;
+  readonly onNotice?: (event: NoticeEvent) => void;
+}
+
+export interface PutOptions extends CallEvents {
+  /** Default by the number of operators (`replication/code.ts`). */
+  readonly code?: { readonly k: number; readonly n: number };
+  /** Whole copies: the code (1, copies). */
+  readonly copies?: number;
+  /** Store in the clear, readable by whoever has the CID. Default false. */
+  readonly isPublic?: boolean;
+  /** Default 16 MiB, 1 to 64 MiB; rounded to whole cells. */
+  readonly segmentBytes?: number;
+  /** One-machine trial: several pieces of a segment may go to one operator. */
+  readonly allowSameOperator?: boolean;
+  /** Length of the source where it is known: for progress. */
+  readonly lengthBytes?: number;
+  /**
+   * Names this upload so that a later put of the same source under the same name goes on after the last complete
+   * segment. The value identifies the source's content (for a file: path, size, modification time).
+   */
+  readonly resumeKey?: string;
+}
+
+export interface PutResult {
+  /** `store://CID#NETWORK.KEY`: all a person needs to get the object back. Secret unless the object is public. */
+  readonly uri: string;
+  readonly cid: string;
+  readonly sizeBytes: number;
+  readonly code: { readonly k: number; readonly n: number };
+  readonly segments: number;
+  /** Pieces confirmed when the put was acknowledged, and pieces made. */
+  readonly confirmedPieces: number;
+  readonly totalPieces: number;
+  /** Segments taken over from an interrupted upload. */
+  readonly resumedSegments: number;
+  /** Settles when the pieces beyond the quorum are stored too, or could not be. Never rejects. */
+  readonly complete: Promise<{ readonly confirmedPieces: number; readonly missingPieces: number }>;
+}
+
+export interface GetOptions extends CallEvents {
+  /** Only these bytes: fetches the cells that cover them. Default: everything. */
+  readonly range?: { readonly offset: number; readonly length?: number };
+}
+
+export interface GetResult extends AsyncIterable<Uint8Array> {
+  readonly sizeBytes: number;
+  /** Length of what will be delivered. */
+  readonly lengthBytes: number;
+  stream(): ReadableStream<Uint8Array>;
+  bytes(): Promise<Uint8Array>;
+}
+
+export interface ObjectStat {
+  readonly cid: string;
+  readonly sizeBytes: number;
+  readonly code: { readonly k: number; readonly n: number };
+  readonly segments: number;
+  readonly isPublic: boolean;
+  readonly isTrial: boolean;
+  /** Every segment's certificate carries enough valid confirmations. */
+  readonly isCertified: boolean;
+  /** Fewest pieces found alive in any segment now; undefined when not asked for (`check: false`). */
+  readonly fewestPieces: number | undefined;
+  readonly manifestCopies: number | undefined;
+  /** Node ids (hex) that were expected to hold pieces and did not answer or do not have them. */
+  readonly missingHolders: readonly string[];
+}
+
+export interface RemoveResult {
+  /** Nodes that confirmed, and nodes that could not be reached: those may still hold bytes. */
+  readonly nodes: number;
+  readonly removedEntries: number;
+  readonly unreachable: readonly string[];
+}
+
+export interface MemberView {
+  readonly node: string;
+  readonly operator: string;
+  readonly stake: bigint;
+  readonly capacityBytes: number;
+  readonly domains: Readonly<Record<string, string>>;
+  readonly isReachable: boolean;
+  readonly addresses: readonly string[];
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+  readonly status?: {
+    readonly agent: string;
+    readonly logState: string;
+    readonly entries: number;
+    readonly liveBytes: number;
+    readonly quotaBytes: number;
+    readonly damagedEntries: number;
+    readonly uptimeMs: number;
+    readonly peers: readonly string[];
+  };
+}
+
+export interface NetworkView {
+  readonly network: string;
+  readonly name: string;
+  readonly epoch: number;
+  readonly isTrial: boolean;
+  readonly shardBits: number;
+  readonly operators: number;
+  readonly members: readonly MemberView[];
+}
+
+export interface Store {
+  put(source: Source, options?: PutOptions): Promise<PutResult>;
+  /** Resolves once the manifest is verified; bytes come out in order, each verified. */
+  get(uri: string, options?: GetOptions): Promise<GetResult>;
+  stat(uri: string, options?: CallEvents & { readonly check?: boolean }): Promise<ObjectStat>;
+  /** Only the owner's key can remove. */
+  remove(uri: string, options?: CallEvents): Promise<RemoveResult>;
+  /** Members and, with `probe`, what each says of itself. */
+  network(options?: CallEvents & { readonly probe?: boolean }): Promise<NetworkView>;
+  close(): Promise<void>;
+}
