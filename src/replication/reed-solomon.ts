@@ -1,0 +1,139 @@
+// Reed-Solomon over whole pieces: encode, decode from any k, rebuild one, check a code word. What differs between
+// machines is only how a linear combination of pieces is computed, so that step is a parameter: `combineBytes` below is
+// the plain TypeScript one, and the runtime brings one in SIMD that must agree with it byte for byte.
+//
+// `pieces` is always the n pieces of one code word in column order, all of the same length; those not yet known are
+// written in place.
+
+import { assert } from '../base/assert.ts';
+import { productTable } from './galois.ts';
+import { combinationRows, type Matrix, parityRows } from './matrix.ts';
+
+/** targets[t] = sum over j of rows[t][j] * sources[j]; all arrays of one length, targets apart from sources. */
+export type Combine = (rows: Matrix, sources: readonly Uint8Array[], targets: readonly Uint8Array[]) => void;
+
+/** Computes the parity pieces from the k data pieces. */
+export function encode(k: number, pieces: readonly Uint8Array[], combine: Combine = combineBytes): void {
+  combine(parityRows(k, pieces.length), pieces.slice(0, k), pieces.slice(k));
+}
+
+/** Computes the data pieces that are not among the k columns `present`. */
+export function decode(
+  k: number,
+  pieces: readonly Uint8Array[],
+  present: readonly number[],
+  combine: Combine = combineBytes,
+): void {
+  const lost = lostData(k, present);
+  if (lost.length === 0) return;
+  combine(
+    combinationRows(k, pieces.length, present, lost),
+    present.map((column) => pieces[column]!),
+    lost.map((column) => pieces[column]!),
+  );
+}
+
+/** Computes column `target` from the k columns `present`, which it is not one of. */
+export function rebuild(
+  k: number,
+  pieces: readonly Uint8Array[],
+  present: readonly number[],
+  target: number,
+  combine: Combine = combineBytes,
+): void {
+  assert(!present.includes(target), 'the rebuilt column is not one of its sources');
+  combine(
+    combinationRows(k, pieces.length, present, [target]),
+    present.map((column) => pieces[column]!),
+    [pieces[target]!],
+  );
+}
+
+/** True when the parity pieces are those of the data pieces. Checks strip by strip, in little memory. */
+export function verify(k: number, pieces: readonly Uint8Array[], combine: Combine = combineBytes): boolean {
+  const length = pieces[0]!.length;
+  const expected = pieces.slice(k).map(() => new Uint8Array(VERIFY_LENGTH));
+  for (let start = 0; start < length; start += VERIFY_LENGTH) {
+    const strips = pieces.map((piece) => piece.subarray(start, start + VERIFY_LENGTH));
+    const parity = expected.map((strip) => strip.subarray(0, strips[0]!.length));
+    combine(parityRows(k, pieces.length), strips.slice(0, k), parity);
+    if (!parity.every((strip, row) => isSame(strip, strips[k + row]!))) return false;
+  }
+  return true;
+}
+
+/** Data columns that are not present, ascending. */
+export function lostData(k: number, present: readonly number[]): number[] {
+  const known = new Set(present);
+  return Array.from({ length: k }, (_, column) => column).filter((column) => !known.has(column));
+}
+
+/** Bytes of each piece worked on at a time: a strip of accumulators (four bytes each) stays in the first-level cache. */
+const STRIP_LENGTH = 4096;
+/** Bytes of each piece checked at a time. */
+const VERIFY_LENGTH = 65_536;
+/** Rows computed at a time: one 32-bit table entry holds the products of a byte for four rows. */
+const ROW_GROUP = 4;
+
+/** The plain TypeScript combination: one 32-bit table look-up per source byte serves four rows. */
+export const combineBytes: Combine = (rows, sources, targets) => {
+  for (let row = 0; row < rows.length; row += ROW_GROUP) {
+    combineGroup(rows.slice(row, row + ROW_GROUP), sources, targets.slice(row, row + ROW_GROUP));
+  }
+};
+
+function combineGroup(rows: Matrix, sources: readonly Uint8Array[], targets: readonly Uint8Array[]): void {
+  const length = targets[0]!.length;
+  const tables = sources.map((_, column) => packedTable(rows.map((row) => row[column]!)));
+  const sums = new Uint32Array(Math.min(STRIP_LENGTH, length));
+  for (let start = 0; start < length; start += STRIP_LENGTH) {
+    const end = Math.min(length, start + STRIP_LENGTH);
+    sums.fill(0);
+    let column = 0;
+    for (; column + 3 < sources.length; column += 4) addFour(sums, tables, sources, column, start, end);
+    for (; column < sources.length; column++) addOne(sums, tables[column]!, sources[column]!, start, end);
+    for (const [row, target] of targets.entries()) unpack(sums, 8 * row, target, start, end);
+  }
+}
+
+/** Entry v holds the products of v with up to four coefficients, the first in the lowest byte. */
+function packedTable(coefficients: readonly number[]): Uint32Array {
+  const table = new Uint32Array(256);
+  for (const [row, coefficient] of coefficients.entries()) {
+    const products = productTable(coefficient);
+    for (let value = 0; value < 256; value++) table[value]! |= products[value]! << (8 * row);
+  }
+  return table;
+}
+
+/** Four sources in one pass: a quarter of the loads and stores of sums. */
+function addFour(
+  sums: Uint32Array,
+  tables: readonly Uint32Array[],
+  sources: readonly Uint8Array[],
+  column: number,
+  start: number,
+  end: number,
+): void {
+  const [table0, table1] = [tables[column]!, tables[column + 1]!];
+  const [table2, table3] = [tables[column + 2]!, tables[column + 3]!];
+  const [source0, source1] = [sources[column]!, sources[column + 1]!];
+  const [source2, source3] = [sources[column + 2]!, sources[column + 3]!];
+  for (let at = start, sum = 0; at < end; at++, sum++) {
+    sums[sum]! ^=
+      table0[source0[at]!]! ^ table1[source1[at]!]! ^ table2[source2[at]!]! ^ table3[source3[at]!]!;
+  }
+}
+
+function addOne(sums: Uint32Array, table: Uint32Array, source: Uint8Array, start: number, end: number): void {
+  for (let at = start, sum = 0; at < end; at++, sum++) sums[sum]! ^= table[source[at]!]!;
+}
+
+function unpack(sums: Uint32Array, shift: number, target: Uint8Array, start: number, end: number): void {
+  for (let at = start, sum = 0; at < end; at++, sum++) target[at] = sums[sum]! >>> shift;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return true;
+}
