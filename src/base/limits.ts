@@ -76,6 +76,12 @@ export const EXCHANGE_TIMEOUT_MS = 60_000;
 export const CONNECT_TIMEOUT_MS = 10_000;
 /** A bulk connection without exchange is closed after this. */
 export const BULK_IDLE_MS = 60_000;
+/** Name of a service on the wire. */
+export const SERVICE_NAME_LENGTH_MAX = 64;
+/** Peers whose request rate is remembered; the idle are forgotten first, which changes nothing for them. */
+export const GUARDED_PEERS_MAX = 4096;
+/** Calls to one peer that wait for a free bulk connection; the next is refused as BUSY. */
+export const BULK_QUEUE_MAX = 1024;
 
 // ---- Control lane (libp2p) -----------------------------------------------------------------------------------
 
@@ -84,6 +90,25 @@ export const CONTROL_CONNECTIONS_MAX = 200;
 export const CONTROL_STREAMS_PER_PROTOCOL = 4;
 export const CONTROL_STREAM_WINDOW: number = 1 * MIB;
 export const CONTROL_STREAM_BUFFER: number = 2 * MIB;
+/** Data frame of a call: large enough that framing costs nothing, small enough that calls of one stream take turns. */
+export const CALL_DATA_LENGTH_MAX: number = 64 * KIB;
+/** Calls under way on one stream: above what any service lets one peer have, and few enough to keep in mind. */
+export const CALLS_PER_STREAM_MAX = 64;
+/** Frames waiting to be written to a peer that does not read; above it the stream is cut. */
+export const FRAMES_QUEUED_MAX = 256;
+/** A peer that takes no byte for this long while there is something to send is cut off. */
+export const WRITE_STALL_MS = 10_000;
+/** Streams that one peer may open to a node's call protocol, over all its connections. */
+export const CONTROL_CONNECTIONS_PER_PEER = 4;
+/** How long a peer that belongs to another network, or broke the protocol, is not dialled or accepted again. */
+export const PEER_BAN_MS = 60_000;
+/** Banned peers remembered; the oldest is forgotten first. */
+export const PEERS_BANNED_MAX = 1024;
+/** How often a connection is asked for a sign of life, and how long it may take: a cut link shows after both. */
+export const PING_INTERVAL_MS = 10_000;
+export const PING_TIMEOUT_MS = 10_000;
+/** Stopping a node waits no longer than this for its connections. */
+export const STOP_TIMEOUT_MS = 3_000;
 /** Gossip message: epoch records are announced by digest, so messages are small. */
 export const GOSSIP_MESSAGE_LENGTH_MAX: number = 64 * KIB;
 
