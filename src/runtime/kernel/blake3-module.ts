@@ -1,0 +1,350 @@
+// The WebAssembly of the BLAKE3 kernel. One description of the compression serves two widths: four compressions side by
+// side in the lanes of 128-bit vectors (lane i works on input i), and one alone in 32-bit integers for what is left over.
+//
+// Exports:
+//   chunks(source, count, firstChunk, target)    chaining values of `count` whole chunks, 32 bytes each, to target
+//   parents(source, count, target, flags)        of `count` pairs of chaining values; target may be source
+//   chunk(source, blocks, lastLength, number, flags, target)   one chunk of any length; its last block zero padded
+// Memory is only touched in those places. Numbers of chunks are below 2^32; flags go to the last compression.
+
+import { CHUNK_END, CHUNK_START, IV, PARENT, SCHEDULE } from '../../replication/blake3.ts';
+import {
+  type Code,
+  call,
+  doWhile,
+  emitModule,
+  type FunctionBuilder,
+  type FunctionReference,
+  i8x16,
+  i32,
+  i32x4,
+  ifElse,
+  type Local,
+  type ModuleBuilder,
+  type ValueType,
+  v128,
+} from './emitter.ts';
+
+/** WebAssembly memories have at most this many pages of 64 KiB; the import accepts any maximum. */
+const PAGES_MAX = 65_536;
+const LANES = 4;
+const CHUNK = 1024;
+const BLOCK = 64;
+const VALUE = 32;
+
+/** What differs between one compression and four side by side. */
+interface Width {
+  readonly type: ValueType;
+  /** The same number in every lane. */
+  splat(value: Code): Code;
+  add(a: Code, b: Code): Code;
+  xor(a: Code, b: Code): Code;
+  rotateRight(word: Local, bits: number): Code;
+}
+
+const SINGLE: Width = {
+  type: 'i32',
+  splat: (value) => value,
+  add: i32.add,
+  xor: i32.xor,
+  rotateRight: (word, bits) => i32.rotateRight(word.get, i32.const(bits)),
+};
+
+const FOURFOLD: Width = {
+  type: 'v128',
+  splat: i32x4.splat,
+  add: i32x4.add,
+  xor: v128.xor,
+  // Rotations by whole bytes are one shuffle, the others two shifts.
+  rotateRight: (word, bits) =>
+    bits % 8 === 0
+      ? i8x16.shuffle(word.get, word.get, byteRotation(bits / 8))
+      : v128.or(i32x4.shrUnsigned(word.get, i32.const(bits)), i32x4.shl(word.get, i32.const(32 - bits))),
+};
+
+/** The module; `isShared` must say whether the memory it is given is shared. */
+export function blake3Module(isShared: boolean): Uint8Array<ArrayBuffer> {
+  const module = emitModule({ memory: { minimumPages: 1, maximumPages: PAGES_MAX, isShared } });
+  const chunk = emitChunk(module);
+  const fourChunks = emitFourChunks(module);
+  const parent = emitParent(module);
+  const fourParents = emitFourParents(module);
+  emitChunks(module, fourChunks, chunk);
+  emitParents(module, fourParents, parent);
+  return module.bytes();
+}
+
+// ---- The compression ---------------------------------------------------------------------------------------
+
+interface Registers {
+  readonly width: Width;
+  readonly chaining: readonly Local[];
+  readonly state: readonly Local[];
+  readonly message: readonly Local[];
+}
+
+function registers(f: FunctionBuilder, width: Width): Registers {
+  const locals = (count: number) => Array.from({ length: count }, () => f.local(width.type));
+  return { width, chaining: locals(8), state: locals(16), message: locals(16) };
+}
+
+function startChaining({ width, chaining }: Registers): Code {
+  return chaining.map((word, index) => word.set(width.splat(i32.const(IV[index]!))));
+}
+
+/** chaining := compression of (chaining, message); the counter has one value per lane. */
+function compress(of: Registers, counter: Code, blockLength: Code, flags: Code): Code {
+  const { width, chaining, state } = of;
+  return [
+    chaining.map((word, index) => state[index]!.set(word.get)),
+    [0, 1, 2, 3].map((index) => state[8 + index]!.set(width.splat(i32.const(IV[index]!)))),
+    state[12]!.set(counter),
+    state[13]!.set(width.splat(i32.const(0))),
+    state[14]!.set(width.splat(blockLength)),
+    state[15]!.set(width.splat(flags)),
+    SCHEDULE.map((order) => round(of, order)),
+    chaining.map((word, index) => word.set(width.xor(state[index]!.get, state[index + 8]!.get))),
+  ];
+}
+
+const COLUMNS = [
+  [0, 4, 8, 12],
+  [1, 5, 9, 13],
+  [2, 6, 10, 14],
+  [3, 7, 11, 15],
+] as const;
+const DIAGONALS = [
+  [0, 5, 10, 15],
+  [1, 6, 11, 12],
+  [2, 7, 8, 13],
+  [3, 4, 9, 14],
+] as const;
+
+function round(of: Registers, order: readonly number[]): Code {
+  return [mixAll(of, COLUMNS, order.slice(0, 8)), mixAll(of, DIAGONALS, order.slice(8))];
+}
+
+type Quarter = readonly [number, number, number, number];
+
+/** Four independent mixings, step by step side by side, so that the processor need not look far for work. */
+function mixAll(
+  { width, state, message }: Registers,
+  quarters: readonly Quarter[],
+  order: readonly number[],
+): Code {
+  const { add, xor, rotateRight } = width;
+  const each = (step: (a: Local, b: Local, c: Local, d: Local, quarter: number) => Code): Code =>
+    quarters.map(([a, b, c, d], quarter) => step(state[a]!, state[b]!, state[c]!, state[d]!, quarter));
+  const word = (quarter: number, which: number) => message[order[2 * quarter + which]!]!.get;
+  const half = (which: number, bitsOfD: number, bitsOfB: number): Code => [
+    each((a, b, _c, _d, quarter) => a.set(add(add(a.get, b.get), word(quarter, which)))),
+    each((a, _b, _c, d) => d.set(xor(d.get, a.get))),
+    each((_a, _b, _c, d) => d.set(rotateRight(d, bitsOfD))),
+    each((_a, _b, c, d) => c.set(add(c.get, d.get))),
+    each((_a, b, c) => b.set(xor(b.get, c.get))),
+    each((_a, b) => b.set(rotateRight(b, bitsOfB))),
+  ];
+  return [half(0, 16, 12), half(1, 8, 7)];
+}
+
+// ---- One at a time -----------------------------------------------------------------------------------------
+
+function emitChunk(module: ModuleBuilder): FunctionReference {
+  return module.func(
+    'chunk',
+    ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'],
+    [],
+    (f, [source, blocks, lastLength, number, flags, target]) => {
+      const of = registers(f, SINGLE);
+      const start = f.local('i32');
+      const length = f.local('i32');
+      const end = f.local('i32');
+      return [
+        startChaining(of),
+        start.set(i32.const(CHUNK_START)),
+        length.set(i32.const(BLOCK)),
+        doWhile(
+          [
+            loadWords(of, source!),
+            ifElse(i32.equal(blocks!.get, i32.const(1)), [
+              length.set(lastLength!.get),
+              end.set(i32.or(i32.const(CHUNK_END), flags!.get)),
+            ]),
+            compress(of, number!.get, length.get, i32.or(start.get, end.get)),
+            start.set(i32.const(0)),
+            source!.set(i32.add(source!.get, i32.const(BLOCK))),
+          ],
+          blocks!.tee(i32.sub(blocks!.get, i32.const(1))),
+        ),
+        storeWords(of, target!),
+      ];
+    },
+  );
+}
+
+function emitParent(module: ModuleBuilder): FunctionReference {
+  return module.func('parent', ['i32', 'i32', 'i32'], [], (f, [source, target, flags]) => {
+    const of = registers(f, SINGLE);
+    return [
+      startChaining(of),
+      loadWords(of, source!),
+      compress(of, i32.const(0), i32.const(BLOCK), i32.or(i32.const(PARENT), flags!.get)),
+      storeWords(of, target!),
+    ];
+  });
+}
+
+function loadWords({ message }: Registers, source: Local): Code {
+  return message.map((word, index) => word.set(i32.load(source.get, 4 * index)));
+}
+
+function storeWords({ chaining }: Registers, target: Local): Code {
+  return chaining.map((word, index) => i32.store(target.get, word.get, 4 * index));
+}
+
+// ---- Four side by side -------------------------------------------------------------------------------------
+
+function emitFourChunks(module: ModuleBuilder): FunctionReference {
+  return module.func('fourChunks', ['i32', 'i32', 'i32'], [], (f, [source, firstChunk, target]) => {
+    const of = registers(f, FOURFOLD);
+    const counter = f.local('v128');
+    const flags = f.local('i32');
+    const blocks = f.local('i32');
+    return [
+      startChaining(of),
+      counter.set(i32x4.add(i32x4.splat(firstChunk!.get), v128.const(words([0, 1, 2, 3])))),
+      flags.set(i32.const(CHUNK_START)),
+      blocks.set(i32.const(CHUNK / BLOCK)),
+      doWhile(
+        [
+          loadFour(of, source!, CHUNK),
+          ifElse(i32.equal(blocks.get, i32.const(1)), flags.set(i32.const(CHUNK_END))),
+          compress(of, counter.get, i32.const(BLOCK), flags.get),
+          flags.set(i32.const(0)),
+          source!.set(i32.add(source!.get, i32.const(BLOCK))),
+        ],
+        blocks.tee(i32.sub(blocks.get, i32.const(1))),
+      ),
+      storeFour(of, target!),
+    ];
+  });
+}
+
+function emitFourParents(module: ModuleBuilder): FunctionReference {
+  return module.func('fourParents', ['i32', 'i32', 'i32'], [], (f, [source, target, flags]) => {
+    const of = registers(f, FOURFOLD);
+    const flagsOfAll = i32.or(i32.const(PARENT), flags!.get);
+    return [
+      startChaining(of),
+      loadFour(of, source!, BLOCK),
+      compress(of, FOURFOLD.splat(i32.const(0)), i32.const(BLOCK), flagsOfAll),
+      storeFour(of, target!),
+    ];
+  });
+}
+
+/** message[w] := word w of the blocks at source, source + stride, source + 2 stride and source + 3 stride. */
+function loadFour({ message }: Registers, source: Local, stride: number): Code {
+  return [0, 4, 8, 12].map((first) => {
+    const rows = message.slice(first, first + 4);
+    return [
+      rows.map((row, lane) => row.set(v128.load(source.get, lane * stride + 4 * first))),
+      transpose(rows),
+    ];
+  });
+}
+
+/** Lane i of the chaining values, as 32 bytes, to target + 32 i. */
+function storeFour({ chaining }: Registers, target: Local): Code {
+  return [0, 4].map((first) => {
+    const rows = chaining.slice(first, first + 4);
+    return [
+      transpose(rows),
+      rows.map((row, lane) => v128.store(target.get, row.get, lane * VALUE + 4 * first)),
+    ];
+  });
+}
+
+/** The 4 x 4 words of four vectors: rows become columns. All eight operands are on the stack before any local is set. */
+function transpose(rows: readonly Local[]): Code {
+  const [a, b, c, d] = rows as readonly [Local, Local, Local, Local];
+  const low = (x: Local, y: Local) => i8x16.shuffle(x.get, y.get, lanes([0, 4, 1, 5]));
+  const high = (x: Local, y: Local) => i8x16.shuffle(x.get, y.get, lanes([2, 6, 3, 7]));
+  const setAll = (values: readonly Code[]): Code => [values, [...rows].reverse().map((row) => row.set([]))];
+  const front = (x: Local, y: Local) => i8x16.shuffle(x.get, y.get, lanes([0, 1, 4, 5]));
+  const back = (x: Local, y: Local) => i8x16.shuffle(x.get, y.get, lanes([2, 3, 6, 7]));
+  return [
+    setAll([low(a, b), low(c, d), high(a, b), high(c, d)]),
+    setAll([front(a, b), back(a, b), front(c, d), back(c, d)]),
+  ];
+}
+
+// ---- Many --------------------------------------------------------------------------------------------------
+
+function emitChunks(module: ModuleBuilder, four: FunctionReference, one: FunctionReference): void {
+  module.func('chunks', ['i32', 'i32', 'i32', 'i32'], [], (_, [source, count, firstChunk, target]) => {
+    const advance = (by: number): Code => [
+      source!.set(i32.add(source!.get, i32.const(by * CHUNK))),
+      firstChunk!.set(i32.add(firstChunk!.get, i32.const(by))),
+      target!.set(i32.add(target!.get, i32.const(by * VALUE))),
+    ];
+    const single = [
+      source!.get,
+      i32.const(CHUNK / BLOCK),
+      i32.const(BLOCK),
+      firstChunk!.get,
+      i32.const(0),
+      target!.get,
+    ];
+    return byFours(
+      count!,
+      [call(four, source!.get, firstChunk!.get, target!.get), advance(LANES)],
+      [call(one, ...single), advance(1)],
+    );
+  });
+}
+
+/** Reads of a step lie at or after everything written before it, so that a level of the tree can replace the one below. */
+function emitParents(module: ModuleBuilder, four: FunctionReference, one: FunctionReference): void {
+  module.func('parents', ['i32', 'i32', 'i32', 'i32'], [], (_, [source, count, target, flags]) => {
+    const advance = (by: number): Code => [
+      source!.set(i32.add(source!.get, i32.const(by * BLOCK))),
+      target!.set(i32.add(target!.get, i32.const(by * VALUE))),
+    ];
+    return byFours(
+      count!,
+      [call(four, source!.get, target!.get, flags!.get), advance(LANES)],
+      [call(one, source!.get, target!.get, flags!.get), advance(1)],
+    );
+  });
+}
+
+/** `four` as often as `count` holds a four, then `one` for each of the rest. */
+function byFours(count: Local, four: Code, one: Code): Code {
+  const repeat = (step: number, body: Code): Code =>
+    ifElse(
+      i32.greaterOrEqualUnsigned(count.get, i32.const(step)),
+      doWhile(
+        [body, count.set(i32.sub(count.get, i32.const(step)))],
+        i32.greaterOrEqualUnsigned(count.get, i32.const(step)),
+      ),
+    );
+  return [repeat(LANES, four), repeat(1, one)];
+}
+
+// ---- Lane patterns -----------------------------------------------------------------------------------------
+
+/** Byte lanes of four words chosen from the eight of two vectors. */
+function lanes(chosen: readonly number[]): number[] {
+  return chosen.flatMap((word) => [4 * word, 4 * word + 1, 4 * word + 2, 4 * word + 3]);
+}
+
+/** Byte lanes that rotate each word right by `count` bytes. */
+function byteRotation(count: number): number[] {
+  return Array.from({ length: 16 }, (_, byte) => (byte & 12) | ((byte + count) & 3));
+}
+
+/** Little-endian bytes of four small words. */
+function words(values: readonly number[]): number[] {
+  return values.flatMap((value) => [value, 0, 0, 0]);
+}
