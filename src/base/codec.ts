@@ -15,7 +15,9 @@ import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, LABEL_LENGTH_MAX } from './limits.ts';
 /** Canonical encoding of `value`. Throws INVALID_ENCODING on what a record cannot hold: floats, undefined, broken text. */
 export function encode(value: unknown): Uint8Array {
   checkEncodable(value, 0, { items: CBOR_ITEMS_MAX });
-  return encodeDagCbor(value);
+  const bytes = encodeDagCbor(value);
+  // The encoder may give a view of a pooled Buffer: records are plain bytes that keep nothing else alive.
+  return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes);
 }
 
 /**
