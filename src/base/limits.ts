@@ -82,6 +82,12 @@ export const SERVICE_NAME_LENGTH_MAX = 64;
 export const GUARDED_PEERS_MAX = 4096;
 /** Calls to one peer that wait for a free bulk connection; the next is refused as BUSY. */
 export const BULK_QUEUE_MAX = 1024;
+/** A peer's certificate: ours has 460 bytes, one of another implementation may have an RSA key. */
+export const BULK_CERTIFICATE_LENGTH_MAX: number = 4 * KIB;
+/** Bytes of a bulk peer that arrive before anybody asked for them; more is a breach of the protocol. */
+export const BULK_UNREAD_MAX: number = 256 * KIB;
+/** After a refusal the rest of a body is thrown away for so long, so that the refusal is not lost by a reset. */
+export const BULK_LINGER_MS = 1000;
 
 // ---- Control lane (libp2p) -----------------------------------------------------------------------------------
 
@@ -98,7 +104,7 @@ export const CALLS_PER_STREAM_MAX = 64;
 export const FRAMES_QUEUED_MAX = 256;
 /** A peer that takes no byte for this long while there is something to send is cut off. */
 export const WRITE_STALL_MS = 10_000;
-/** Streams that one peer may open to a node's call protocol, over all its connections. */
+/** Connections of one peer: both sides may dial at once, more is a flood. */
 export const CONTROL_CONNECTIONS_PER_PEER = 4;
 /** How long a peer that belongs to another network, or broke the protocol, is not dialled or accepted again. */
 export const PEER_BAN_MS = 60_000;
@@ -127,8 +133,47 @@ export const ENTRY_META_LENGTH_MAX: number = 384 * KIB;
 export const SCRUB_PERIOD_MS: number = 14 * 24 * 3600 * 1000;
 /** A log file with less than this share of live bytes is rewritten. */
 export const COMPACTION_LIVE_PERCENT = 50;
+/** Grain of payload checksums: a range read verifies only the blocks it touches. */
+export const LOG_BLOCK_LENGTH: number = CELL_LENGTH;
+/** Payload bytes that wait in the writer of a log; further puts wait before they take memory. */
+export const LOG_WAITING_BYTES: number = 64 * MIB;
+/** One write and one sync cover at most this: larger batches gain nothing and delay whoever comes next. */
+export const LOG_BATCH_LENGTH: number = 16 * MIB;
+/** Operations per batch: two buffers each stay under the 1024 of one vectored write. */
+export const LOG_BATCH_OPERATIONS = 256;
+/** Log bytes between checkpoints: what a start after a crash scans again. */
+export const LOG_CHECKPOINT_LENGTH: number = 64 * MIB;
+/** Log files held open for reading. */
+export const LOG_OPEN_FILES = 64;
+/** Compaction copies at most this much a second, so that it never takes the disk from readers and writers. */
+export const COMPACTION_BYTES_PER_SECOND: number = 32 * MIB;
+/** How often free space, checkpoint and compaction are looked at when nothing else asks. */
+export const LOG_HOUSEKEEPING_MS = 10_000;
+/** Places of damage that one start lists; the rest is counted. */
+export const LOG_DAMAGE_LISTED_MAX = 1000;
+/** Key and configuration files. */
+export const PRIVATE_FILE_LENGTH_MAX: number = 1 * MIB;
 
 // ---- Small objects -----------------------------------------------------------------------------------------
 
 /** Objects up to this length live inside their manifest: coding them would cost more than it protects. */
 export const INLINE_LENGTH_MAX: number = 4 * KIB;
+
+// ---- Services of a storage node ------------------------------------------------------------------------------
+
+/** Header of a request to a storage node: tickets and places need some 300 bytes. */
+export const SERVICE_HEADER_LENGTH_MAX: number = 4 * KIB;
+/** Requests of one peer to one service at a time: as many as it may hold bulk connections. */
+export const SERVICE_CONCURRENCY: number = BULK_CONNECTIONS_PER_PEER;
+/** Requests for pieces and records of one peer per second: above what one core of a node serves, so that it only stops floods. */
+export const PIECE_REQUESTS_PER_SECOND = 2000;
+/** Requests about a node or the network: a client asks once, a curious program once a second. */
+export const STATUS_REQUESTS_PER_SECOND = 50;
+/** Removals walk all pieces of an object, so they cost a node more than they cost the caller. */
+export const REMOVE_REQUESTS_PER_SECOND = 100;
+/** A removal of millions of entries takes minutes; it may be repeated when it was cut off. */
+export const REMOVE_TIMEOUT_MS: number = 10 * 60_000;
+/** Entries dropped by one durable write of a removal: bounds the keys held in memory. */
+export const REMOVE_BATCH = 512;
+/** Bytes of a piece read at a time: other requests get their turn between two slices. */
+export const READ_SLICE_LENGTH: number = 1 * MIB;

@@ -1,0 +1,80 @@
+// The storage node's work: the services of `replication/messages.ts` over ports. It stores what an owner's ticket allows,
+// signs only what is durable, proves what it serves, and refuses everything else with a typed error.
+//
+// Invariants: nothing is read from a peer beyond its header before the ticket holds; a confirmation leaves only after
+// the log said durable; what a request can cost is bounded before it starts. Which nodes are members, how they are
+// reached and what is written on disk are left to others.
+
+import { encodeEpoch } from '../base/epoch.ts';
+import {
+  EXCHANGE_TIMEOUT_MS,
+  SERVICE_CONCURRENCY,
+  SERVICE_HEADER_LENGTH_MAX,
+  STATUS_REQUESTS_PER_SECOND,
+} from '../base/limits.ts';
+import type { ServedReply, Service } from '../base/ports.ts';
+import { encodeMembersReply, encodeNodeStatus, type NodeStatus, SERVICES } from '../replication/messages.ts';
+import { EMPTY_HEADER, type KeeperOptions, type KeeperPorts } from './keeper-ports.ts';
+import { pieceServices } from './piece-services.ts';
+import { recordServices } from './record-services.ts';
+import { removeService } from './remove-service.ts';
+
+export interface Keeper {
+  /** To be handed to `Network.serve`, each. */
+  readonly services: readonly Service[];
+  /** What `node-status` answers. */
+  status(): NodeStatus;
+}
+
+/** The services of one storage node. */
+export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper {
+  const startedAtMs = ports.clock.monotonic();
+  const status = (): NodeStatus => {
+    const usage = ports.log.usage();
+    return {
+      agent: options.agent ?? 'holdfast',
+      epoch: options.epoch().record.epoch,
+      logState: usage.state,
+      entries: usage.entries,
+      liveBytes: usage.liveBytes,
+      logBytes: usage.logBytes,
+      quotaBytes: usage.quotaBytes,
+      freeBytes: usage.freeBytes,
+      damagedEntries: options.damagedEntries?.() ?? 0,
+      uptimeMs: Math.floor(ports.clock.monotonic() - startedAtMs),
+      peers: options.peers?.() ?? [],
+    };
+  };
+  const members = (): ServedReply => ({
+    header: EMPTY_HEADER,
+    body: [
+      encodeMembersReply({
+        epoch: encodeEpoch(options.epoch()),
+        nodeRecords: options.nodeRecords?.() ?? [],
+      }),
+    ],
+  });
+  return {
+    status,
+    services: [
+      question(SERVICES.members, members),
+      question(SERVICES.nodeStatus, () => ({ header: encodeNodeStatus(status()) })),
+      ...pieceServices(ports, options),
+      ...recordServices(ports, options),
+      removeService(ports, options),
+    ],
+  };
+}
+
+/** A service whose request says nothing but its name: whatever header it carries is not read. */
+function question(name: string, answer: () => ServedReply): Service {
+  return {
+    name,
+    maxHeaderLength: SERVICE_HEADER_LENGTH_MAX,
+    maxBodyLength: 0,
+    timeoutMs: EXCHANGE_TIMEOUT_MS,
+    maxConcurrentPerPeer: SERVICE_CONCURRENCY,
+    maxPerSecondPerPeer: STATUS_REQUESTS_PER_SECOND,
+    handle: async () => answer(),
+  };
+}

@@ -1,0 +1,189 @@
+// put-piece, get-piece and locate-pieces: the services that move pieces. A piece is hashed once, on its way in; its tree
+// is kept beside it, so that any range of it can be proved later without reading the rest.
+
+import { equal, short } from '../base/bytes.ts';
+import { StoreError } from '../base/errors.ts';
+import {
+  CODE_PIECES_MAX,
+  EXCHANGE_TIMEOUT_MS,
+  GROUP_LENGTH,
+  MANIFEST_PAGES_MAX,
+  PAGE_SEGMENTS_MAX,
+  PIECE_LENGTH_MAX,
+  PIECE_REQUESTS_PER_SECOND,
+  READ_SLICE_LENGTH,
+  SERVICE_CONCURRENCY,
+  SERVICE_HEADER_LENGTH_MAX,
+} from '../base/limits.ts';
+import type { LogEntryStat, ServedReply, Service } from '../base/ports.ts';
+import { signConfirmation } from '../replication/confirmation.ts';
+import {
+  decodeGetPiece,
+  decodeLocatePieces,
+  decodePutPiece,
+  encodeGetPieceReply,
+  encodeLocated,
+  encodePutReply,
+  type GetPiece,
+  type LocatedPiece,
+  type PutPiece,
+  SERVICES,
+} from '../replication/messages.ts';
+import { proveRange } from '../replication/piece-tree.ts';
+import {
+  decodePieceMeta,
+  encodePieceMeta,
+  locatedPiece,
+  type PiecePlace,
+  pieceKey,
+  segmentPrefix,
+} from './entry-keys.ts';
+import type { KeeperOptions, KeeperPorts } from './keeper-ports.ts';
+import { atBorder, checkPut, objectOf } from './permission.ts';
+
+/** Segments are numbered below this. */
+const SEGMENTS_MAX = MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX;
+/** Pieces of one segment that a node names: every index, twice over, as the reply allows. */
+const LOCATED_MAX = 2 * CODE_PIECES_MAX;
+
+const BOUNDS = {
+  maxHeaderLength: SERVICE_HEADER_LENGTH_MAX,
+  timeoutMs: EXCHANGE_TIMEOUT_MS,
+  maxConcurrentPerPeer: SERVICE_CONCURRENCY,
+  maxPerSecondPerPeer: PIECE_REQUESTS_PER_SECOND,
+};
+
+export function pieceServices(ports: KeeperPorts, options: KeeperOptions): Service[] {
+  return [
+    {
+      ...BOUNDS,
+      name: SERVICES.putPiece,
+      maxBodyLength: PIECE_LENGTH_MAX,
+      admit: async (_from, header, bodyLength) =>
+        admitPiece(ports, options, decodePutPiece(header), bodyLength),
+      handle: (_from, header, body) => atBorder(() => putPiece(ports, options, decodePutPiece(header), body)),
+    },
+    {
+      ...BOUNDS,
+      name: SERVICES.getPiece,
+      maxBodyLength: 0,
+      handle: (_from, header, _body, signal) =>
+        atBorder(() => getPiece(ports, decodeGetPiece(header), signal)),
+    },
+    {
+      ...BOUNDS,
+      name: SERVICES.locatePieces,
+      maxBodyLength: 0,
+      handle: (_from, header) => atBorder(() => locatePieces(ports, header)),
+    },
+  ];
+}
+
+function admitPiece(ports: KeeperPorts, options: KeeperOptions, put: PutPiece, bodyLength: number): void {
+  const { segmentIndex, pieceIndex } = put;
+  if (segmentIndex >= SEGMENTS_MAX || pieceIndex >= CODE_PIECES_MAX || put.lengthBytes === 0) {
+    throw new StoreError(
+      'INVALID_ARGUMENT',
+      `there is no piece ${pieceIndex} of segment ${segmentIndex} to store`,
+    );
+  }
+  checkPut(ports, options, put, bodyLength, { place: { segmentIndex, pieceIndex }, content: put.root });
+}
+
+async function putPiece(
+  ports: KeeperPorts,
+  options: KeeperOptions,
+  put: PutPiece,
+  body: Uint8Array,
+): Promise<ServedReply> {
+  const { segmentIndex, pieceIndex, root, lengthBytes, owner } = put;
+  const object = objectOf(options, put);
+  const hashed = await ports.coder.hashPiece(body);
+  if (!equal(hashed.root, root)) {
+    throw new StoreError(
+      'INTEGRITY',
+      `the piece sent has root ${short(hashed.root)}, its ticket ${short(root)}`,
+    );
+  }
+  const place: PiecePlace = { object, segmentIndex, pieceIndex, root };
+  const key = pieceKey(place);
+  if ((await intactStat(ports, key))?.payloadLength !== lengthBytes) {
+    const meta = encodePieceMeta({ ...place, owner, outboard: hashed.outboard });
+    await ports.log.put({ key, meta, payload: body });
+  }
+  const confirmed = { network: options.network, object, segmentIndex, pieceIndex, root, lengthBytes };
+  return { header: encodePutReply(signConfirmation(confirmed, ports.signer)) };
+}
+
+/** An entry known to be damaged counts as absent: the new copy replaces it. */
+async function intactStat(ports: KeeperPorts, key: Uint8Array): Promise<LogEntryStat | undefined> {
+  try {
+    return await ports.log.stat(key);
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'DAMAGED') return undefined;
+    throw error;
+  }
+}
+
+async function getPiece(ports: KeeperPorts, get: GetPiece, signal: AbortSignal): Promise<ServedReply> {
+  const key = pieceKey(get);
+  const stat = await ports.log.stat(key);
+  if (stat === undefined) {
+    throw new StoreError(
+      'NOT_FOUND',
+      `piece ${get.pieceIndex} of segment ${get.segmentIndex} of object ${short(get.object)} is not here`,
+    );
+  }
+  const pieceLength = stat.payloadLength;
+  if (get.range === undefined) {
+    const body = await readSlices(ports, key, 0, pieceLength, signal);
+    return { header: encodeGetPieceReply({ pieceLength, proof: [] }), body };
+  }
+  const { start, end } = coveringGroups(get.range, pieceLength);
+  const { outboard } = decodePieceMeta(stat.meta);
+  const proof = proveRange(outboard, pieceLength, get.range.offset, get.range.length);
+  const body = await readSlices(ports, key, start, end, signal);
+  return { header: encodeGetPieceReply({ pieceLength, proof }), body };
+}
+
+/** Whole groups around a range, the unit that a proof speaks about. Throws INVALID_ARGUMENT for a range outside the piece. */
+function coveringGroups(
+  range: { readonly offset: number; readonly length: number },
+  pieceLength: number,
+): { readonly start: number; readonly end: number } {
+  const last = range.offset + range.length;
+  if (range.length === 0 || last > pieceLength) {
+    throw new StoreError(
+      'INVALID_ARGUMENT',
+      `bytes ${range.offset} to ${last} do not lie in a piece of ${pieceLength} bytes`,
+    );
+  }
+  return {
+    start: Math.floor(range.offset / GROUP_LENGTH) * GROUP_LENGTH,
+    end: Math.min(pieceLength, Math.ceil(last / GROUP_LENGTH) * GROUP_LENGTH),
+  };
+}
+
+async function readSlices(
+  ports: KeeperPorts,
+  key: Uint8Array,
+  start: number,
+  end: number,
+  signal: AbortSignal,
+): Promise<Uint8Array[]> {
+  const slices: Uint8Array[] = [];
+  for (let offset = start; offset < end; offset += READ_SLICE_LENGTH) {
+    signal.throwIfAborted();
+    slices.push(await ports.log.read(key, offset, Math.min(READ_SLICE_LENGTH, end - offset)));
+  }
+  return slices;
+}
+
+async function locatePieces(ports: KeeperPorts, header: Uint8Array): Promise<ServedReply> {
+  const { object, segmentIndex } = decodeLocatePieces(header);
+  const pieces: LocatedPiece[] = [];
+  for await (const entry of ports.log.list(segmentPrefix(object, segmentIndex), LOCATED_MAX)) {
+    pieces.push(locatedPiece(entry.key));
+  }
+  return { header: encodeLocated(pieces) };
+}

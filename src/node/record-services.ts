@@ -1,0 +1,146 @@
+// put-record and get-record: whole copies of manifests and their pages, by SHA-256. A record is taken only when it says
+// itself that it belongs to the object of its ticket, so that nobody can occupy, or later remove, another's record.
+
+import { equal, short } from '../base/bytes.ts';
+import { StoreError } from '../base/errors.ts';
+import type { Digest, NetworkId, ObjectId, PieceRoot } from '../base/ids.ts';
+import {
+  CODE_PIECES_MAX,
+  EXCHANGE_TIMEOUT_MS,
+  MANIFEST_LENGTH_MAX,
+  MANIFEST_PAGES_MAX,
+  PAGE_SEGMENTS_MAX,
+  PIECE_REQUESTS_PER_SECOND,
+  SERVICE_CONCURRENCY,
+  SERVICE_HEADER_LENGTH_MAX,
+} from '../base/limits.ts';
+import type { ServedReply, Service } from '../base/ports.ts';
+import { type ConfirmedPiece, signConfirmation } from '../replication/confirmation.ts';
+import { decodeManifest, decodePage, manifestObject } from '../replication/manifest.ts';
+import {
+  decodeGetRecord,
+  decodePutRecord,
+  encodePutReply,
+  type PutRecord,
+  SERVICES,
+} from '../replication/messages.ts';
+import { objectRecordKey, recordKey } from './entry-keys.ts';
+import { EMPTY_HEADER, type KeeperOptions, type KeeperPorts } from './keeper-ports.ts';
+import { atBorder, checkPut, objectOf } from './permission.ts';
+
+const BOUNDS = {
+  maxHeaderLength: SERVICE_HEADER_LENGTH_MAX,
+  timeoutMs: EXCHANGE_TIMEOUT_MS,
+  maxConcurrentPerPeer: SERVICE_CONCURRENCY,
+  maxPerSecondPerPeer: PIECE_REQUESTS_PER_SECOND,
+};
+
+/** First byte of a canonical tuple of this many fields (up to 23): tells a manifest from a page before either is decoded. */
+const TUPLE_OF = 0x80;
+const MANIFEST_FIELDS = 9;
+const PAGE_FIELDS = 5;
+
+export function recordServices(ports: KeeperPorts, options: KeeperOptions): Service[] {
+  return [
+    {
+      ...BOUNDS,
+      name: SERVICES.putRecord,
+      maxBodyLength: MANIFEST_LENGTH_MAX,
+      admit: async (_from, header, bodyLength) => {
+        const put = decodePutRecord(header);
+        checkPut(ports, options, put, bodyLength, { place: undefined, content: put.digest });
+      },
+      handle: (_from, header, body) =>
+        atBorder(() => putRecord(ports, options, decodePutRecord(header), body)),
+    },
+    {
+      ...BOUNDS,
+      name: SERVICES.getRecord,
+      maxBodyLength: 0,
+      handle: (_from, header) => atBorder(() => getRecord(ports, decodeGetRecord(header))),
+    },
+  ];
+}
+
+async function putRecord(
+  ports: KeeperPorts,
+  options: KeeperOptions,
+  put: PutRecord,
+  body: Uint8Array,
+): Promise<ServedReply> {
+  const found = ports.sha256(body);
+  if (!equal(found, put.digest)) {
+    throw new StoreError(
+      'INTEGRITY',
+      `the record sent has digest ${short(found)}, its ticket ${short(put.digest)}`,
+    );
+  }
+  const object = objectOf(options, put);
+  checkBelongs(body, object, options.network);
+  if ((await ports.log.stat(recordKey(put.digest)).catch(absentWhenDamaged)) === undefined) {
+    // The pointer first: a record without it could never be removed, a pointer without its record harms nobody.
+    await ports.log.put({
+      key: objectRecordKey(object, put.digest),
+      meta: new Uint8Array(0),
+      payload: new Uint8Array(0),
+    });
+    await ports.log.put({ key: recordKey(put.digest), meta: object, payload: body });
+  }
+  const confirmed = confirmedRecord(options.network, object, put.digest, body.length);
+  return { header: encodePutReply(signConfirmation(confirmed, ports.signer)) };
+}
+
+function absentWhenDamaged(error: unknown): undefined {
+  if (error instanceof StoreError && error.code === 'DAMAGED') return undefined;
+  throw error;
+}
+
+/**
+ * What a node signs for a record. Its place lies one beyond the last segment and the last piece, so that the signature can
+ * never be shown as one for a piece.
+ */
+export function confirmedRecord(
+  network: NetworkId,
+  object: ObjectId,
+  digest: Digest,
+  lengthBytes: number,
+): ConfirmedPiece {
+  return {
+    network,
+    object,
+    segmentIndex: MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX,
+    pieceIndex: CODE_PIECES_MAX,
+    root: digest as Uint8Array as PieceRoot,
+    lengthBytes,
+  };
+}
+
+/** Throws INVALID_ENCODING when `body` is no record, WRONG_NETWORK or UNAUTHORIZED when it is another object's. */
+function checkBelongs(body: Uint8Array, object: ObjectId, network: NetworkId): void {
+  const owner = objectOfRecord(body, network);
+  if (!equal(owner, object)) {
+    throw new StoreError(
+      'UNAUTHORIZED',
+      `the record belongs to object ${short(owner)}, its ticket to ${short(object)}`,
+    );
+  }
+}
+
+function objectOfRecord(body: Uint8Array, network: NetworkId): ObjectId {
+  if (body[0] === TUPLE_OF + PAGE_FIELDS) return decodePage(body).object;
+  if (body[0] !== TUPLE_OF + MANIFEST_FIELDS) {
+    throw new StoreError('INVALID_ENCODING', 'the record is neither a manifest nor a page of one');
+  }
+  const manifest = decodeManifest(body);
+  if (!equal(manifest.network, network)) {
+    throw new StoreError('WRONG_NETWORK', `the manifest belongs to network ${short(manifest.network)}`);
+  }
+  return manifestObject(manifest);
+}
+
+async function getRecord(ports: KeeperPorts, digest: Digest): Promise<ServedReply> {
+  const key = recordKey(digest);
+  const stat = await ports.log.stat(key);
+  if (stat === undefined) throw new StoreError('NOT_FOUND', `record ${short(digest)} is not here`);
+  return { header: EMPTY_HEADER, body: [await ports.log.read(key, 0, stat.payloadLength)] };
+}
