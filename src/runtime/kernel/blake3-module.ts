@@ -36,25 +36,25 @@ const VALUE = 32;
 interface Width {
   readonly type: ValueType;
   /** The same number in every lane. */
-  splat(value: Code): Code;
-  add(a: Code, b: Code): Code;
-  xor(a: Code, b: Code): Code;
-  rotateRight(word: Local, bits: number): Code;
+  readonly splat: (value: Code) => Code;
+  readonly add: (a: Code, b: Code) => Code;
+  readonly xor: (a: Code, b: Code) => Code;
+  readonly rotateRight: (word: Local, bits: number) => Code;
 }
 
 const SINGLE: Width = {
   type: 'i32',
   splat: (value) => value,
-  add: i32.add,
-  xor: i32.xor,
+  add: (a, b) => i32.add(a, b),
+  xor: (a, b) => i32.xor(a, b),
   rotateRight: (word, bits) => i32.rotateRight(word.get, i32.const(bits)),
 };
 
 const FOURFOLD: Width = {
   type: 'v128',
-  splat: i32x4.splat,
-  add: i32x4.add,
-  xor: v128.xor,
+  splat: (value) => i32x4.splat(value),
+  add: (a, b) => i32x4.add(a, b),
+  xor: (a, b) => v128.xor(a, b),
   // Rotations by whole bytes are one shuffle, the others two shifts.
   rotateRight: (word, bits) =>
     bits % 8 === 0
@@ -107,44 +107,35 @@ function compress(of: Registers, counter: Code, blockLength: Code, flags: Code):
   ];
 }
 
-const COLUMNS = [
+/** Columns, then diagonals: the places in the state of a, b, c, d of the eight mixings of a round. */
+const MIXINGS: readonly (readonly [number, number, number, number])[] = [
   [0, 4, 8, 12],
   [1, 5, 9, 13],
   [2, 6, 10, 14],
   [3, 7, 11, 15],
-] as const;
-const DIAGONALS = [
   [0, 5, 10, 15],
   [1, 6, 11, 12],
   [2, 7, 8, 13],
   [3, 4, 9, 14],
-] as const;
+];
 
+/** Straight-line code: with the schedule resolved here, each message word is named where it is used. */
 function round(of: Registers, order: readonly number[]): Code {
-  return [mixAll(of, COLUMNS, order.slice(0, 8)), mixAll(of, DIAGONALS, order.slice(8))];
+  return MIXINGS.map((_, mixing) => mix(of, mixing, order[2 * mixing]!, order[2 * mixing + 1]!));
 }
 
-type Quarter = readonly [number, number, number, number];
-
-/** Four independent mixings, step by step side by side, so that the processor need not look far for work. */
-function mixAll(
-  { width, state, message }: Registers,
-  quarters: readonly Quarter[],
-  order: readonly number[],
-): Code {
+function mix({ width, state, message }: Registers, mixing: number, first: number, second: number): Code {
   const { add, xor, rotateRight } = width;
-  const each = (step: (a: Local, b: Local, c: Local, d: Local, quarter: number) => Code): Code =>
-    quarters.map(([a, b, c, d], quarter) => step(state[a]!, state[b]!, state[c]!, state[d]!, quarter));
-  const word = (quarter: number, which: number) => message[order[2 * quarter + which]!]!.get;
-  const half = (which: number, bitsOfD: number, bitsOfB: number): Code => [
-    each((a, b, _c, _d, quarter) => a.set(add(add(a.get, b.get), word(quarter, which)))),
-    each((a, _b, _c, d) => d.set(xor(d.get, a.get))),
-    each((_a, _b, _c, d) => d.set(rotateRight(d, bitsOfD))),
-    each((_a, _b, c, d) => c.set(add(c.get, d.get))),
-    each((_a, b, c) => b.set(xor(b.get, c.get))),
-    each((_a, b) => b.set(rotateRight(b, bitsOfB))),
+  const [a, b, c, d] = MIXINGS[mixing]!.map((place) => state[place]!) as [Local, Local, Local, Local];
+  const half = (word: number, bitsOfD: number, bitsOfB: number): Code => [
+    a.set(add(add(a.get, b.get), message[word]!.get)),
+    d.set(xor(d.get, a.get)),
+    d.set(rotateRight(d, bitsOfD)),
+    c.set(add(c.get, d.get)),
+    b.set(xor(b.get, c.get)),
+    b.set(rotateRight(b, bitsOfB)),
   ];
-  return [half(0, 16, 12), half(1, 8, 7)];
+  return [half(first, 16, 12), half(second, 8, 7)];
 }
 
 // ---- One at a time -----------------------------------------------------------------------------------------
