@@ -56,7 +56,7 @@ export function verifyInclusion(
 ): boolean {
   if (!Number.isSafeInteger(count) || count < 1 || count > COUNT_MAX) return false;
   if (!Number.isSafeInteger(index) || index < 0 || index >= count) return false;
-  const sides = sidesOf(index, count);
+  const sides = pathSides(index, count);
   if (path.length !== sides.length || record.length !== DIGEST_LENGTH) return false;
   let top = leafOf(record, sha256);
   for (let height = 0; height < sides.length; height++) {
@@ -67,30 +67,10 @@ export function verifyInclusion(
   return equal(rootOf(count, top, sha256), root);
 }
 
-/** On which side of its parent the path to `index` runs, lowest first. */
-function sidesOf(index: number, count: number): ('left' | 'right')[] {
-  const sides: ('left' | 'right')[] = [];
-  let position = index;
-  let width = count;
-  while (width > 1) {
-    const split = splitOf(width);
-    const isLeft = position < split;
-    sides.push(isLeft ? 'left' : 'right');
-    if (!isLeft) position -= split;
-    width = isLeft ? split : width - split;
-  }
-  return sides.reverse();
-}
-
 function treeOf(records: readonly Uint8Array[], from: number, to: number, sha256: Sha256): Digest {
   if (to - from === 1) return leafOf(records[from]!, sha256);
   const middle = from + splitOf(to - from);
   return nodeOf(treeOf(records, from, middle, sha256), treeOf(records, middle, to, sha256), sha256);
-}
-
-/** Largest power of two below `count`, for 2 <= count < 2^32. */
-function splitOf(count: number): number {
-  return 2 ** (31 - Math.clz32(count - 1));
 }
 
 function leafOf(record: Uint8Array, sha256: Sha256): Digest {
@@ -104,4 +84,26 @@ function nodeOf(left: Uint8Array, right: Uint8Array, sha256: Sha256): Digest {
 
 function rootOf(count: number, top: Uint8Array, sha256: Sha256): Digest {
   return digest('merkle-node', [uint32(count), top], sha256);
+}
+
+// ---- The shape of a tree, shared with BLAKE3's ---------------------------------------------------------------
+
+/** On which side of its parent each node lies, from leaf `index` of `count` up; empty for a single leaf. */
+export function pathSides(index: number, count: number): ('left' | 'right')[] {
+  const sides: ('left' | 'right')[] = [];
+  let position = index;
+  let width = count;
+  while (width > 1) {
+    const split = splitOf(width);
+    const isLeft = position < split;
+    sides.push(isLeft ? 'left' : 'right');
+    if (!isLeft) position -= split;
+    width = isLeft ? split : width - split;
+  }
+  return sides.reverse();
+}
+
+/** Leaves of the left subtree over `count` leaves, 2 <= count < 2^32: the largest power of two below `count`. */
+export function splitOf(count: number): number {
+  return 2 ** (31 - Math.clz32(count - 1));
 }
