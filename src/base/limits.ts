@@ -177,3 +177,5 @@ export const REMOVE_TIMEOUT_MS: number = 10 * 60_000;
 export const REMOVE_BATCH = 512;
 /** Bytes of a piece read at a time: other requests get their turn between two slices. */
 export const READ_SLICE_LENGTH: number = 1 * MIB;
+/** Genesis file: 4096 members at 700 bytes of readable text. */
+export const GENESIS_FILE_LENGTH_MAX: number = 4 * MIB;

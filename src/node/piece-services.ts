@@ -6,7 +6,6 @@ import { StoreError } from '../base/errors.ts';
 import {
   CODE_PIECES_MAX,
   EXCHANGE_TIMEOUT_MS,
-  GROUP_LENGTH,
   MANIFEST_PAGES_MAX,
   PAGE_SEGMENTS_MAX,
   PIECE_LENGTH_MAX,
@@ -29,7 +28,7 @@ import {
   type PutPiece,
   SERVICES,
 } from '../replication/messages.ts';
-import { proveRange } from '../replication/piece-tree.ts';
+import { coveringGroups, proveRange } from '../replication/piece-tree.ts';
 import {
   decodePieceMeta,
   encodePieceMeta,
@@ -139,38 +138,21 @@ async function getPiece(ports: KeeperPorts, get: GetPiece, signal: AbortSignal):
     const body = await readSlices(ports, key, 0, pieceLength, signal);
     return { header: encodeGetPieceReply({ pieceLength, proof: [] }), body };
   }
-  const { start, end } = coveringGroups(get.range, pieceLength);
+  const covered = coveringGroups(pieceLength, get.range);
   const { outboard } = decodePieceMeta(stat.meta);
   const proof = proveRange(outboard, pieceLength, get.range.offset, get.range.length);
-  const body = await readSlices(ports, key, start, end, signal);
+  const body = await readSlices(ports, key, covered.offset, covered.length, signal);
   return { header: encodeGetPieceReply({ pieceLength, proof }), body };
-}
-
-/** Whole groups around a range, the unit that a proof speaks about. Throws INVALID_ARGUMENT for a range outside the piece. */
-function coveringGroups(
-  range: { readonly offset: number; readonly length: number },
-  pieceLength: number,
-): { readonly start: number; readonly end: number } {
-  const last = range.offset + range.length;
-  if (range.length === 0 || last > pieceLength) {
-    throw new StoreError(
-      'INVALID_ARGUMENT',
-      `bytes ${range.offset} to ${last} do not lie in a piece of ${pieceLength} bytes`,
-    );
-  }
-  return {
-    start: Math.floor(range.offset / GROUP_LENGTH) * GROUP_LENGTH,
-    end: Math.min(pieceLength, Math.ceil(last / GROUP_LENGTH) * GROUP_LENGTH),
-  };
 }
 
 async function readSlices(
   ports: KeeperPorts,
   key: Uint8Array,
   start: number,
-  end: number,
+  length: number,
   signal: AbortSignal,
 ): Promise<Uint8Array[]> {
+  const end = start + length;
   const slices: Uint8Array[] = [];
   for (let offset = start; offset < end; offset += READ_SLICE_LENGTH) {
     signal.throwIfAborted();
