@@ -20,7 +20,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['base', 'replication', 'consensus', 'shards', 'dht', 'runtime'],
   node: ['base', 'replication', 'proofs', 'consensus', 'contracts', 'shards', 'dht', 'runtime', 'client'],
   gateway: ['base', 'client'],
-  cli: ['base', 'replication', 'proofs', 'consensus', 'contracts', 'shards', 'dht', 'runtime', 'client', 'node', 'gateway'],
+  cli: [
+    'base',
+    'replication',
+    'proofs',
+    'consensus',
+    'contracts',
+    'shards',
+    'dht',
+    'runtime',
+    'client',
+    'node',
+    'gateway',
+  ],
 };
 
 /** What the pure folders may take from outside: arithmetic, encodings and schemas, nothing that touches the world. */
@@ -41,7 +53,8 @@ function walk(folder: string, ending: string): string[] {
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 function importsOf(path: string): string[] {
-  const pattern = /(?:^|\n)\s*(?:import|export)\s(?:[^'"();]*?\sfrom\s)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\s(?:[^'"();]*?\sfrom\s)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
   return [...read(path).matchAll(pattern)].map((match) => (match[1] ?? match[2])!);
 }
 
@@ -61,12 +74,18 @@ test('imports point one way, along the edges of the table', () => {
       if (!(MAY_IMPORT[from] ?? []).includes(to)) wrong.push(`${path} imports ${target}`);
     }
   }
-  expect(wrong, 'move the code to the folder its subject names, or go through a port of base/ports.ts').toEqual([]);
+  expect(
+    wrong,
+    'move the code to the folder its subject names, or go through a port of base/ports.ts',
+  ).toEqual([]);
 });
 
 test('every folder under src is in the table', () => {
   const folders = new Set(sources.map(folderOf).filter((folder) => folder !== 'index'));
-  expect([...folders].filter((folder) => !(folder in MAY_IMPORT)), 'add the folder to MAY_IMPORT').toEqual([]);
+  expect(
+    [...folders].filter((folder) => !(folder in MAY_IMPORT)),
+    'add the folder to MAY_IMPORT',
+  ).toEqual([]);
 });
 
 test('pure folders import only pure packages', () => {
@@ -82,7 +101,9 @@ test('pure folders import only pure packages', () => {
 
 test('pure folders read no clock and draw no chance', () => {
   const banned = /\bDate\b|Math\.random|\bperformance\b|\bprocess\.|\bconsole\./;
-  const wrong = sources.filter((path) => PURE.includes(folderOf(path)) && banned.test(withoutComments(read(path))));
+  const wrong = sources.filter(
+    (path) => PURE.includes(folderOf(path)) && banned.test(withoutComments(read(path))),
+  );
   expect(wrong, 'take a Clock or a Random').toEqual([]);
 });
 
@@ -91,7 +112,11 @@ function withoutComments(text: string): string {
 }
 
 test('every source file is reached from an entry point', () => {
-  const entries = ['src/index.ts', 'cli/main.ts', ...sources.filter((path) => /-worker\.ts$|\/worker\.ts$/.test(path))];
+  const entries = [
+    'src/index.ts',
+    'cli/main.ts',
+    ...sources.filter((path) => /-worker\.ts$|\/worker\.ts$/.test(path)),
+  ];
   const reached = new Set<string>();
   const visit = (path: string): void => {
     if (reached.has(path)) return;
@@ -104,7 +129,10 @@ test('every source file is reached from an entry point', () => {
   // Twins of ports exist for tests and the simulator only.
   const twins = sources.filter((path) => /\/(memory|twin)-[a-z-]+\.ts$/.test(path));
   twins.forEach(visit);
-  expect(sources.filter((path) => !reached.has(path) && !path.endsWith('.d.ts')), 'delete it or wire it in').toEqual([]);
+  expect(
+    sources.filter((path) => !reached.has(path) && !path.endsWith('.d.ts')),
+    'delete it or wire it in',
+  ).toEqual([]);
 });
 
 test('there is one door: src/index.ts', () => {
@@ -114,7 +142,9 @@ test('there is one door: src/index.ts', () => {
 test('the word shard stays in the network: replication and proofs say piece', () => {
   const wrong = sources
     .filter((path) => /^src\/(replication|proofs)\//.test(path) && path !== 'src/replication/placement.ts')
-    .filter((path) => /\bshards?\b/i.test(read(path).replace(/key's shard|of the shard|in the shard|same shard/g, '')));
+    .filter((path) =>
+      /\bshards?\b/i.test(read(path).replace(/key's shard|of the shard|in the shard|same shard/g, '')),
+    );
   expect(wrong, 'a code part is a piece (GLOSSARY)').toEqual([]);
 });
 
@@ -130,7 +160,17 @@ test('every test of a source file stands at its path', () => {
 });
 
 test('no check is silenced and nothing is left undone', () => {
-  const banned = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', '@ts-ign' + 'ore', 'test\\.sk' + 'ip', 'it\\.sk' + 'ip', '\\.on' + 'ly\\('].join('|'));
+  const banned = new RegExp(
+    [
+      'TO' + 'DO',
+      'FIX' + 'ME',
+      'X' + 'XX',
+      '@ts-ign' + 'ore',
+      'test\\.sk' + 'ip',
+      'it\\.sk' + 'ip',
+      '\\.on' + 'ly\\(',
+    ].join('|'),
+  );
   const wrong = [...sources, ...tests].filter((path) => banned.test(read(path)));
   expect(wrong, 'finish it, or say in the docs what is missing').toEqual([]);
 });
@@ -151,14 +191,22 @@ test('every document has one title and no dead relative link', () => {
 });
 
 test('every dependency has its line of reason', () => {
-  const { dependencies, optionalDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>;
+  const { dependencies, optionalDependencies } = JSON.parse(read('package.json')) as Record<
+    string,
+    Record<string, string>
+  >;
   const reasons = read('docs/ARCHITECTURE.md');
-  const missing = Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !reasons.includes(`\`${name}\``));
+  const missing = Object.keys({ ...dependencies, ...optionalDependencies }).filter(
+    (name) => !reasons.includes(`\`${name}\``),
+  );
   expect(missing, 'say in docs/ARCHITECTURE.md why it is there').toEqual([]);
 });
 
 test('versions are exact, so that the lock file and package.json agree', () => {
-  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>;
+  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read('package.json')) as Record<
+    string,
+    Record<string, string>
+  >;
   const loose = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies }).filter(
     ([, version]) => !/^(npm:.+@)?\d+\.\d+\.\d+$/.test(version),
   );

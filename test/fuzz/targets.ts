@@ -1,0 +1,96 @@
+// One target per decoder of hostile bytes: a plain function of bytes that may throw StoreErrors and nothing else. Each
+// comes with good samples, so that mutation starts from something deep. Driven by the smoke test and by `npm run fuzz`.
+
+import { toUtf8 } from '../../src/base/bytes.ts';
+import { scanCbor } from '../../src/base/cbor-scan.ts';
+import { parseCid } from '../../src/base/cid.ts';
+import { decodeEpoch, encodeEpoch, networkIdOf, signEpoch } from '../../src/base/epoch.ts';
+import type { Digest, NodeId, ObjectId, OwnerId, PieceRoot, Signature } from '../../src/base/ids.ts';
+import { decodeManifest, decodePage, encodeManifest, encodePage } from '../../src/replication/manifest.ts';
+import * as messages from '../../src/replication/messages.ts';
+import { digestFrom, sampleEpoch, sampleGenesis, sampleMembers, signerFrom } from '../helpers/records.ts';
+
+export interface FuzzTarget {
+  readonly samples: readonly Uint8Array[];
+  run(bytes: Uint8Array): void;
+}
+
+const genesis = sampleGenesis();
+const network = networkIdOf(genesis);
+const owner = digestFrom<OwnerId>('owner');
+const object = digestFrom<ObjectId>('object');
+const root = digestFrom<PieceRoot>('root');
+const salt = digestFrom('salt').subarray(0, 16);
+const ticket = new Uint8Array(64).fill(7) as Signature;
+const text = new TextDecoder();
+
+const manifest = encodeManifest({
+  network,
+  owner,
+  salt,
+  lengthBytes: 100_000,
+  code: { k: 3, n: 7 },
+  segmentCells: 256,
+  keyCheck: salt,
+  content: { kind: 'paged', segmentCount: 1, pages: [digestFrom<Digest>('page')] },
+});
+const page = encodePage({
+  object,
+  firstSegment: 0,
+  segments: [
+    {
+      salt,
+      roots: [root, root],
+      holders: [digestFrom<NodeId>('a'), digestFrom<NodeId>('b')],
+      confirmations: [{ pieceIndex: 0, signature: ticket }],
+    },
+  ],
+});
+
+export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
+  cbor: { samples: [manifest, page], run: (bytes) => void scanCbor(bytes) },
+  manifest: { samples: [manifest], run: (bytes) => void decodeManifest(bytes) },
+  page: { samples: [page], run: (bytes) => void decodePage(bytes) },
+  epoch: {
+    samples: [
+      encodeEpoch(signEpoch(genesis, sampleEpoch(sampleMembers(3)), signerFrom('genesis of sample'))),
+    ],
+    // Signatures are not the decoder's business here: everything passes, so that what lies behind is reached.
+    run: (bytes) => void decodeEpoch(bytes, network, () => true),
+  },
+  'put-piece': {
+    samples: [
+      messages.encodePutPiece({
+        owner,
+        objectSalt: salt,
+        segmentIndex: 1,
+        pieceIndex: 2,
+        root,
+        lengthBytes: 3,
+        expiresAtMs: 4,
+        ticket,
+      }),
+    ],
+    run: (bytes) => void messages.decodePutPiece(bytes),
+  },
+  'get-piece': {
+    samples: [
+      messages.encodeGetPiece({
+        object,
+        segmentIndex: 1,
+        pieceIndex: 2,
+        root,
+        range: { offset: 1, length: 2 },
+      }),
+    ],
+    run: (bytes) => void messages.decodeGetPiece(bytes),
+  },
+  members: {
+    samples: [messages.encodeMembersReply({ epoch: salt, nodeRecords: [salt] })],
+    run: (bytes) => void messages.decodeMembersReply(bytes),
+  },
+  cid: {
+    samples: [toUtf8('bafyreib2rxk3rybk3aobmv5cjuql3bm2twh4jo5uxgf5kpqcsgz7soitae')],
+    run: (bytes) => void parseCid(text.decode(bytes)),
+  },
+};
