@@ -96,8 +96,8 @@ export const CONTROL_CONNECTIONS_MAX = 200;
 export const CONTROL_STREAMS_PER_PROTOCOL = 4;
 export const CONTROL_STREAM_WINDOW: number = 1 * MIB;
 export const CONTROL_STREAM_BUFFER: number = 2 * MIB;
-/** Data frame of a call: large enough that framing costs nothing, small enough that calls of one stream take turns. */
-export const CALL_DATA_LENGTH_MAX: number = 64 * KIB;
+/** Data frame of a call: with its head and Yamux's it fits one Noise message of 64 KiB, and calls of one stream take turns. */
+export const CALL_DATA_LENGTH_MAX: number = 60 * KIB;
 /** Calls under way on one stream: above what any service lets one peer have, and few enough to keep in mind. */
 export const CALLS_PER_STREAM_MAX = 64;
 /** Frames waiting to be written to a peer that does not read; above it the stream is cut. */
@@ -179,3 +179,18 @@ export const REMOVE_BATCH = 512;
 export const READ_SLICE_LENGTH: number = 1 * MIB;
 /** Genesis file: 4096 members at 700 bytes of readable text. */
 export const GENESIS_FILE_LENGTH_MAX: number = 4 * MIB;
+
+// ---- Membership ------------------------------------------------------------------------------------------------
+
+/** Text of one address: a name of 253 characters with its protocols. */
+export const ADDRESS_LENGTH_MAX = 300;
+/** Addresses in an invitation: it should fit into a line of mail. */
+export const INVITATION_ADDRESSES_MAX = 4;
+/** Encoded invitation: four long addresses, two ids and a name. */
+export const INVITATION_LENGTH_MAX = 1536;
+/** Invitations a founder keeps, used ones included; the oldest used or ended ones are forgotten first. */
+export const INVITATIONS_MAX = 1024;
+/** Most stake a founder grants in one invitation unless it says otherwise. */
+export const STAKE_MAX_DEFAULT = 1000n;
+/** Joining is a rare event: a founder answers each peer this often and no more. */
+export const JOIN_REQUESTS_PER_SECOND = 2;

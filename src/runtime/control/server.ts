@@ -1,0 +1,178 @@
+// The serving end of a call stream: every ask passes the service guard before anything is kept of it, a body is
+// asked for (`admit`) only when there is memory for it, and every ask is answered by a reply or a refusal.
+//
+// Invariants: at most CALLS_PER_STREAM_MAX exchanges per stream; body memory is reserved before it is allocated; a
+// body slower than BODY_RATE_MIN_PER_SECOND after its first ten seconds ends in a refusal.
+
+import type { Stream } from '@libp2p/interface';
+import { short } from '../../base/bytes.ts';
+import { StoreError } from '../../base/errors.ts';
+import type { NodeId } from '../../base/ids.ts';
+import {
+  BODY_RATE_MIN_PER_SECOND,
+  CALL_DATA_LENGTH_MAX,
+  CALLS_PER_STREAM_MAX,
+  HEADER_LENGTH_MAX,
+  PIECE_LENGTH_MAX,
+} from '../../base/limits.ts';
+import type { Clock, ServedReply } from '../../base/ports.ts';
+import { encodeRefusal } from '../refusal.ts';
+import type { ServiceGuard, Ticket } from '../service-guard.ts';
+import { unlessAborted } from './failure.ts';
+import type { Frame } from './frames.ts';
+import { openPipe, type Pipe } from './pipe.ts';
+
+/** An ask under way. */
+interface Exchange {
+  readonly stop: AbortController;
+  /** Where data frames go while a body is expected. */
+  body: { readonly bytes: Uint8Array; filled: number; readonly done: PromiseWithResolvers<void> } | undefined;
+}
+
+type Ask = Extract<Frame, { kind: 'ask' }>;
+
+export interface ServerDependencies {
+  readonly guard: ServiceGuard;
+  readonly clock: Clock;
+  readonly onTraffic?: (received: number, sent: number) => void;
+}
+
+/** Serves the calls that `from` makes over `stream`, until it ends. */
+export function serveStream(stream: Stream, from: NodeId, needs: ServerDependencies): Pipe {
+  const exchanges = new Map<number, Exchange>();
+  let strayBytes = 0;
+
+  function onFrame(frame: Frame): void {
+    switch (frame.kind) {
+      case 'ask':
+        onAsk(frame);
+        return;
+      case 'data':
+        onData(exchanges.get(frame.id), frame.bytes);
+        return;
+      case 'cancel':
+        exchanges.get(frame.id)?.stop.abort();
+        return;
+      case 'admit':
+      case 'reply':
+      case 'refuse':
+        throw new StoreError('PROTOCOL', `node ${short(from)} sent a ${frame.kind} frame to a server`);
+    }
+  }
+
+  function onAsk(frame: Ask): void {
+    if (exchanges.has(frame.id))
+      throw new StoreError('PROTOCOL', `node ${short(from)} asks twice under one id`);
+    if (exchanges.size >= CALLS_PER_STREAM_MAX) {
+      refuse(frame.id, new StoreError('BUSY', 'too many requests on one stream'));
+      return;
+    }
+    const exchange: Exchange = { stop: new AbortController(), body: undefined };
+    exchanges.set(frame.id, exchange);
+    const ask: Ask = { ...frame, header: frame.header.slice() };
+    serveOne(ask, exchange)
+      .catch((error: unknown) => {
+        if (!exchange.stop.signal.aborted) refuse(ask.id, error);
+      })
+      .finally(() => exchanges.delete(ask.id));
+  }
+
+  /** Bytes that cross a refusal or a cancel on their way are dropped; more than a body of them is an attack. */
+  function onData(
+    { body }: Exchange = { stop: new AbortController(), body: undefined },
+    bytes: Uint8Array,
+  ): void {
+    if (body === undefined) {
+      strayBytes += bytes.length;
+      if (strayBytes > PIECE_LENGTH_MAX)
+        throw new StoreError('PROTOCOL', `node ${short(from)} sends unasked data`);
+      return;
+    }
+    strayBytes = 0;
+    if (body.filled + bytes.length > body.bytes.length) {
+      throw new StoreError('PROTOCOL', `node ${short(from)} sends more than it said`);
+    }
+    body.bytes.set(bytes, body.filled);
+    body.filled += bytes.length;
+    if (body.filled === body.bytes.length) body.done.resolve();
+  }
+
+  async function serveOne(ask: Ask, exchange: Exchange): Promise<void> {
+    const { signal } = exchange.stop;
+    const ticket = needs.guard.enter(from, ask.name, ask.header.length, ask.bodyLength);
+    try {
+      await ticket.admit(ask.header, ask.bodyLength, signal);
+      const body = await receiveBody(ask, ticket, exchange);
+      const served = await ticket.handle(ask.header, body, signal);
+      await sendReply(ask, ticket, served, signal);
+    } finally {
+      ticket.release();
+    }
+  }
+
+  async function receiveBody(ask: Ask, ticket: Ticket, exchange: Exchange): Promise<Uint8Array> {
+    if (ask.bodyLength === 0) return new Uint8Array(0);
+    ticket.reserve(ask.bodyLength);
+    const body = { bytes: new Uint8Array(ask.bodyLength), filled: 0, done: Promise.withResolvers<void>() };
+    exchange.body = body;
+    const cancelWatch = watchRate(body, needs.clock);
+    try {
+      await pipe.write({ kind: 'admit', id: ask.id });
+      await unlessAborted(body.done.promise, exchange.stop.signal, ask.name);
+    } finally {
+      cancelWatch();
+      exchange.body = undefined;
+    }
+    return body.bytes;
+  }
+
+  async function sendReply(
+    ask: Ask,
+    ticket: Ticket,
+    served: ServedReply,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const parts = served.body ?? [];
+    const bodyLength = parts.reduce((sum, part) => sum + part.length, 0);
+    if (served.header.length > HEADER_LENGTH_MAX || bodyLength > PIECE_LENGTH_MAX) {
+      throw new StoreError('INTERNAL', `${ask.name}: reply is longer than a reply may be`);
+    }
+    ticket.reserve(bodyLength);
+    await pipe.write({ kind: 'reply', id: ask.id, bodyLength, header: served.header });
+    for (const part of parts) {
+      for (let offset = 0; offset < part.length && !signal.aborted; offset += CALL_DATA_LENGTH_MAX) {
+        const bytes = part.subarray(offset, offset + CALL_DATA_LENGTH_MAX);
+        await pipe.write({ kind: 'data', id: ask.id, bytes });
+      }
+    }
+  }
+
+  function refuse(id: number, error: unknown): void {
+    pipe.write({ kind: 'refuse', id, refusal: encodeRefusal(error) }).catch(() => undefined);
+  }
+
+  const pipe = openPipe(stream, needs.clock, `node ${short(from)}`, {
+    onFrame,
+    onEnd: () => {
+      for (const exchange of exchanges.values()) exchange.stop.abort();
+    },
+    ...(needs.onTraffic === undefined ? {} : { onTraffic: needs.onTraffic }),
+  });
+  return pipe;
+}
+
+/** Fails the body when it falls behind the least rate; the first check comes after ten seconds. */
+function watchRate(body: NonNullable<Exchange['body']>, clock: Clock): () => void {
+  const periodMs = 10_000;
+  let filledBefore = 0;
+  let cancel = clock.timer(periodMs, check);
+  function check(): void {
+    if (body.filled - filledBefore < (BODY_RATE_MIN_PER_SECOND * periodMs) / 1000) {
+      body.done.reject(new StoreError('TIMEOUT', 'the body comes too slowly'));
+      return;
+    }
+    filledBefore = body.filled;
+    cancel = clock.timer(periodMs, check);
+  }
+  return () => cancel();
+}
