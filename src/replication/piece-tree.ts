@@ -13,11 +13,11 @@
 // Verifiers return false for anything wrong, whatever a liar sends, and do no more work than the bytes they were given
 // justify. The length of a piece must come from where its root comes from.
 
-import { pathSides, splitOf } from '../base/merkle.ts';
 import { concat, equal } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import { DIGEST_LENGTH, type Digest } from '../base/ids.ts';
 import { GROUP_LENGTH, LEAF_LENGTH, PIECE_LENGTH_MAX } from '../base/limits.ts';
+import { pathSides, splitOf } from '../base/merkle.ts';
 import type { HashedPiece } from '../base/ports.ts';
 import { type GroupHasher, portableHasher } from './blake3.ts';
 
