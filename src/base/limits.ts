@@ -118,6 +118,26 @@ export const STOP_TIMEOUT_MS = 3_000;
 /** Gossip message: epoch records are announced by digest, so messages are small. */
 export const GOSSIP_MESSAGE_LENGTH_MAX: number = 64 * KIB;
 
+// ---- DHT -----------------------------------------------------------------------------------------------------
+
+/** Records of one signer that a node keeps: its address, the shards it serves, its public objects of late. */
+export const DHT_RECORDS_PER_SIGNER = 64;
+/** Records that a node keeps for the others: 64 MiB at their longest. */
+export const DHT_RECORDS_MAX = 16_384;
+/** Furthest expiry accepted: a record outlives its node by no more than this. */
+export const DHT_RECORD_LIFETIME_MAX_MS: number = 48 * 3600 * 1000;
+/** What makers give their records, and how often they renew them: several renewals may fail. */
+export const DHT_RECORD_LIFETIME_MS: number = 24 * 3600 * 1000;
+export const DHT_REPUBLISH_MS: number = 4 * 3600 * 1000;
+/** One look-up or store; the DHT is a hint, so nobody waits long for it. */
+export const DHT_OPERATION_MS = 10_000;
+/** Nodes asked of one bucket, and nodes that keep a record. */
+export const DHT_BUCKET_SIZE = 20;
+/** Answers of one look-up that are looked at. */
+export const DHT_ANSWERS_MAX = 64;
+/** Longest text of an address in a node record. */
+export const ADDRESS_LENGTH_MAX = 256;
+
 // ---- Disk --------------------------------------------------------------------------------------------------
 
 /** Log files are cut at this length. */
@@ -188,9 +208,20 @@ export const ADDRESS_LENGTH_MAX = 300;
 export const INVITATION_ADDRESSES_MAX = 4;
 /** Encoded invitation: four long addresses, two ids and a name. */
 export const INVITATION_LENGTH_MAX = 1536;
-/** Invitations a founder keeps, used ones included; the oldest used or ended ones are forgotten first. */
-export const INVITATIONS_MAX = 1024;
 /** Most stake a founder grants in one invitation unless it says otherwise. */
 export const STAKE_MAX_DEFAULT = 1000n;
 /** Joining is a rare event: a founder answers each peer this often and no more. */
 export const JOIN_REQUESTS_PER_SECOND = 2;
+
+// ---- Coding ------------------------------------------------------------------------------------------------
+
+/** Working memory of a coder: three segments in flight at 10 of 30, or the nine copies of one and their source. */
+export const CODER_MEMORY_DEFAULT: number = 256 * MIB;
+/** WebAssembly addresses 4 GiB; a page is left for the end of the last view. */
+export const CODER_MEMORY_MAX: number = 4 * GIB - 64 * KIB;
+/** A user's machine has other work; a single stream of segments keeps two busy. */
+export const CODER_WORKERS_DEFAULT = 2;
+/** Each costs a thread and 2 MiB of working memory. */
+export const CODER_WORKERS_MAX = 64;
+/** A job that touches no more than this takes less time than asking a worker for it. */
+export const INLINE_JOB_LENGTH: number = 64 * KIB;

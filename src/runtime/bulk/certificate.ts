@@ -1,0 +1,134 @@
+// Who is at the other end of a TLS connection, by the libp2p TLS specification: each side shows one self-signed
+// certificate of a key made for the purpose, which carries an extension with the node's ed25519 identity key and that
+// key's signature over the certificate's own public key. So the identity key never enters the TLS library, and whoever
+// finishes the handshake holds a key that the identity has vouched for.
+//
+//   extension 1.3.6.1.4.1.53594.1.1 = SEQUENCE { OCTET STRING publicKey, OCTET STRING signature }
+//   publicKey = protobuf { 1: type = 1 (ed25519), 2: data = 32 bytes }
+//   signature = ed25519 over "libp2p-tls-handshake:" + DER of the certificate's SubjectPublicKeyInfo
+//
+// What OpenSSL authenticated in the handshake is read with OpenSSL (key, dates, self-signature); the X.509 library
+// only finds the extension and builds our own certificate. It is slow to load, so it is loaded at the first use.
+// The dates protect nothing, since the identity's signature does not cover them: whoever steals the key can write new
+// ones. They are checked because the specification says so, and ours are wide enough for any process.
+
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
+import { concat, toUtf8 } from '../../base/bytes.ts';
+import { StoreError } from '../../base/errors.ts';
+import type { NodeId } from '../../base/ids.ts';
+import { PUBLIC_KEY_LENGTH } from '../../base/keys.ts';
+import { BULK_CERTIFICATE_LENGTH_MAX } from '../../base/limits.ts';
+import type { Signer } from '../../base/ports.ts';
+import { nativeVerify } from '../crypto.ts';
+
+/** What node:tls wants to show at a handshake. */
+export interface Credentials {
+  readonly cert: string;
+  readonly key: string;
+}
+
+const EXTENSION_OID = '1.3.6.1.4.1.53594.1.1';
+const SIGNED_PREFIX = toUtf8('libp2p-tls-handshake:');
+const HOUR_MS = 3_600_000;
+const LIFETIME_MS = 10 * 365 * 24 * HOUR_MS;
+
+// With an ed25519 key every length in the extension is fixed, so its DER is a frame around key and signature.
+const SEQUENCE_AND_KEY = new Uint8Array([0x30, 0x68, 0x04, 0x24, 0x08, 0x01, 0x12, 0x20]);
+const SIGNATURE_TAG = new Uint8Array([0x04, 0x40]);
+const KEY_END = SEQUENCE_AND_KEY.length + PUBLIC_KEY_LENGTH;
+const EXTENSION_LENGTH = KEY_END + SIGNATURE_TAG.length + 64;
+
+const credentialsOf = new WeakMap<Signer, Promise<Credentials>>();
+
+/** The certificate of this process for `signer`: made at the first call, the same afterwards. */
+export function credentialsFor(signer: Signer, nowMs: number = Date.now()): Promise<Credentials> {
+  let credentials = credentialsOf.get(signer);
+  if (credentials === undefined) {
+    credentials = createCredentials(signer, {
+      notBeforeMs: nowMs - HOUR_MS,
+      notAfterMs: nowMs + LIFETIME_MS,
+    });
+    credentialsOf.set(signer, credentials);
+  }
+  return credentials;
+}
+
+/** A certificate of a fresh P-256 key, vouched for by `signer`. */
+export async function createCredentials(
+  signer: Signer,
+  validity: { readonly notBeforeMs: number; readonly notAfterMs: number },
+): Promise<Credentials> {
+  const x509 = await loadX509();
+  const signingAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await crypto.subtle.generateKey(signingAlgorithm, true, ['sign', 'verify']);
+  const spki = new Uint8Array(await crypto.subtle.exportKey('spki', keys.publicKey));
+  const signature = signer.sign(concat(SIGNED_PREFIX, spki));
+  const extension = concat(SEQUENCE_AND_KEY, signer.publicKey, SIGNATURE_TAG, signature);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    // A serial number means nothing without an issuer; the first byte is kept positive, as DER wants it.
+    serialNumber: `01${randomBytes(8).toString('hex')}`,
+    notBefore: wholeSeconds(validity.notBeforeMs),
+    notAfter: wholeSeconds(validity.notAfterMs),
+    signingAlgorithm,
+    keys,
+    extensions: [new x509.Extension(EXTENSION_OID, true, extension)],
+  });
+  const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey));
+  const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({
+    format: 'pem',
+    type: 'pkcs8',
+  });
+  return { cert: certificate.toString('pem'), key: String(key) };
+}
+
+/**
+ * The node that the certificate of a finished handshake stands for. `isOnly`: the peer sent no second certificate.
+ * Throws PROTOCOL, saying which rule was broken.
+ */
+export async function verifyCertificate(der: Uint8Array, isOnly: boolean, nowMs: number): Promise<NodeId> {
+  if (!isOnly) throw refused('is followed by another');
+  if (der.length > BULK_CERTIFICATE_LENGTH_MAX) throw refused(`has ${der.length} bytes`);
+  const x509 = await loadX509();
+  try {
+    const certificate = new X509Certificate(der);
+    if (!(certificate.validFromDate.getTime() <= nowMs)) throw refused('is not yet valid');
+    if (!(nowMs <= certificate.validToDate.getTime())) throw refused('has expired');
+    if (!certificate.verify(certificate.publicKey)) throw refused('is not signed by its own key');
+    const spki = certificate.publicKey.export({ format: 'der', type: 'spki' });
+    return identityIn(new x509.X509Certificate(new Uint8Array(der)).extensions, spki);
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    throw refused('cannot be read', error);
+  }
+}
+
+function identityIn(extensions: readonly { type: string; value: ArrayBuffer }[], spki: Uint8Array): NodeId {
+  const found = extensions.filter((extension) => extension.type === EXTENSION_OID);
+  if (found.length !== 1) throw refused('has no libp2p extension, or several');
+  const value = new Uint8Array(found[0]!.value);
+  const isEd25519 =
+    value.length === EXTENSION_LENGTH &&
+    SEQUENCE_AND_KEY.every((byte, index) => value[index] === byte) &&
+    SIGNATURE_TAG.every((byte, index) => value[KEY_END + index] === byte);
+  if (!isEd25519) throw refused('is not that of an ed25519 identity');
+  const node = value.slice(SEQUENCE_AND_KEY.length, KEY_END);
+  const signature = value.subarray(KEY_END + SIGNATURE_TAG.length);
+  if (!nativeVerify(node, concat(SIGNED_PREFIX, spki), signature)) {
+    throw refused('was not vouched for by the identity it names');
+  }
+  return node as NodeId;
+}
+
+function refused(reason: string, cause?: unknown): StoreError {
+  return new StoreError('PROTOCOL', `the peer's certificate ${reason}`, cause === undefined ? {} : { cause });
+}
+
+/** X.509 knows no fractions of a second in these dates. */
+function wholeSeconds(timeMs: number): Date {
+  return new Date(Math.floor(timeMs / 1000) * 1000);
+}
+
+async function loadX509(): Promise<typeof import('@peculiar/x509')> {
+  await import('reflect-metadata');
+  return await import('@peculiar/x509');
+}
