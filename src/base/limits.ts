@@ -117,6 +117,8 @@ export const PING_TIMEOUT_MS = 10_000;
 export const STOP_TIMEOUT_MS = 3_000;
 /** Gossip message: epoch records are announced by digest, so messages are small. */
 export const GOSSIP_MESSAGE_LENGTH_MAX: number = 64 * KIB;
+/** A gossip handler that has no verdict by then has none: the message is not passed on. */
+export const GOSSIP_HANDLER_MS = 5_000;
 
 // ---- DHT -----------------------------------------------------------------------------------------------------
 
@@ -202,8 +204,6 @@ export const GENESIS_FILE_LENGTH_MAX: number = 4 * MIB;
 
 // ---- Membership ------------------------------------------------------------------------------------------------
 
-/** Text of one address: a name of 253 characters with its protocols. */
-export const ADDRESS_LENGTH_MAX = 300;
 /** Addresses in an invitation: it should fit into a line of mail. */
 export const INVITATION_ADDRESSES_MAX = 4;
 /** Encoded invitation: four long addresses, two ids and a name. */
@@ -225,3 +225,9 @@ export const CODER_WORKERS_DEFAULT = 2;
 export const CODER_WORKERS_MAX = 64;
 /** A job that touches no more than this takes less time than asking a worker for it. */
 export const INLINE_JOB_LENGTH: number = 64 * KIB;
+/** Text of a node's configuration file: fifty times what every setting needs. */
+export const CONFIG_FILE_LENGTH_MAX: number = 256 * KIB;
+/** Least capacity of a node: below it, one piece of a default segment would not fit. */
+export const CAPACITY_MIN: number = 64 * MIB;
+/** Owners that a node may be limited to. */
+export const OWNERS_ALLOWED_MAX = 4096;

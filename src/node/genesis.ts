@@ -60,18 +60,33 @@ export function foundNetwork(ports: FoundPorts, options: FoundOptions): SignedEp
   return signEpoch(genesis, record, ports.genesisSigner);
 }
 
-/** A member whose admission seed is drawn now, after it showed its key: so nobody chooses a position. */
+/**
+ * A member whose admission seed is drawn now, after it showed its key, so that nobody chooses a position. Throws
+ * INVALID_ARGUMENT for a bad operator or failure domain.
+ */
 export function admit(candidate: Candidate, random: Random): Member {
   return {
     ...candidate,
     operator: checkLabel('operator', candidate.operator) as OperatorId,
-    domains: candidate.domains
-      .map(
-        ([name, value]) => [checkLabel('failure domain', name), checkLabel('failure domain', value)] as const,
-      )
-      .sort(([a], [b]) => compare(toUtf8(a), toUtf8(b))),
+    domains: sortDomains(candidate.domains),
     admissionSeed: random.bytes(32) as Digest,
   };
+}
+
+/** Failure domains in the order of a record. Throws INVALID_ARGUMENT for a bad name, one that stands twice, or too many. */
+export function sortDomains(domains: Candidate['domains']): Candidate['domains'] {
+  const sorted = domains.toSorted(([a], [b]) => compare(toUtf8(a), toUtf8(b)));
+  for (const [index, [name, value]] of sorted.entries()) {
+    checkLabel('failure domain', name);
+    checkLabel(`value of failure domain ${name}:`, value);
+    if (sorted[index - 1]?.[0] === name) {
+      throw new StoreError('INVALID_ARGUMENT', `failure domain ${name} is given twice`);
+    }
+  }
+  if (sorted.length > DOMAIN_LABELS_MAX) {
+    throw new StoreError('INVALID_ARGUMENT', `more than ${DOMAIN_LABELS_MAX} failure domains`);
+  }
+  return sorted;
 }
 
 /** `value` when it is a name that may stand in a record. Throws INVALID_ARGUMENT. */
@@ -191,7 +206,7 @@ function fromFile(file: z.infer<typeof fileSchema>): SignedEpoch {
         stake: BigInt(member.stake) as Stake,
         capacityBytes: member.capacityBytes,
         admissionSeed: fromHex(member.admissionSeed) as Digest,
-        domains: Object.entries(member.domains).sort(([a], [b]) => compare(toUtf8(a), toUtf8(b))),
+        domains: sortDomains(Object.entries(member.domains)),
       })),
     },
     signature: fromHex(file.signature) as Signature,
