@@ -91,6 +91,7 @@ export async function verifyCertificate(der: Uint8Array, isOnly: boolean, nowMs:
   const x509 = await loadX509();
   try {
     const certificate = new X509Certificate(der);
+    if (!certificate.raw.equals(der)) throw refused('is followed by other bytes');
     if (!(certificate.validFromDate.getTime() <= nowMs)) throw refused('is not yet valid');
     if (!(nowMs <= certificate.validToDate.getTime())) throw refused('has expired');
     if (!certificate.verify(certificate.publicKey)) throw refused('is not signed by its own key');
