@@ -6,6 +6,7 @@
 // written in place.
 
 import { assert } from '../base/assert.ts';
+import { CELL_ALIGNMENT } from '../base/limits.ts';
 import { productTable } from './galois.ts';
 import { combinationRows, type Matrix, parityRows } from './matrix.ts';
 
@@ -49,15 +50,27 @@ export function rebuild(
   );
 }
 
-/** True when the parity pieces are those of the data pieces. Checks strip by strip, in little memory. */
-export function verify(k: number, pieces: readonly Uint8Array[], combine: Combine = combineBytes): boolean {
+/**
+ * True when the parity pieces are those of the data pieces. The expected ones are computed strip by strip in `scratch`,
+ * at least CELL_ALIGNMENT bytes per parity piece.
+ */
+export function verify(
+  k: number,
+  pieces: readonly Uint8Array[],
+  combine: Combine = combineBytes,
+  scratch: Uint8Array = new Uint8Array(pieces.length * VERIFY_LENGTH),
+): boolean {
+  const rows = parityRows(k, pieces.length);
+  if (rows.length === 0) return true;
   const length = pieces[0]!.length;
-  const expected = pieces.slice(k).map(() => new Uint8Array(VERIFY_LENGTH));
-  for (let start = 0; start < length; start += VERIFY_LENGTH) {
-    const strips = pieces.map((piece) => piece.subarray(start, start + VERIFY_LENGTH));
-    const parity = expected.map((strip) => strip.subarray(0, strips[0]!.length));
-    combine(parityRows(k, pieces.length), strips.slice(0, k), parity);
-    if (!parity.every((strip, row) => isSame(strip, strips[k + row]!))) return false;
+  const strip = Math.floor(scratch.length / rows.length / CELL_ALIGNMENT) * CELL_ALIGNMENT;
+  assert(strip > 0, 'the scratch has room for every parity piece');
+  for (let start = 0; start < length; start += strip) {
+    const end = Math.min(length, start + strip);
+    const strips = pieces.map((piece) => piece.subarray(start, end));
+    const expected = rows.map((_, row) => scratch.subarray(row * strip, row * strip + end - start));
+    combine(rows, strips.slice(0, k), expected);
+    if (!expected.every((parity, row) => isSame(parity, strips[k + row]!))) return false;
   }
   return true;
 }
@@ -71,7 +84,7 @@ export function lostData(k: number, present: readonly number[]): number[] {
 /** Bytes of each piece worked on at a time: a strip of accumulators (four bytes each) stays in the first-level cache. */
 const STRIP_LENGTH = 4096;
 /** Bytes of each piece checked at a time. */
-const VERIFY_LENGTH = 65_536;
+const VERIFY_LENGTH = 16_384;
 /** Rows computed at a time: one 32-bit table entry holds the products of a byte for four rows. */
 const ROW_GROUP = 4;
 
