@@ -1,0 +1,91 @@
+// The KeyValue port in memory, for tests and the simulator. It keeps what a crash would keep apart from what it
+// would lose: `powerLoss` drops batches that were not durable, any of them and not only the newest, as the real one may.
+
+import { compare, fromHex, toHex } from '../base/bytes.ts';
+import { StoreError } from '../base/errors.ts';
+import type { KeyValueOperation } from '../base/ports.ts';
+import type { LocalKeyValue } from './key-value.ts';
+
+export class MemoryKeyValue implements LocalKeyValue {
+  #durable: Map<string, Uint8Array> = new Map();
+  /** Batches since, oldest first. */
+  #volatile: { readonly operations: readonly KeyValueOperation[]; isDurable: boolean }[] = [];
+  #current: Map<string, Uint8Array> = new Map();
+  #failure: StoreError | undefined;
+  #isClosed = false;
+
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    this.#checkOpen();
+    return this.#current.get(toHex(key))?.slice();
+  }
+
+  async batch(
+    operations: readonly KeyValueOperation[],
+    options: { readonly isDurable?: boolean } = {},
+  ): Promise<void> {
+    this.#checkOpen();
+    if (this.#failure !== undefined) throw this.#failure;
+    const copies = operations.map((operation) =>
+      operation.kind === 'put'
+        ? { kind: operation.kind, key: operation.key.slice(), value: operation.value.slice() }
+        : { kind: operation.kind, key: operation.key.slice() },
+    );
+    apply(this.#current, copies);
+    this.#volatile.push({ operations: copies, isDurable: options.isDurable === true });
+  }
+
+  async *range(
+    from: Uint8Array,
+    to: Uint8Array,
+    limit: number = Number.POSITIVE_INFINITY,
+  ): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+    this.#checkOpen();
+    const found = [...this.#current]
+      .map(([key, value]) => [fromHex(key), value.slice()] as const)
+      .filter(([key]) => compare(key, from) >= 0 && compare(key, to) < 0)
+      .toSorted((a, b) => compare(a[0], b[0]))
+      .slice(0, limit);
+    for (const entry of found) {
+      this.#checkOpen();
+      yield entry;
+    }
+  }
+
+  async flush(): Promise<void> {
+    this.#checkOpen();
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#durable = new Map(this.#current);
+    this.#volatile = [];
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+
+  /** From now on every write throws this. */
+  failWrites(failure: StoreError): void {
+    this.#failure = failure;
+  }
+
+  /** The store as the next process finds it: durable batches are there, of the others those that `keeps` says. */
+  powerLoss(keeps: () => boolean): MemoryKeyValue {
+    const next = new MemoryKeyValue();
+    const survivors = new Map(this.#durable);
+    for (const { operations, isDurable } of this.#volatile)
+      if (isDurable || keeps()) apply(survivors, operations);
+    next.#durable = survivors;
+    next.#current = new Map(survivors);
+    return next;
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new StoreError('CLOSED', 'the database in memory is closed');
+  }
+}
+
+function apply(map: Map<string, Uint8Array>, operations: readonly KeyValueOperation[]): void {
+  for (const operation of operations) {
+    if (operation.kind === 'put') map.set(toHex(operation.key), operation.value);
+    else map.delete(toHex(operation.key));
+  }
+}
