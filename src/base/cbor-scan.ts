@@ -47,7 +47,6 @@ export function scanCbor(bytes: Uint8Array): string | undefined {
 }
 
 function scanValue(cursor: Cursor, depth: number): void {
-  if (depth > CBOR_DEPTH_MAX) throw new Refusal(`nested deeper than ${CBOR_DEPTH_MAX}`);
   readHeader(cursor);
   const { major, argument } = cursor;
   if (major === BYTES) skip(cursor, argument);
@@ -87,11 +86,13 @@ function readWideArgument(cursor: Cursor, width: number): void {
 }
 
 function scanArray(cursor: Cursor, count: number, depth: number): void {
+  enter(depth);
   spend(cursor, count, 1);
   for (let index = 0; index < count; index++) scanValue(cursor, depth + 1);
 }
 
 function scanMap(cursor: Cursor, count: number, depth: number): void {
+  enter(depth);
   spend(cursor, count, 2);
   let previousFrom = -1;
   let previousTo = -1;
@@ -134,6 +135,10 @@ function scanText(cursor: Cursor, length: number): void {
   let index = cursor.position;
   skip(cursor, length);
   const end = cursor.position;
+  // A decoder drops a leading byte order mark, so such text has no canonical form here.
+  if (length >= 3 && bytes[index] === 0xef && bytes[index + 1] === 0xbb && bytes[index + 2] === 0xbf) {
+    throw new Refusal('text that begins with a byte order mark');
+  }
   while (index < end) {
     const first = bytes[index++]!;
     if (first < 0x80) continue;
@@ -147,6 +152,11 @@ function scanText(cursor: Cursor, length: number): void {
     }
     index += more;
   }
+}
+
+/** Refuses an array or map inside CBOR_DEPTH_MAX others. */
+function enter(depth: number): void {
+  if (depth >= CBOR_DEPTH_MAX) throw new Refusal(`nested deeper than ${CBOR_DEPTH_MAX}`);
 }
 
 /** Counts items before they are walked, each of at least `bytesEach` bytes, so that a declared count alone is refused. */

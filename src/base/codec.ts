@@ -76,11 +76,12 @@ function checkEncodable(value: unknown, depth: number, budget: { items: number }
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value)) throw unencodable('a number that is not a safe integer');
   } else if (typeof value === 'bigint') {
-    if (BigInt.asUintN(64, value < 0n ? -1n - value : value) !== (value < 0n ? -1n - value : value)) {
-      throw unencodable('an integer of more than 64 bits');
-    }
+    const argument = value < 0n ? -1n - value : value;
+    if (argument >= 1n << 64n) throw unencodable('an integer of more than 64 bits');
   } else if (typeof value === 'string') {
     if (!value.isWellFormed()) throw unencodable('text with half a character');
+    // The decoder takes U+FEFF for a byte order mark and drops it.
+    if (value.startsWith('\ufeff')) throw unencodable('text that begins with a byte order mark');
   } else if (typeof value === 'object') {
     if (CID.asCID(value) === null) checkContainer(value, depth, budget);
   } else {
