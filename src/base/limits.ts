@@ -108,6 +108,8 @@ export const WRITE_STALL_MS = 10_000;
 export const CONTROL_CONNECTIONS_PER_PEER = 4;
 /** How long a peer that belongs to another network, or broke the protocol, is not dialled or accepted again. */
 export const PEER_BAN_MS = 60_000;
+/** A peer whose bulk lane failed while its control lane worked is called over that for so long. */
+export const BULK_RETRY_MS = 30_000;
 /** Banned peers remembered; the oldest is forgotten first. */
 export const PEERS_BANNED_MAX = 1024;
 /** How often a connection is asked for a sign of life, and how long it may take: a cut link shows after both. */
@@ -231,3 +233,17 @@ export const CONFIG_FILE_LENGTH_MAX: number = 256 * KIB;
 export const CAPACITY_MIN: number = 64 * MIB;
 /** Owners that a node may be limited to. */
 export const OWNERS_ALLOWED_MAX = 4096;
+/** Members that a node greets regularly: all of a small network; in one of 4096, a random graph that stays connected. */
+export const NEIGHBOURS_MAX = 32;
+/** How often neighbours are greeted, and how long an answer may take. */
+export const GREET_INTERVAL_MS = 30_000;
+export const GREET_TIMEOUT_MS = 10_000;
+/** A node record and a number. */
+export const GREETING_LENGTH_MAX: number = DHT_RECORD_LENGTH_MAX + 64;
+/** A neighbour that does not answer is tried again after this, twice as late each time, up to the second. */
+export const RECONNECT_MIN_MS = 500;
+export const RECONNECT_MAX_MS = 60_000;
+/** A stopping node waits no longer than this for requests, background work and disk. */
+export const NODE_STOP_MS = 10_000;
+/** Draws that a node makes to know its shards: above it, which shards it serves is left to whoever asks. */
+export const SHARD_DRAWS_MAX = 100_000;

@@ -105,7 +105,9 @@ export function createFrameReader(): FrameReader {
   }
 
   return {
-    push(chunk, onFrame) {
+    push(received, onFrame) {
+      // libp2p gives Buffers, whose `slice` shares memory where an array's copies.
+      const chunk = new Uint8Array(received.buffer, received.byteOffset, received.length);
       let offset = 0;
       while (offset < chunk.length || headFilled === HEAD_LENGTH) {
         if (headFilled < HEAD_LENGTH) {

@@ -10,7 +10,7 @@ import type { Connection, Libp2p, PeerId, PrivateKey, ServiceMap, Stream } from 
 import { noise } from '@libp2p/noise';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { ping } from '@libp2p/ping';
-import { preSharedKey } from '@libp2p/pnet';
+import { preSharedKey as protectWith } from '@libp2p/pnet';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
@@ -49,7 +49,7 @@ export interface HostOptions<Services extends ServiceMap> {
   /** Addresses that others are told, where they differ from those listened on. */
   readonly announce?: readonly string[];
   /** 32 secret bytes that every node of a closed network has; who lacks them learns nothing. */
-  readonly networkKey?: Uint8Array;
+  readonly preSharedKey?: Uint8Array;
   /** Peers that may connect; everyone when absent. */
   readonly isAllowed?: (peer: NodeId) => boolean;
   readonly services: ServiceFactoryMap<Services>;
@@ -88,9 +88,10 @@ export async function createHost<Services extends ServiceMap>(
       ? {}
       : { isAllowed: (peer) => options.isAllowed!(nodeIdFromPeerIdText(peer.toString())) }),
   });
-  const libp2p = (await createLibp2p(
-    libp2pOptions(options, gater, await generateKeyPairFromSeed('Ed25519', options.identity.secretSeed())),
-  )) as Libp2p<Services>;
+  const privateKey = await generateKeyPairFromSeed('Ed25519', options.identity.secretSeed());
+  const libp2p = (await createLibp2p(libp2pOptions(options, gater, privateKey)).catch((error: unknown) => {
+    throw listenFailure(error, options.listen);
+  })) as Libp2p<Services>;
 
   /** Whoever dialled into the wrong network is told so, every time: only the dialling side keeps away by itself. */
   function hangUp(connection: Connection, failure: StoreError): StoreError {
@@ -171,7 +172,7 @@ export async function createHost<Services extends ServiceMap>(
       });
       return await unlessAborted(dialling.then(greeted), signal, context);
     } catch (error) {
-      throw dialFailure(error, context, options.networkKey !== undefined);
+      throw dialFailure(error, context, options.preSharedKey !== undefined);
     }
   }
 
@@ -216,8 +217,13 @@ export async function createHost<Services extends ServiceMap>(
         { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams },
       ),
     async stop() {
-      // A peer that does not answer cannot hold up the stop: its sockets are destroyed with the process at the latest.
-      await Promise.race([libp2p.stop(), clock.sleep(STOP_TIMEOUT_MS)]);
+      // Calls have ended by now, and a polite goodbye to a peer that is stopping too would cost half a second.
+      for (const connection of libp2p.getConnections()) {
+        connection.abort(new StoreError('CLOSED', 'the node stops'));
+      }
+      const late = Promise.withResolvers<void>();
+      const cancel = clock.timer(STOP_TIMEOUT_MS, late.resolve);
+      await Promise.race([libp2p.stop(), late.promise]).finally(cancel);
     },
   };
 }
@@ -264,11 +270,11 @@ function libp2pOptions<Services extends ServiceMap>(
       pingTimeout: { minTimeout: pingTimeoutMs, maxTimeout: pingTimeoutMs },
       abortConnectionOnPingFailure: true,
     },
-    ...(options.networkKey === undefined
+    ...(options.preSharedKey === undefined
       ? {}
       : {
-          connectionProtector: preSharedKey({
-            psk: swarmKey(options.networkKey),
+          connectionProtector: protectWith({
+            psk: swarmKey(options.preSharedKey),
             timeout: CONNECT_TIMEOUT_MS,
           }),
         }),
@@ -278,6 +284,19 @@ function libp2pOptions<Services extends ServiceMap>(
       ...options.services,
     } as Libp2pOptions['services'] & object,
   };
+}
+
+/** libp2p lists every failed address with a stack in one message; a person needs the reason. */
+function listenFailure(error: unknown, listen: readonly string[]): StoreError {
+  const { message } = controlFailure(error, 'INVALID_ARGUMENT', 'control lane');
+  const where = `cannot listen on ${listen.join(', ').slice(0, 300)}`;
+  if (message.includes('EADDRINUSE')) {
+    return new StoreError('PORT_IN_USE', `${where}: the port is taken`, {
+      cause: error,
+      next: 'Stop the other process, or choose another port.',
+    });
+  }
+  return new StoreError('INVALID_ARGUMENT', `${where}: ${message.split('\n')[0]}`, { cause: error });
 }
 
 /** A network key in the form that libp2p reads. */
