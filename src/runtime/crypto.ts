@@ -14,8 +14,8 @@ import {
 import { assert } from '../base/assert.ts';
 import { concat } from '../base/bytes.ts';
 import type { Sha256 } from '../base/hash.ts';
-import { SIGNATURE_LENGTH, type Signature } from '../base/ids.ts';
-import { isStrictPublicKey, SEED_LENGTH } from '../base/keys.ts';
+import type { Signature } from '../base/ids.ts';
+import { isStrictPublicKey, isStrictSignature, SEED_LENGTH } from '../base/keys.ts';
 import { VERIFY_KEYS_MAX } from '../base/limits.ts';
 import type { Signer, Verify } from '../base/ports.ts';
 
@@ -45,7 +45,7 @@ export function nativeSigner(seed: Uint8Array): Signer {
 
 /** ed25519 verification with imported keys kept for the next time: importing costs as much as half a verification. */
 export const nativeVerify: Verify = (publicKey, message, signature) => {
-  if (signature.length !== SIGNATURE_LENGTH) return false;
+  if (!isStrictSignature(signature)) return false;
   const key = importedKey(publicKey);
   return key !== undefined && verify(null, message, key, signature);
 };
