@@ -247,3 +247,7 @@ export const RECONNECT_MAX_MS = 60_000;
 export const NODE_STOP_MS = 10_000;
 /** Draws that a node makes to know its shards: above it, which shards it serves is left to whoever asks. */
 export const SHARD_DRAWS_MAX = 100_000;
+/** Reasons to announce that come within this time make one announcement. */
+export const ANNOUNCE_DELAY_MS = 500;
+/** Working memory of a node's coder, which only hashes: four of the largest pieces at a time, more wait. */
+export const NODE_CODER_MEMORY: number = 4 * PIECE_LENGTH_MAX;

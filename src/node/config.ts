@@ -128,7 +128,7 @@ const domains = z.preprocess(
 );
 
 const RULES: { readonly [Key in keyof NodeConfig]: Rule<NodeConfig[Key]> } = {
-  host: { schema: host, must: 'an IP address or a host name' },
+  host: { schema: z.union([z.ipv4(), z.ipv6()]), must: 'an IP address of this machine, or 0.0.0.0' },
   controlPort: wholeNumber(0, 65_535),
   bulkPort: wholeNumber(0, 65_535),
   announce: list(

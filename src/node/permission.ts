@@ -4,7 +4,7 @@
 import { short, toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import type { NodeId, ObjectId, OwnerId, Signature } from '../base/ids.ts';
-import type { LogUsage, ServedReply } from '../base/ports.ts';
+import type { LogUsage } from '../base/ports.ts';
 import { objectIdOf } from '../replication/object.ts';
 import { type PutClaim, verifyPut } from '../replication/ticket.ts';
 import type { KeeperOptions, KeeperPorts } from './keeper-ports.ts';
@@ -67,17 +67,5 @@ function checkRoom(usage: LogUsage, lengthBytes: number): void {
     throw new StoreError('DISK', 'the disk of this node failed: it only serves reads');
   if (usage.state === 'full' || usage.liveBytes + lengthBytes > usage.quotaBytes) {
     throw new StoreError('FULL', 'this node takes no more pieces');
-  }
-}
-
-/** Runs a handler; what the disk said in detail, paths included, stays at home. */
-export async function atBorder(work: () => Promise<ServedReply>): Promise<ServedReply> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof StoreError && error.code === 'DISK') {
-      throw new StoreError('DISK', 'the disk of this node failed', { cause: error });
-    }
-    throw error;
   }
 }

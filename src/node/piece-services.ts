@@ -14,7 +14,7 @@ import {
   SERVICE_CONCURRENCY,
   SERVICE_HEADER_LENGTH_MAX,
 } from '../base/limits.ts';
-import type { LogEntryStat, ServedReply, Service } from '../base/ports.ts';
+import type { ServedReply, Service } from '../base/ports.ts';
 import { signConfirmation } from '../replication/confirmation.ts';
 import {
   decodeGetPiece,
@@ -38,7 +38,8 @@ import {
   segmentPrefix,
 } from './entry-keys.ts';
 import type { KeeperOptions, KeeperPorts } from './keeper-ports.ts';
-import { atBorder, checkPut, objectOf } from './permission.ts';
+import { checkPut, objectOf } from './permission.ts';
+import { atBorder, isHere } from './stored.ts';
 
 /** Segments are numbered below this. */
 const SEGMENTS_MAX = MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX;
@@ -106,22 +107,12 @@ async function putPiece(
   }
   const place: PiecePlace = { object, segmentIndex, pieceIndex, root };
   const key = pieceKey(place);
-  if ((await intactStat(ports, key))?.payloadLength !== lengthBytes) {
+  if (!(await isHere(ports, key, lengthBytes))) {
     const meta = encodePieceMeta({ ...place, owner, outboard: hashed.outboard });
     await ports.log.put({ key, meta, payload: body });
   }
   const confirmed = { network: options.network, object, segmentIndex, pieceIndex, root, lengthBytes };
   return { header: encodePutReply(signConfirmation(confirmed, ports.signer)) };
-}
-
-/** An entry known to be damaged counts as absent: the new copy replaces it. */
-async function intactStat(ports: KeeperPorts, key: Uint8Array): Promise<LogEntryStat | undefined> {
-  try {
-    return await ports.log.stat(key);
-  } catch (error) {
-    if (error instanceof StoreError && error.code === 'DAMAGED') return undefined;
-    throw error;
-  }
 }
 
 async function getPiece(ports: KeeperPorts, get: GetPiece, signal: AbortSignal): Promise<ServedReply> {

@@ -26,7 +26,8 @@ import {
 } from '../replication/messages.ts';
 import { objectRecordKey, recordKey } from './entry-keys.ts';
 import { EMPTY_HEADER, type KeeperOptions, type KeeperPorts } from './keeper-ports.ts';
-import { atBorder, checkPut, objectOf } from './permission.ts';
+import { checkPut, objectOf } from './permission.ts';
+import { atBorder, isHere } from './stored.ts';
 
 const BOUNDS = {
   maxHeaderLength: SERVICE_HEADER_LENGTH_MAX,
@@ -77,7 +78,7 @@ async function putRecord(
   }
   const object = objectOf(options, put);
   checkBelongs(body, object, options.network);
-  if ((await ports.log.stat(recordKey(put.digest)).catch(absentWhenDamaged)) === undefined) {
+  if (!(await isHere(ports, recordKey(put.digest), body.length))) {
     // The pointer first: a record without it could never be removed, a pointer without its record harms nobody.
     await ports.log.put({
       key: objectRecordKey(object, put.digest),
@@ -88,11 +89,6 @@ async function putRecord(
   }
   const confirmed = confirmedRecord(options.network, object, put.digest, body.length);
   return { header: encodePutReply(signConfirmation(confirmed, ports.signer)) };
-}
-
-function absentWhenDamaged(error: unknown): undefined {
-  if (error instanceof StoreError && error.code === 'DAMAGED') return undefined;
-  throw error;
 }
 
 /**

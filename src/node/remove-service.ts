@@ -20,7 +20,8 @@ import {
 import { verifyRemove } from '../replication/ticket.ts';
 import { objectPrefix, objectRecordsPrefix, recordKey, recordOfObject } from './entry-keys.ts';
 import type { KeeperOptions, KeeperPorts } from './keeper-ports.ts';
-import { atBorder, objectOf } from './permission.ts';
+import { objectOf } from './permission.ts';
+import { atBorder } from './stored.ts';
 
 export function removeService(ports: KeeperPorts, options: KeeperOptions): Service {
   return {

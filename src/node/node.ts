@@ -1,0 +1,245 @@
+// A storage node on a real machine: opens its data folder, its lanes and everything in between, in an order that never
+// leaves something half open, and closes it in the opposite one.
+//
+// Invariants: one process per data folder; a folder of another node or network is refused before anything is written; a
+// stop takes at most NODE_STOP_MS; no key, ticket or code is ever logged.
+
+import { pino } from 'pino';
+import { concat, equal, short, toHex, toUtf8 } from '../base/bytes.ts';
+import type { SignedEpoch } from '../base/epoch.ts';
+import { StoreError, toStoreError } from '../base/errors.ts';
+import { NODE_CODER_MEMORY, NODE_STOP_MS } from '../base/limits.ts';
+import type { Clock, KeyValue, PieceLog } from '../base/ports.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { createCoder } from '../runtime/coder/coder.ts';
+import { nativeSha256, nativeVerify } from '../runtime/crypto.ts';
+import { lockFolder } from '../runtime/folder-lock.ts';
+import { type Identity, loadIdentity } from '../runtime/identity.ts';
+import { openKeyValue } from '../runtime/key-value.ts';
+import { createNetwork, type NetworkStatus, type NodeNetwork } from '../runtime/network.ts';
+import { openPieceLog } from '../runtime/piece-log/log.ts';
+import { systemRandom } from '../runtime/random.ts';
+import { type ConfigInput, loadConfig, type LogLevel, type NodeConfig } from './config.ts';
+import { type DataFolder, dataFolder } from './data-folder.ts';
+import { readGenesis } from './genesis.ts';
+import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts';
+import { type Membership, openMembership } from './membership.ts';
+import { readPresharedKey } from './preshared-key.ts';
+import { type NodeLogger, startStorageNode, type StorageNodeStatus } from './storage-node.ts';
+
+export interface NodeOptions {
+  /** Data folder, made by `store init`, `store join` or `store up`. */
+  readonly folder: string;
+  readonly flags?: ConfigInput;
+  /** `process.env` of the caller; none when absent. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Where log lines go; JSON lines on stderr when absent. */
+  readonly logger?: NodeLogger;
+  readonly agent?: string;
+  readonly clock?: Clock;
+}
+
+export interface RunningStatus extends StorageNodeStatus {
+  readonly folder: string;
+  readonly lanes: NetworkStatus;
+}
+
+export interface Node {
+  readonly config: NodeConfig;
+  status(): RunningStatus;
+  /** Resolves when everything is closed, or NODE_STOP_MS later. A second call waits for the first. */
+  stop(): Promise<void>;
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/**
+ * Starts the node of a data folder. Throws NOT_FOUND (no such folder), INVALID_CONFIG (settings, or a folder of another network or
+ * node), INVALID_IDENTITY, INVALID_SIGNATURE, LOCKED, PORT_IN_USE, DAMAGED, DISK.
+ */
+export async function createNode(options: NodeOptions): Promise<Node> {
+  const folder = dataFolder(options.folder);
+  const opened: (() => Promise<unknown>)[] = [];
+  try {
+    return await openNode(options, folder, opened);
+  } catch (error) {
+    await closeAll(opened, systemClock);
+    throw toStoreError(error, 'INTERNAL', `node in ${folder.path}`);
+  }
+}
+
+/** Everything that is opened goes on top of `opened` at once, so that a failure closes what stands. */
+async function openNode(
+  options: NodeOptions,
+  folder: DataFolder,
+  opened: (() => Promise<unknown>)[],
+): Promise<Node> {
+  const clock = options.clock ?? systemClock;
+  const genesis = await readGenesis(folder.genesisFile, nativeVerify);
+  const identity = await loadIdentity(folder.identityKey);
+  const config = await loadConfig({ ...options, file: folder.configFile });
+  const logger = options.logger ?? jsonLogger(config.logLevel, identity);
+  const founder = await founderOf(folder, genesis);
+  const lock = await lockFolder(folder.path);
+  opened.push(() => lock.release());
+  const keyValue = await openKeyValue(folder.state);
+  opened.push(() => keyValue.close());
+  await pinFolder(keyValue, folder, genesis, identity);
+  const membership = await openMembership({ keyValue, verify: nativeVerify, sha256: nativeSha256 }, genesis);
+  const pieces = await openPieces(folder, config, identity, membership, clock, logger);
+  opened.push(() => pieces.log.close());
+  const coder = createCoder({ workers: 1, maxMemory: NODE_CODER_MEMORY });
+  opened.push(() => coder.close());
+  const network = await openNetwork(config, identity, membership, clock);
+  opened.push(() => network.close());
+  const addresses = () => withoutLoopback(network.addresses());
+  const node = await startStorageNode(
+    {
+      clock,
+      random: systemRandom,
+      log: pieces.log,
+      coder,
+      signer: identity.signer,
+      verify: nativeVerify,
+      sha256: nativeSha256,
+      keyValue,
+      membership,
+      network,
+      gossip: network.gossip,
+      directory: network.directory,
+      logger,
+    },
+    {
+      addresses,
+      bootstrap: config.bootstrap,
+      damagedEntries: pieces.damagedEntries,
+      ...(options.agent === undefined ? {} : { agent: options.agent }),
+      ...(config.allowedOwners.length === 0 ? {} : { allowedOwners: new Set(config.allowedOwners) }),
+      ...(founder === undefined ? {} : { founder: { signer: founder.signer, seed: founder.secretSeed } }),
+    },
+  );
+  opened.push(() => node.stop());
+  logger.info({ network: genesis.genesis.name, ...addresses() }, 'node is up');
+
+  let stopping: Promise<void> | undefined;
+  return {
+    config,
+    status: () => ({ ...node.status(), folder: folder.path, lanes: network.networkStatus() }),
+    stop: () => (stopping ??= closeAll(opened, clock).then(() => logger.info({}, 'node has stopped'))),
+  };
+}
+
+/** Closes what was opened, last first, each whatever becomes of the others, in bounded time. */
+async function closeAll(opened: (() => Promise<unknown>)[], clock: Clock): Promise<void> {
+  const closing = (async () => {
+    for (const close of opened.splice(0).reverse()) await close().catch(() => undefined);
+  })();
+  const late = new AbortController();
+  await Promise.race([closing, clock.sleep(NODE_STOP_MS, late.signal).catch(() => undefined)]);
+  late.abort();
+}
+
+/** The founder's key, where the folder has one. Throws INVALID_CONFIG when it is of another network. */
+async function founderOf(folder: DataFolder, genesis: SignedEpoch): Promise<Identity | undefined> {
+  try {
+    const founder = await loadIdentity(folder.genesisKey);
+    if (equal(founder.signer.publicKey, genesis.genesis.genesisKey)) return founder;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+  throw new StoreError(
+    'INVALID_CONFIG',
+    `${folder.genesisKey} is not the key of network ${genesis.genesis.name}`,
+    {
+      next: `Move it away, or restore the ${folder.genesisFile} that it belongs to.`,
+    },
+  );
+}
+
+/** Which network and node the state belongs to, written at the first start. */
+const PIN_KEY: Uint8Array = toUtf8('folder/owner');
+
+/** Refuses state of another network or node, as after files were mixed up in a restore. Throws INVALID_CONFIG. */
+async function pinFolder(
+  keyValue: KeyValue,
+  folder: DataFolder,
+  genesis: SignedEpoch,
+  identity: Identity,
+): Promise<void> {
+  const owner = concat(genesis.record.network, identity.nodeId);
+  const pinned = await keyValue.get(PIN_KEY);
+  if (pinned === undefined) {
+    await keyValue.batch([{ kind: 'put', key: PIN_KEY, value: owner }], { isDurable: true });
+  } else if (!equal(pinned, owner)) {
+    const network = pinned.subarray(0, 32);
+    const whose = equal(network, genesis.record.network)
+      ? `node ${short(pinned.subarray(32))}, not of node ${short(identity.nodeId)}`
+      : `network ${short(network)}, not of network ${short(genesis.record.network)}`;
+    throw new StoreError('INVALID_CONFIG', `${folder.state} holds the state of ${whose}`, {
+      next: `Restore the ${folder.identityKey} and ${folder.genesisFile} that belong to it, or start in an empty folder.`,
+    });
+  }
+}
+
+async function openPieces(
+  folder: DataFolder,
+  config: NodeConfig,
+  identity: Identity,
+  membership: Membership,
+  clock: Clock,
+  logger: NodeLogger,
+): Promise<{ readonly log: PieceLog; readonly damagedEntries: () => number }> {
+  let damagedCount = 0;
+  const { log, report } = await openPieceLog({
+    folder: folder.pieces,
+    network: membership.network,
+    node: identity.nodeId,
+    clock,
+    quotaBytes: config.capacityBytes,
+    reserveBytes: config.reserveBytes,
+    scrubPeriodMs: config.scrubDays * DAY_MS,
+    onDamage: (key, reason) => {
+      damagedCount += 1;
+      logger.error({ entry: toHex(key), reason }, 'an entry is damaged and no longer served');
+    },
+    onFailure: (failure) => {
+      logger.error(
+        { reason: failure.message },
+        'the disk failed: this node is read-only until it is started again',
+      );
+    },
+  });
+  damagedCount += report.damagedCount;
+  const { start, recordsReplayed, tornBytes, damaged } = report;
+  logger.info({ start, recordsReplayed, tornBytes, damagedCount }, 'piece log is open');
+  for (const { file, offset, reason } of damaged)
+    logger.error({ file, offset, reason }, 'the piece log is damaged here');
+  return { log, damagedEntries: () => damagedCount };
+}
+
+async function openNetwork(
+  config: NodeConfig,
+  identity: Identity,
+  membership: Membership,
+  clock: Clock,
+): Promise<NodeNetwork> {
+  const announce = announcedAddresses(config);
+  return createNetwork({
+    identity,
+    networkId: membership.network,
+    clock,
+    controlListen: [controlListen(config)],
+    bulkListen: { host: config.host, port: config.bulkPort },
+    isMember: (node) => membership.member(node) !== undefined,
+    ...(announce === undefined ? {} : { announce }),
+    ...(config.presharedKeyFile === ''
+      ? {}
+      : { preSharedKey: await readPresharedKey(config.presharedKeyFile) }),
+  });
+}
+
+/** JSON lines on stderr, written at once: the last words of a process are the ones that matter. */
+function jsonLogger(level: LogLevel, identity: Identity): NodeLogger {
+  return pino({ level, base: { node: short(identity.nodeId) } }, pino.destination({ fd: 2, sync: true }));
+}
