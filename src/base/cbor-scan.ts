@@ -1,7 +1,8 @@
-// The walk over untrusted dag-cbor that comes before any decoder: it allocates nothing, reads every byte at most
-// once, and refuses whatever is not the one canonical form of some value. What passes cannot make a decoder
-// recurse deeply, allocate by a declared length, or build more than CBOR_ITEMS_MAX items. RFC 8949, section 4.2, with
-// the key order of dag-cbor: shorter keys first. Meaning (which value belongs where) is left to the schema.
+// The walk over untrusted dag-cbor that comes before any decoder: it allocates nothing, reads every byte at
+// most once, and refuses whatever is not the one canonical form of some value. What passes cannot make a
+// decoder recurse deeply, allocate by a declared length, or build more than CBOR_ITEMS_MAX items. RFC 8949,
+// section 4.2, with the key order of dag-cbor: shorter keys first. Meaning (which value belongs where) is
+// left to the schema.
 
 import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from './limits.ts';
 
@@ -34,7 +35,9 @@ interface Cursor {
   argument: number;
 }
 
-/** Why `bytes` are not one canonical dag-cbor value, or undefined when they are. Time is linear in the length. */
+/**
+ * Why `bytes` are not one canonical dag-cbor value, or undefined when they are. Time is linear in the length.
+ */
 export function scanCbor(bytes: Uint8Array): string | undefined {
   const cursor: Cursor = { bytes, position: 0, itemsLeft: CBOR_ITEMS_MAX, major: 0, argument: 0 };
   try {
@@ -76,7 +79,10 @@ function readHeader(cursor: Cursor): void {
   readWideArgument(cursor, 1 << (minor - 24));
 }
 
-/** Arguments above 2^53 lose precision here, which is harmless: integers are not interpreted, and no length is so large. */
+/**
+ * Arguments above 2^53 lose precision here, which is harmless: integers are not interpreted, and no length is
+ * so large.
+ */
 function readWideArgument(cursor: Cursor, width: number): void {
   let value = 0;
   for (let count = 0; count < width; count++) value = value * 256 + take(cursor);
@@ -110,7 +116,10 @@ function scanMap(cursor: Cursor, count: number, depth: number): void {
   }
 }
 
-/** Order of two encoded keys. Their headers hold the lengths, so comparing headers and all puts shorter keys first. */
+/**
+ * Order of two encoded keys. Their headers hold the lengths, so comparing headers and all puts shorter keys
+ * first.
+ */
 function isAscending(bytes: Uint8Array, aFrom: number, aTo: number, bFrom: number, bTo: number): boolean {
   const shorter = Math.min(aTo - aFrom, bTo - bFrom);
   for (let index = 0; index < shorter; index++) {
@@ -159,7 +168,10 @@ function enter(depth: number): void {
   if (depth >= CBOR_DEPTH_MAX) throw new Refusal(`nested deeper than ${CBOR_DEPTH_MAX}`);
 }
 
-/** Counts items before they are walked, each of at least `bytesEach` bytes, so that a declared count alone is refused. */
+/**
+ * Counts items before they are walked, each of at least `bytesEach` bytes, so that a declared count alone is
+ * refused.
+ */
 function spend(cursor: Cursor, count: number, bytesEach: number): void {
   if (count > cursor.itemsLeft) throw new Refusal(`more than ${CBOR_ITEMS_MAX} items`);
   cursor.itemsLeft -= count;

@@ -1,6 +1,7 @@
-// Content identifiers, as the rest of the world writes them: CIDv1 of a record (dag-cbor, sha2-256) and of a piece (raw bytes,
-// BLAKE3). Inside, a digest of 32 bytes is enough; CIDs are for borders: URIs, links between records, tools of others.
-// Only one text form per CID is accepted, so that two URIs that differ name two things.
+// Content identifiers, as the rest of the world writes them: CIDv1 of a record (dag-cbor, sha2-256) and of a
+// piece (raw bytes, BLAKE3). Inside, a digest of 32 bytes is enough; CIDs are for borders: URIs, links
+// between records, tools of others. Only one text form per CID is accepted, so that two URIs that differ name
+// two things.
 
 import { CID } from 'multiformats/cid';
 import { create as createMultihash } from 'multiformats/hashes/digest';
@@ -17,7 +18,10 @@ const RAW = 0x55;
 const SHA2_256 = 0x12;
 const BLAKE3 = 0x1e;
 
-/** Multibase letter of lower-case base32, then 36 bytes (version, codec, hash, length, digest) at five bits a letter. */
+/**
+ * Multibase letter of lower-case base32, then 36 bytes (version, codec, hash, length, digest) at five bits a
+ * letter.
+ */
 const RECORD_TEXT = /^b[a-z2-7]{58}$/;
 
 /** CID of the record whose canonical encoding is `bytes`. */
@@ -30,7 +34,10 @@ export function cidOfDigest(digest: Uint8Array): CID {
   return makeCid(DAG_CBOR, SHA2_256, digest);
 }
 
-/** CID of the piece with this root: a plain BLAKE3 digest, so any tool that knows BLAKE3 can check the piece against it. */
+/**
+ * CID of the piece with this root: a plain BLAKE3 digest, so any tool that knows BLAKE3 can check the piece
+ * against it.
+ */
 export function cidOfPiece(pieceRoot: Uint8Array): CID {
   return makeCid(RAW, BLAKE3, pieceRoot);
 }

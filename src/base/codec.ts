@@ -1,7 +1,7 @@
-// Canonical bytes: one value, one encoding. Records are dag-cbor: tuples of integers, byte strings, text, CIDs, null
-// and booleans, never floats. What is hashed or signed is these bytes, so nobody may be able to write the same record
-// twice differently. Decoding costs linear time and memory in `maxLength`, whatever the bytes say.
-// Which records there are, and what they mean, is left to the folder that owns them.
+// Canonical bytes: one value, one encoding. Records are dag-cbor: tuples of integers, byte strings, text,
+// CIDs, null and booleans, never floats. What is hashed or signed is these bytes, so nobody may be able to
+// write the same record twice differently. Decoding costs linear time and memory in `maxLength`, whatever the
+// bytes say. Which records there are, and what they mean, is left to the folder that owns them.
 
 import { decode, encode as encodeDagCbor } from '@ipld/dag-cbor';
 import { CID } from 'multiformats/cid';
@@ -12,7 +12,10 @@ import { StoreError } from './errors.ts';
 import { DIGEST_LENGTH, type Digest } from './ids.ts';
 import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, LABEL_LENGTH_MAX } from './limits.ts';
 
-/** Canonical encoding of `value`. Throws INVALID_ENCODING on what a record cannot hold: floats, undefined, broken text. */
+/**
+ * Canonical encoding of `value`. Throws INVALID_ENCODING on what a record cannot hold: floats, undefined,
+ * broken text.
+ */
 export function encode(value: unknown): Uint8Array {
   checkEncodable(value, 0, { items: CBOR_ITEMS_MAX });
   const bytes = encodeDagCbor(value);
@@ -21,9 +24,10 @@ export function encode(value: unknown): Uint8Array {
 }
 
 /**
- * The value of `schema` in `bytes`, which must be its canonical encoding of at most `maxLength` bytes. The schema may brand,
- * normalise and reshape (a tuple to an object), but must not drop anything: tuples and `z.strictObject`, never `z.object`.
- * Byte strings of the result are copies. Throws INVALID_ENCODING; `what` names the record in the message.
+ * The value of `schema` in `bytes`, which must be its canonical encoding of at most `maxLength` bytes. The
+ * schema may brand, normalise and reshape (a tuple to an object), but must not drop anything: tuples and
+ * `z.strictObject`, never `z.object`. Byte strings of the result are copies. Throws INVALID_ENCODING; `what`
+ * names the record in the message.
  *
  *     const ping = decodeCanonical(z.tuple([uint(), text(64)]), bytes, 1024, 'ping');
  */
@@ -43,8 +47,9 @@ export function decodeCanonical<T>(
 }
 
 /**
- * Decoded, encoded again, compared: a second opinion on the scan, which also catches what only the CID parser knows. The
- * decoder copies byte strings out of a plain array; of a Node Buffer it would return views that keep it alive.
+ * Decoded, encoded again, compared: a second opinion on the scan, which also catches what only the CID parser
+ * knows. The decoder copies byte strings out of a plain array; of a Node Buffer it would return views that
+ * keep it alive.
  */
 function decodeExactly(bytes: Uint8Array, what: string): unknown {
   let value: unknown;
@@ -70,7 +75,10 @@ function describeIssue(error: z.ZodError): string {
   return `${path} is off: ${issue?.message ?? 'unknown reason'}`.slice(0, 200);
 }
 
-/** Refuses before the encoder what it would write lossily (lone surrogates) or what the scan would not accept back. */
+/**
+ * Refuses before the encoder what it would write lossily (lone surrogates) or what the scan would not accept
+ * back.
+ */
 function checkEncodable(value: unknown, depth: number, budget: { items: number }): void {
   if (value === null || typeof value === 'boolean' || value instanceof Uint8Array) return;
   if (typeof value === 'number') {

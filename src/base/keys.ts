@@ -1,9 +1,10 @@
 // ed25519 (RFC 8032). The portable implementation; nodes use the runtime's native one behind the same ports.
 //
-// Verifiers of the world disagree on signatures that no honest signer makes, and Node's own answer changed between
-// releases. Ours all follow one rule, so that a signature is good everywhere or nowhere: the public key and R are canonical points
-// that are not of small order, S < L, and R equals [S]B - [k]A (without multiplication by the cofactor). What OpenSSL accepts is this,
-// once small orders and the key's encoding are checked.
+// Verifiers of the world disagree on signatures that no honest signer makes, and Node's own answer changed
+// between releases. Ours all follow one rule, so that a signature is good everywhere or nowhere: the public
+// key and R are canonical points that are not of small order, S < L, and R equals [S]B - [k]A (without
+// multiplication by the cofactor). What OpenSSL accepts is this, once small orders and the key's encoding are
+// checked.
 
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
@@ -34,8 +35,9 @@ export const portableVerify: Verify = (publicKey, message, signature) => {
 };
 
 /**
- * False for keys that make a signature fit many messages, or that two verifiers may read differently: wrong length, not a point,
- * a y of p or above, small order. Never throws. Costs a square root, so remember the answer.
+ * False for keys that make a signature fit many messages, or that two verifiers may read differently: wrong
+ * length, not a point, a y of p or above, small order. Never throws. Costs a square root, so remember the
+ * answer.
  */
 export function isStrictPublicKey(publicKey: Uint8Array): boolean {
   if (publicKey.length !== PUBLIC_KEY_LENGTH || isSmallOrder(publicKey)) return false;
@@ -47,7 +49,10 @@ export function isStrictPublicKey(publicKey: Uint8Array): boolean {
   }
 }
 
-/** False for signatures of wrong length, or whose R is of small order. What else may be wrong with one, the equation shows. */
+/**
+ * False for signatures of wrong length, or whose R is of small order. What else may be wrong with one, the
+ * equation shows.
+ */
 export function isStrictSignature(signature: Uint8Array): boolean {
   return signature.length === SIGNATURE_LENGTH && !isSmallOrder(signature.subarray(0, 32));
 }

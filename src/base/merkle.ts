@@ -1,12 +1,14 @@
-// SHA-256 Merkle trees over lists of records, so that one root stands for the list and a short path proves one record in it.
+// SHA-256 Merkle trees over lists of records, so that one root stands for the list and a short path proves
+// one record in it.
 //
 // leaf(d)      = digest('merkle-leaf', d)
 // node(l, r)   = digest('merkle-node', l || r)            64 bytes
 // tree(n)      = leaf when n = 1, else node(tree of the first s, tree of the rest), s the largest power of two below n
 // root(list)   = digest('merkle-node', uint32(n) || tree)  36 bytes; the empty list: uint32(0) alone, 4 bytes
 //
-// The three inputs under 'merkle-node' differ in length, so none can pass for another, and the root binds the count. The split is RFC
-// 9162's: a list that grows keeps its full subtrees. Trees of pieces are BLAKE3's own; see replication/piece-tree.ts.
+// The three inputs under 'merkle-node' differ in length, so none can pass for another, and the root binds the
+// count. The split is RFC 9162's: a list that grows keeps its full subtrees. Trees of pieces are BLAKE3's
+// own; see replication/piece-tree.ts.
 
 import { assert } from './assert.ts';
 import { equal, uint32 } from './bytes.ts';
@@ -22,7 +24,10 @@ export function merkleRoot(records: readonly Uint8Array[], sha256: Sha256 = port
   return rootOf(records.length, treeOf(records, 0, records.length, sha256), sha256);
 }
 
-/** Siblings on the way from record `index` up to the tree's top, lowest first. Costs one hash of the whole list. */
+/**
+ * Siblings on the way from record `index` up to the tree's top, lowest first. Costs one hash of the whole
+ * list.
+ */
 export function proveInclusion(
   records: readonly Uint8Array[],
   index: number,
@@ -45,7 +50,10 @@ export function proveInclusion(
   return path.reverse();
 }
 
-/** True when `record` is number `index` of the `count` records under `root`. False for anything malformed; never throws. */
+/**
+ * True when `record` is number `index` of the `count` records under `root`. False for anything malformed;
+ * never throws.
+ */
 export function verifyInclusion(
   root: Uint8Array,
   count: number,
@@ -103,7 +111,9 @@ export function pathSides(index: number, count: number): ('left' | 'right')[] {
   return sides.reverse();
 }
 
-/** Leaves of the left subtree over `count` leaves, 2 <= count < 2^32: the largest power of two below `count`. */
+/**
+ * Leaves of the left subtree over `count` leaves, 2 <= count < 2^32: the largest power of two below `count`.
+ */
 export function splitOf(count: number): number {
   return 2 ** (31 - Math.clz32(count - 1));
 }

@@ -1,11 +1,14 @@
-// BLAKE3 (unkeyed, 32-byte output) in plain TypeScript, cut where our trees need it: chaining values of runs of chunks, of
-// parents, and roots. It is the twin that the SIMD kernel is compared with, and serves where there is no SIMD.
+// BLAKE3 (unkeyed, 32-byte output) in plain TypeScript, cut where our trees need it: chaining values of runs
+// of chunks, of parents, and roots. It is the twin that the SIMD kernel is compared with, and serves where
+// there is no SIMD.
 //
-// The hash is a binary tree. A chunk of 1024 bytes goes through 16 compressions of 64 bytes and leaves a chaining value of
-// 8 words; a parent compresses two chaining values; the last compression of all carries the ROOT flag. The left
-// subtree of a parent holds the largest power of two of chunks that leaves at least one for the right. Hence the merging
-// rule used here: join neighbours level by level, and carry an odd last one up.
-// Source: "BLAKE3: one function, fast everywhere", sections 2.1 to 2.6. Layout of our trees is left to piece-tree.ts.
+// The hash is a binary tree. A chunk of 1024 bytes goes through 16 compressions of 64 bytes and leaves a
+// chaining value of 8 words; a parent compresses two chaining values; the last compression of all carries the
+// ROOT flag. The left subtree of a parent holds the largest power of two of chunks that leaves at least one
+// for the right. Hence the merging rule used here: join neighbours level by level, and carry an odd last one
+// up.
+// Source: "BLAKE3: one function, fast everywhere", sections 2.1 to 2.6. Layout of our trees is left to
+// piece-tree.ts.
 
 import { assert } from '../base/assert.ts';
 import type { Digest } from '../base/ids.ts';
@@ -14,11 +17,13 @@ import { GROUP_LENGTH, LEAF_LENGTH } from '../base/limits.ts';
 /** Hashing as piece trees need it; served by this module or by the SIMD kernel. */
 export interface GroupHasher {
   /**
-   * Chaining value of 1 to GROUP_LENGTH bytes that start at chunk number `firstChunk` and are not the whole piece: a group,
-   * or a single leaf.
+   * Chaining value of 1 to GROUP_LENGTH bytes that start at chunk number `firstChunk` and are not the whole
+   * piece: a group, or a single leaf.
    */
   group(bytes: Uint8Array, firstChunk: number): Digest;
-  /** Chaining value of the parent of two chaining values, or the piece root when the parent is the topmost. */
+  /**
+   * Chaining value of the parent of two chaining values, or the piece root when the parent is the topmost.
+   */
   parent(left: Uint8Array, right: Uint8Array, isRoot: boolean): Digest;
   /** BLAKE3 digest of a whole piece of 0 to GROUP_LENGTH bytes. */
   root(bytes: Uint8Array): Digest;
@@ -101,7 +106,10 @@ const chaining = new Int32Array(8);
 const message = new Int32Array(16);
 const state = new Int32Array(16);
 
-/** chaining := compression of (chaining, message). Chunk numbers stay below 2^32, so the counter's upper word is zero. */
+/**
+ * chaining := compression of (chaining, message). Chunk numbers stay below 2^32, so the counter's upper word
+ * is zero.
+ */
 function compress(counter: number, blockLength: number, flags: number): void {
   for (let index = 0; index < 8; index++) state[index] = chaining[index]!;
   for (let index = 0; index < 4; index++) state[8 + index] = IV[index]!;

@@ -1,17 +1,18 @@
-// The Merkle tree of a piece: BLAKE3's own. Its root is the standard BLAKE3 digest of the bytes, so that any BLAKE3 tool can
-// check a piece; holders keep the tree above groups of 16 KiB and prove ranges and single leaves with it.
+// The Merkle tree of a piece: BLAKE3's own. Its root is the standard BLAKE3 digest of the bytes, so that any
+// BLAKE3 tool can check a piece; holders keep the tree above groups of 16 KiB and prove ranges and single
+// leaves with it.
 //
-// Leaves are BLAKE3's chunks of LEAF_LENGTH bytes, groups runs of 16 leaves; the last of each may be shorter. As 16 is a
-// power of two, every group is a subtree of the piece's tree.
+// Leaves are BLAKE3's chunks of LEAF_LENGTH bytes, groups runs of 16 leaves; the last of each may be shorter.
+// As 16 is a power of two, every group is a subtree of the piece's tree.
 //
-// Outboard tree: the chaining values of all groups in order, 32 bytes each, nothing else: 32 * ceil(length / GROUP_LENGTH)
-// bytes. A piece of at most one group (an empty piece too) has one entry, which is its root.
-// Range proof: chaining values of the largest subtrees of whole groups outside the range, from left to right. It proves
-// whole groups; the verifier needs their bytes, the piece's length and its root.
+// Outboard tree: the chaining values of all groups in order, 32 bytes each, nothing else: 32 * ceil(length /
+// GROUP_LENGTH) bytes. A piece of at most one group (an empty piece too) has one entry, which is its root.
+// Range proof: chaining values of the largest subtrees of whole groups outside the range, from left to right.
+// It proves whole groups; the verifier needs their bytes, the piece's length and its root.
 // Leaf proof: chaining values of the siblings on the way from the leaf up, lowest first: at most 17.
 //
-// Verifiers return false for anything wrong, whatever a liar sends, and do no more work than the bytes they were given
-// justify. The length of a piece must come from where its root comes from.
+// Verifiers return false for anything wrong, whatever a liar sends, and do no more work than the bytes they
+// were given justify. The length of a piece must come from where its root comes from.
 
 import { concat, equal } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
@@ -62,7 +63,10 @@ export function rootFromGroups(
   return valueAbove(outboard, 0, groupCount(pieceLength), true, hasher);
 }
 
-/** The whole groups around `range`: what a range proof is about. Throws INVALID_ARGUMENT unless the range lies in the piece and is not empty. */
+/**
+ * The whole groups around `range`: what a range proof is about. Throws INVALID_ARGUMENT unless the range lies
+ * in the piece and is not empty.
+ */
 export function coveringGroups(pieceLength: number, range: ByteRange): ByteRange {
   const groups = groupsAround(pieceLength, range);
   if (groups === undefined) {
@@ -78,8 +82,9 @@ export function coveringGroups(pieceLength: number, range: ByteRange): ByteRange
 // ---- Ranges ------------------------------------------------------------------------------------------------
 
 /**
- * What a verifier needs beside the bytes of `coveringGroups`: at most 2 * 13 chaining values. Throws INVALID_ARGUMENT for a range
- * outside the piece, DAMAGED for an outboard tree of the wrong length. Costs up to one hash per group outside the range.
+ * What a verifier needs beside the bytes of `coveringGroups`: at most 2 * 13 chaining values. Throws
+ * INVALID_ARGUMENT for a range outside the piece, DAMAGED for an outboard tree of the wrong length. Costs up
+ * to one hash per group outside the range.
  */
 export function proveRange(
   outboard: Uint8Array,
@@ -144,8 +149,9 @@ function siblingCount(from: number, to: number, groups: Groups): number {
 // ---- Leaves ------------------------------------------------------------------------------------------------
 
 /**
- * Inclusion proof of leaf `leafIndex`, whose whole group is `groupBytes`. Throws INVALID_ARGUMENT when the piece has no such
- * leaf, DAMAGED when the group or the outboard tree is not what it was when the outboard was made.
+ * Inclusion proof of leaf `leafIndex`, whose whole group is `groupBytes`. Throws INVALID_ARGUMENT when the
+ * piece has no such leaf, DAMAGED when the group or the outboard tree is not what it was when the outboard
+ * was made.
  */
 export function proveLeaf(
   groupBytes: Uint8Array,
@@ -195,7 +201,10 @@ export function verifyLeaf(
   return equal(value, root);
 }
 
-/** Siblings from leaf `index` of a tree over `count` up; `valueOf` gives the chaining value of the subtree [from, to). */
+/**
+ * Siblings from leaf `index` of a tree over `count` up; `valueOf` gives the chaining value of the subtree
+ * [from, to).
+ */
 function pathOf(index: number, count: number, valueOf: (from: number, to: number) => Digest): Digest[] {
   const path: Digest[] = [];
   let from = 0;
@@ -246,7 +255,10 @@ function valueAbove(
   return hasher.parent(left, valueAbove(outboard, middle, to, false, hasher), isRoot);
 }
 
-/** A holder's own check, nearly free beside the proof: better to report damage than to answer with a proof that fails. */
+/**
+ * A holder's own check, nearly free beside the proof: better to report damage than to answer with a proof
+ * that fails.
+ */
 function checkGroup(
   groupBytes: Uint8Array,
   outboard: Uint8Array,

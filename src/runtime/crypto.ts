@@ -1,6 +1,6 @@
-// SHA-256 and ed25519 by the operating environment: ten to twenty times the portable ones, with equal results. The
-// verifier accepts exactly what `portableVerify` accepts, for nodes that disagree on a signature disagree on everything
-// above it. What is signed or hashed is left to the callers.
+// SHA-256 and ed25519 by the operating environment: ten to twenty times the portable ones, with equal
+// results. The verifier accepts exactly what `portableVerify` accepts, for nodes that disagree on a signature
+// disagree on everything above it. What is signed or hashed is left to the callers.
 
 import {
   createHash,
@@ -43,7 +43,10 @@ export function nativeSigner(seed: Uint8Array): Signer {
   };
 }
 
-/** ed25519 verification with imported keys kept for the next time: importing costs as much as half a verification. */
+/**
+ * ed25519 verification with imported keys kept for the next time: importing costs as much as half a
+ * verification.
+ */
 export const nativeVerify: Verify = (publicKey, message, signature) => {
   if (!isStrictSignature(signature)) return false;
   const key = importedKey(publicKey);
@@ -74,7 +77,8 @@ function importKey(publicKey: Uint8Array): KeyObject | undefined {
   }
 }
 
-// RFC 8410: the fixed DER in front of a raw ed25519 seed (PKCS #8) and of a raw public key (SubjectPublicKeyInfo).
+// RFC 8410: the fixed DER in front of a raw ed25519 seed (PKCS #8) and of a raw public key
+// (SubjectPublicKeyInfo).
 const PRIVATE_PREFIX: Uint8Array = Buffer.from('302e020100300506032b657004220420', 'hex');
 const PUBLIC_PREFIX: Uint8Array = Buffer.from('302a300506032b6570032100', 'hex');
 
@@ -82,7 +86,9 @@ function der(prefix: Uint8Array, key: Uint8Array): Buffer {
   return Buffer.concat([prefix, key]);
 }
 
-/** Copies a Buffer into a plain array: Buffers come from a shared pool and would be kept alive by a digest. */
+/**
+ * Copies a Buffer into a plain array: Buffers come from a shared pool and would be kept alive by a digest.
+ */
 function plain(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer);
 }

@@ -1,5 +1,5 @@
-// Signatures and keys that no honest signer makes, on which the verifiers of the world disagree. Whoever gets one accepted by half
-// of the nodes and refused by the others has split the network.
+// Signatures and keys that no honest signer makes, on which the verifiers of the world disagree. Whoever gets
+// one accepted by half of the nodes and refused by the others has split the network.
 
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
@@ -36,7 +36,9 @@ export const SMALL_ORDER_KEYS: readonly Uint8Array[] = [
 ];
 export const NOT_CANONICAL_KEYS: readonly Uint8Array[] = NOT_CANONICAL;
 
-/** Signatures under each key of small order that satisfy the bare equation, without knowledge of any secret. */
+/**
+ * Signatures under each key of small order that satisfy the bare equation, without knowledge of any secret.
+ */
 export function smallOrderForgeries(): Forgery[] {
   return SMALL_ORDER_KEYS.flatMap((publicKey, order) => {
     const a = Point.fromBytes(publicKey);
@@ -66,7 +68,9 @@ export function cofactorForgeries(): Forgery[] {
   ];
 }
 
-/** Signatures under a key of mixed order; where the challenge is a multiple of eight, the small part vanishes. */
+/**
+ * Signatures under a key of mixed order; where the challenge is a multiple of eight, the small part vanishes.
+ */
 export function mixedKeySignatures(): (Forgery & { readonly isEquationMet: boolean })[] {
   const publicKey = HONEST.point.add(TORSION).toBytes();
   const r = 987_654_321n;

@@ -1,8 +1,9 @@
-// BLAKE3 of pieces by WebAssembly SIMD: four chunks per vector, the tree above them included. Results equal those of
-// replication/blake3.ts bit for bit; the layout of an outboard tree is that of replication/piece-tree.ts.
+// BLAKE3 of pieces by WebAssembly SIMD: four chunks per vector, the tree above them included. Results equal
+// those of replication/blake3.ts bit for bit; the layout of an outboard tree is that of
+// replication/piece-tree.ts.
 //
-// A kernel reads pieces where they lie in its memory, and writes to its scratch area and to where it is told, nowhere else.
-// It belongs to one thread; several may share a memory when their scratch areas differ.
+// A kernel reads pieces where they lie in its memory, and writes to its scratch area and to where it is told,
+// nowhere else. It belongs to one thread; several may share a memory when their scratch areas differ.
 
 import { assert } from '../../base/assert.ts';
 import type { Digest } from '../../base/ids.ts';
@@ -13,9 +14,9 @@ import { blake3Module } from './blake3-module.ts';
 
 export interface Blake3Kernel {
   /**
-   * Writes the chaining values of all groups of the `length` bytes at `pointer`, 32 bytes each, to `outPointer`, and returns
-   * how many there are. The first byte belongs to chunk number `firstChunk`, a multiple of 16. The bytes are part of a
-   * piece of more than one group; only the last group may be short.
+   * Writes the chaining values of all groups of the `length` bytes at `pointer`, 32 bytes each, to
+   * `outPointer`, and returns how many there are. The first byte belongs to chunk number `firstChunk`, a
+   * multiple of 16. The bytes are part of a piece of more than one group; only the last group may be short.
    */
   groups(pointer: number, length: number, firstChunk: number, outPointer: number): number;
   /** BLAKE3 digest of the piece of 0 to PIECE_LENGTH_MAX bytes at `pointer`. */
@@ -50,8 +51,9 @@ export function isBlake3KernelSupported(): boolean {
 }
 
 /**
- * A kernel on `memory`, which must have a maximum, with BLAKE3_SCRATCH_LENGTH bytes of its own at `scratchPointer`.
- * Throws WebAssembly.CompileError where SIMD is missing; ask `isBlake3KernelSupported` first.
+ * A kernel on `memory`, which must have a maximum, with BLAKE3_SCRATCH_LENGTH bytes of its own at
+ * `scratchPointer`. Throws WebAssembly.CompileError where SIMD is missing; ask `isBlake3KernelSupported`
+ * first.
  */
 export function createBlake3Kernel(memory: WebAssembly.Memory, scratchPointer: number): Blake3Kernel {
   const tree = createTree(memory, scratchPointer);
@@ -72,7 +74,10 @@ export function createBlake3Kernel(memory: WebAssembly.Memory, scratchPointer: n
   };
 }
 
-/** A hasher of bytes that lie anywhere, with its own memory of 448 KiB. Throws WebAssembly.CompileError where SIMD is missing. */
+/**
+ * A hasher of bytes that lie anywhere, with its own memory of 448 KiB. Throws WebAssembly.CompileError where
+ * SIMD is missing.
+ */
 export function createBlake3Hasher(): Blake3Hasher {
   const pages = Math.ceil((BLAKE3_SCRATCH_LENGTH + WINDOW_LENGTH) / PAGE_LENGTH);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -128,7 +133,10 @@ interface Tree {
   groups(pointer: number, length: number, firstChunk: number, out: number): number;
   /** Value of one group of 0 to GROUP_LENGTH bytes; `topFlag` goes to its last compression. */
   group(pointer: number, length: number, firstChunk: number, topFlag: number): Digest;
-  /** Joins the `count` >= 2 values at `at` into one, in place: neighbours level by level, an odd last one is carried up. */
+  /**
+   * Joins the `count` >= 2 values at `at` into one, in place: neighbours level by level, an odd last one is
+   * carried up.
+   */
   join(at: number, count: number, topFlag: number): Digest;
   read(at: number, length: number): Uint8Array;
 }

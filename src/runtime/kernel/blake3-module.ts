@@ -1,5 +1,6 @@
-// The WebAssembly of the BLAKE3 kernel. One description of the compression serves two widths: four compressions side by
-// side in the lanes of 128-bit vectors (lane i works on input i), and one alone in 32-bit integers for what is left over.
+// The WebAssembly of the BLAKE3 kernel. One description of the compression serves two widths: four
+// compressions side by side in the lanes of 128-bit vectors (lane i works on input i), and one alone in
+// 32-bit integers for what is left over.
 //
 // Exports:
 //   chunks(source, count, firstChunk, target)    chaining values of `count` whole chunks, 32 bytes each, to target
@@ -256,7 +257,10 @@ function storeFour({ chaining }: Registers, target: Local): Code {
   });
 }
 
-/** The 4 x 4 words of four vectors: rows become columns. All eight operands are on the stack before any local is set. */
+/**
+ * The 4 x 4 words of four vectors: rows become columns. All eight operands are on the stack before any local
+ * is set.
+ */
 function transpose(rows: readonly Local[]): Code {
   const [a, b, c, d] = rows as readonly [Local, Local, Local, Local];
   const low = (x: Local, y: Local) => i8x16.shuffle(x.get, y.get, lanes([0, 4, 1, 5]));
@@ -295,7 +299,10 @@ function emitChunks(module: ModuleBuilder, four: FunctionReference, one: Functio
   });
 }
 
-/** Reads of a step lie at or after everything written before it, so that a level of the tree can replace the one below. */
+/**
+ * Reads of a step lie at or after everything written before it, so that a level of the tree can replace the
+ * one below.
+ */
 function emitParents(module: ModuleBuilder, four: FunctionReference, one: FunctionReference): void {
   module.func('parents', ['i32', 'i32', 'i32', 'i32'], [], (_, [source, count, target, flags]) => {
     const advance = (by: number): Code => [
