@@ -88,6 +88,8 @@ export const BULK_CERTIFICATE_LENGTH_MAX: number = 4 * KIB;
 export const BULK_UNREAD_MAX: number = 256 * KIB;
 /** After a refusal the rest of a body is thrown away for so long, so that the refusal is not lost by a reset. */
 export const BULK_LINGER_MS = 1000;
+/** Memory for bodies that is kept for the next ones: eight whole pieces of 4 MiB. */
+export const BODY_POOL_MAX: number = 32 * MIB;
 
 // ---- Control lane (libp2p) -----------------------------------------------------------------------------------
 
@@ -251,3 +253,5 @@ export const SHARD_DRAWS_MAX = 100_000;
 export const ANNOUNCE_DELAY_MS = 500;
 /** Working memory of a node's coder, which only hashes: four of the largest pieces at a time, more wait. */
 export const NODE_CODER_MEMORY: number = 4 * PIECE_LENGTH_MAX;
+/** Nodes of a local trial network: each is a process of some 100 MB. */
+export const LOCAL_NODES_MAX = 64;

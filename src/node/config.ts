@@ -8,7 +8,6 @@ import {
   ADDRESS_LENGTH_MAX,
   ADDRESSES_MAX,
   CAPACITY_MIN,
-  DISK_RESERVE,
   DOMAIN_LABELS_MAX,
   LABEL_LENGTH_MAX,
   OWNERS_ALLOWED_MAX,
@@ -34,8 +33,8 @@ export interface NodeConfig {
   readonly announce: readonly string[];
   /** Most payload bytes the node stores. */
   readonly capacityBytes: number;
-  /** Free bytes of the disk that new pieces leave alone. */
-  readonly reserveBytes: number;
+  /** Free bytes of the disk that new pieces leave alone; undefined: the larger of 5 GiB and 2 % of the disk. */
+  readonly reserveBytes: number | undefined;
   readonly operator: string;
   readonly domains: Readonly<Record<string, string>>;
   /** Bulk addresses to ask first, besides those of known members. */
@@ -69,7 +68,7 @@ export const CONFIG_DEFAULTS: NodeConfig = {
   bulkPort: 4002,
   announce: [],
   capacityBytes: 100 * GIB,
-  reserveBytes: DISK_RESERVE,
+  reserveBytes: undefined,
   operator: '',
   domains: {},
   bootstrap: [],

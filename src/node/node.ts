@@ -197,7 +197,7 @@ async function openPieces(
     node: identity.nodeId,
     clock,
     quotaBytes: config.capacityBytes,
-    reserveBytes: config.reserveBytes,
+    ...(config.reserveBytes === undefined ? {} : { reserveBytes: config.reserveBytes }),
     scrubPeriodMs: config.scrubDays * DAY_MS,
     onDamage: (key, reason) => {
       damagedCount += 1;
