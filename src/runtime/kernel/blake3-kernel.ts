@@ -9,7 +9,7 @@ import { assert } from '../../base/assert.ts';
 import type { Digest } from '../../base/ids.ts';
 import { GROUP_LENGTH, LEAF_LENGTH, PIECE_LENGTH_MAX } from '../../base/limits.ts';
 import type { HashedPiece } from '../../base/ports.ts';
-import { BLOCK_LENGTH, type GroupHasher, ROOT } from '../../replication/blake3.ts';
+import { BLOCK_LENGTH, CHUNK_END, CHUNK_START, type GroupHasher, ROOT } from '../../replication/blake3.ts';
 import { blake3Module } from './blake3-module.ts';
 
 export interface Blake3Kernel {
@@ -142,7 +142,7 @@ interface Tree {
 }
 
 function createTree(memory: WebAssembly.Memory, scratch: number): Tree {
-  const { chunks, chunk, parents } = instantiate(memory);
+  const { chunks, one, parents } = instantiate(memory);
   const padded = scratch + PADDED_AT;
   // A memory that grows gets a new buffer.
   const view = (): Uint8Array => new Uint8Array(memory.buffer);
@@ -169,7 +169,8 @@ function createTree(memory: WebAssembly.Memory, scratch: number): Tree {
     bytes.fill(0, padded, padded + LEAF_LENGTH);
     bytes.copyWithin(padded, pointer, pointer + length);
     const blocks = Math.max(1, Math.ceil(length / BLOCK_LENGTH));
-    chunk(padded, blocks, length - (blocks - 1) * BLOCK_LENGTH, number, topFlag, out);
+    const lastLength = length - (blocks - 1) * BLOCK_LENGTH;
+    one(padded, blocks, lastLength, number, CHUNK_START, CHUNK_END | topFlag, out);
   };
 
   const group = (pointer: number, length: number, firstChunk: number, topFlag: number): Digest => {
@@ -218,12 +219,13 @@ function createTree(memory: WebAssembly.Memory, scratch: number): Tree {
 
 interface Exports {
   readonly chunks: (source: number, count: number, firstChunk: number, target: number) => void;
-  readonly chunk: (
+  readonly one: (
     source: number,
     blocks: number,
     lastLength: number,
     number: number,
-    flags: number,
+    startFlags: number,
+    endFlags: number,
     target: number,
   ) => void;
   readonly parents: (source: number, count: number, target: number, flags: number) => void;

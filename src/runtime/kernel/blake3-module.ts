@@ -2,11 +2,11 @@
 // compressions side by side in the lanes of 128-bit vectors (lane i works on input i), and one alone in
 // 32-bit integers for what is left over.
 //
-// Exports:
-//   chunks(source, count, firstChunk, target)    chaining values of `count` whole chunks, 32 bytes each, to target
-//   parents(source, count, target, flags)        of `count` pairs of chaining values; target may be source
-//   chunk(source, blocks, lastLength, number, flags, target)   one chunk of any length; its last block zero padded
-// Memory is only touched in those places. Numbers of chunks are below 2^32; flags go to the last compression.
+// Exports that the kernel uses:
+//   chunks(source, count, firstChunk, target)   chaining values of `count` whole chunks, 32 bytes each
+//   parents(source, count, target, flags)       of `count` pairs of chaining values; target may be source
+//   one(source, blocks, lastLength, number, startFlags, endFlags, target)   of one run of 64-byte blocks
+// Memory is touched in those places only. Numbers of chunks are below 2^32.
 
 import { CHUNK_END, CHUNK_START, IV, PARENT, SCHEDULE } from '../../replication/blake3.ts';
 import {
@@ -66,12 +66,10 @@ const FOURFOLD: Width = {
 /** The module; `isShared` must say whether the memory it is given is shared. */
 export function blake3Module(isShared: boolean): Uint8Array<ArrayBuffer> {
   const module = emitModule({ memory: { minimumPages: 1, maximumPages: PAGES_MAX, isShared } });
-  const chunk = emitChunk(module);
-  const fourChunks = emitFourChunks(module);
-  const parent = emitParent(module);
-  const fourParents = emitFourParents(module);
-  emitChunks(module, fourChunks, chunk);
-  emitParents(module, fourParents, parent);
+  const one = emitOne(module);
+  const four = emitFour(module);
+  emitChunks(module, four, one);
+  emitParents(module, four, one);
   return module.bytes();
 }
 
@@ -139,110 +137,106 @@ function mix({ width, state, message }: Registers, mixing: number, first: number
   return [half(first, 16, 12), half(second, 8, 7)];
 }
 
-// ---- One at a time -----------------------------------------------------------------------------------------
-
-function emitChunk(module: ModuleBuilder): FunctionReference {
-  return module.func(
-    'chunk',
-    ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'],
-    [],
-    (f, [source, blocks, lastLength, number, flags, target]) => {
-      const of = registers(f, SINGLE);
-      const start = f.local('i32');
-      const length = f.local('i32');
-      const end = f.local('i32');
-      return [
-        startChaining(of),
-        start.set(i32.const(CHUNK_START)),
-        length.set(i32.const(BLOCK)),
-        doWhile(
-          [
-            loadWords(of, source!),
-            ifElse(i32.equal(blocks!.get, i32.const(1)), [
-              length.set(lastLength!.get),
-              end.set(i32.or(i32.const(CHUNK_END), flags!.get)),
-            ]),
-            compress(of, number!.get, length.get, i32.or(start.get, end.get)),
-            start.set(i32.const(0)),
-            source!.set(i32.add(source!.get, i32.const(BLOCK))),
-          ],
-          blocks!.tee(i32.sub(blocks!.get, i32.const(1))),
-        ),
-        storeWords(of, target!),
-      ];
-    },
-  );
+/** A run of `blocks` compressions from the initial value: a whole chunk, or a single block for a parent. */
+function run(of: Registers, f: FunctionBuilder, given: Run): Code {
+  const flags = f.local('i32');
+  const length = f.local('i32');
+  const { blocks } = given;
+  return [
+    startChaining(of),
+    flags.set(given.startFlags.get),
+    length.set(i32.const(BLOCK)),
+    doWhile(
+      [
+        given.load,
+        ifElse(i32.equal(blocks.get, i32.const(1)), [
+          flags.set(i32.or(flags.get, given.endFlags.get)),
+          length.set(given.lastLength),
+        ]),
+        compress(of, given.counter, length.get, flags.get),
+        flags.set(i32.const(0)),
+        given.pointers.map((pointer) => pointer.set(i32.add(pointer.get, i32.const(BLOCK)))),
+      ],
+      blocks.tee(i32.sub(blocks.get, i32.const(1))),
+    ),
+  ];
 }
 
-function emitParent(module: ModuleBuilder): FunctionReference {
-  return module.func('parent', ['i32', 'i32', 'i32'], [], (f, [source, target, flags]) => {
+interface Run {
+  /** Where the next block of each lane lies; advanced by the run. */
+  readonly pointers: readonly Local[];
+  /** Reads a block of every lane into the message. */
+  readonly load: Code;
+  readonly blocks: Local;
+  /** Bytes of the last block. */
+  readonly lastLength: Code;
+  readonly counter: Code;
+  readonly startFlags: Local;
+  readonly endFlags: Local;
+}
+
+// ---- One at a time -----------------------------------------------------------------------------------------
+
+function emitOne(module: ModuleBuilder): FunctionReference {
+  return module.func('one', parametersOf(7), [], (f, parameters) => {
+    const [source, blocks, lastLength, number, startFlags, endFlags, target] = parameters as Seven;
     const of = registers(f, SINGLE);
+    const load = of.message.map((word, index) => word.set(i32.load(source.get, 4 * index)));
+    const counter = number.get;
     return [
-      startChaining(of),
-      loadWords(of, source!),
-      compress(of, i32.const(0), i32.const(BLOCK), i32.or(i32.const(PARENT), flags!.get)),
-      storeWords(of, target!),
+      run(of, f, {
+        pointers: [source],
+        load,
+        blocks,
+        lastLength: lastLength.get,
+        counter,
+        startFlags,
+        endFlags,
+      }),
+      of.chaining.map((word, index) => i32.store(target.get, word.get, 4 * index)),
     ];
   });
 }
 
-function loadWords({ message }: Registers, source: Local): Code {
-  return message.map((word, index) => word.set(i32.load(source.get, 4 * index)));
-}
+type Seven = readonly [Local, Local, Local, Local, Local, Local, Local];
 
-function storeWords({ chaining }: Registers, target: Local): Code {
-  return chaining.map((word, index) => i32.store(target.get, word.get, 4 * index));
+function parametersOf(count: number): ValueType[] {
+  return Array.from({ length: count }, () => 'i32' as const);
 }
 
 // ---- Four side by side -------------------------------------------------------------------------------------
 
-function emitFourChunks(module: ModuleBuilder): FunctionReference {
-  return module.func('fourChunks', ['i32', 'i32', 'i32'], [], (f, [source, firstChunk, target]) => {
+/** Lane i starts at source + i * stride, with number + (i and numberMask): chunks count on, parents all have 0. */
+function emitFour(module: ModuleBuilder): FunctionReference {
+  return module.func('four', parametersOf(8), [], (f, parameters) => {
+    const [source, stride, blocks, number, numberMask, startFlags, endFlags] = parameters as Seven;
+    const target = parameters[7]!;
     const of = registers(f, FOURFOLD);
+    const pointers = [source, f.local('i32'), f.local('i32'), f.local('i32')];
     const counter = f.local('v128');
-    const flags = f.local('i32');
-    const blocks = f.local('i32');
+    const numbers = v128.and(v128.const(words([0, 1, 2, 3])), i32x4.splat(numberMask.get));
     return [
-      startChaining(of),
-      counter.set(i32x4.add(i32x4.splat(firstChunk!.get), v128.const(words([0, 1, 2, 3])))),
-      flags.set(i32.const(CHUNK_START)),
-      blocks.set(i32.const(CHUNK / BLOCK)),
-      doWhile(
-        [
-          loadFour(of, source!, CHUNK),
-          ifElse(i32.equal(blocks.get, i32.const(1)), flags.set(i32.const(CHUNK_END))),
-          compress(of, counter.get, i32.const(BLOCK), flags.get),
-          flags.set(i32.const(0)),
-          source!.set(i32.add(source!.get, i32.const(BLOCK))),
-        ],
-        blocks.tee(i32.sub(blocks.get, i32.const(1))),
-      ),
-      storeFour(of, target!),
+      pointers.slice(1).map((pointer, lane) => pointer.set(i32.add(pointers[lane]!.get, stride.get))),
+      counter.set(i32x4.add(i32x4.splat(number.get), numbers)),
+      run(of, f, {
+        pointers,
+        load: loadFour(of, pointers),
+        blocks,
+        lastLength: i32.const(BLOCK),
+        counter: counter.get,
+        startFlags,
+        endFlags,
+      }),
+      storeFour(of, target),
     ];
   });
 }
 
-function emitFourParents(module: ModuleBuilder): FunctionReference {
-  return module.func('fourParents', ['i32', 'i32', 'i32'], [], (f, [source, target, flags]) => {
-    const of = registers(f, FOURFOLD);
-    const flagsOfAll = i32.or(i32.const(PARENT), flags!.get);
-    return [
-      startChaining(of),
-      loadFour(of, source!, BLOCK),
-      compress(of, FOURFOLD.splat(i32.const(0)), i32.const(BLOCK), flagsOfAll),
-      storeFour(of, target!),
-    ];
-  });
-}
-
-/** message[w] := word w of the blocks at source, source + stride, source + 2 stride and source + 3 stride. */
-function loadFour({ message }: Registers, source: Local, stride: number): Code {
+/** message[w] := word w of the blocks at the four pointers, one a lane. */
+function loadFour({ message }: Registers, pointers: readonly Local[]): Code {
   return [0, 4, 8, 12].map((first) => {
     const rows = message.slice(first, first + 4);
-    return [
-      rows.map((row, lane) => row.set(v128.load(source.get, lane * stride + 4 * first))),
-      transpose(rows),
-    ];
+    return [rows.map((row, lane) => row.set(v128.load(pointers[lane]!.get, 4 * first))), transpose(rows)];
   });
 }
 
@@ -257,10 +251,7 @@ function storeFour({ chaining }: Registers, target: Local): Code {
   });
 }
 
-/**
- * The 4 x 4 words of four vectors: rows become columns. All eight operands are on the stack before any local
- * is set.
- */
+/** The 4 x 4 words of four vectors: rows become columns. All results are on the stack before a local is set. */
 function transpose(rows: readonly Local[]): Code {
   const [a, b, c, d] = rows as readonly [Local, Local, Local, Local];
   const low = (x: Local, y: Local) => i8x16.shuffle(x.get, y.get, lanes([0, 4, 1, 5]));
@@ -277,25 +268,28 @@ function transpose(rows: readonly Local[]): Code {
 // ---- Many --------------------------------------------------------------------------------------------------
 
 function emitChunks(module: ModuleBuilder, four: FunctionReference, one: FunctionReference): void {
-  module.func('chunks', ['i32', 'i32', 'i32', 'i32'], [], (_, [source, count, firstChunk, target]) => {
+  module.func('chunks', parametersOf(4), [], (_, parameters) => {
+    const [source, count, number, target] = parameters as readonly [Local, Local, Local, Local];
+    const [start, end] = [i32.const(CHUNK_START), i32.const(CHUNK_END)];
+    const [blocks, length] = [i32.const(CHUNK / BLOCK), i32.const(BLOCK)];
     const advance = (by: number): Code => [
-      source!.set(i32.add(source!.get, i32.const(by * CHUNK))),
-      firstChunk!.set(i32.add(firstChunk!.get, i32.const(by))),
-      target!.set(i32.add(target!.get, i32.const(by * VALUE))),
+      source.set(i32.add(source.get, i32.const(by * CHUNK))),
+      number.set(i32.add(number.get, i32.const(by))),
+      target.set(i32.add(target.get, i32.const(by * VALUE))),
     ];
-    const single = [
-      source!.get,
-      i32.const(CHUNK / BLOCK),
-      i32.const(BLOCK),
-      firstChunk!.get,
-      i32.const(0),
-      target!.get,
-    ];
-    return byFours(
-      count!,
-      [call(four, source!.get, firstChunk!.get, target!.get), advance(LANES)],
-      [call(one, ...single), advance(1)],
+    const together = call(
+      four,
+      source.get,
+      i32.const(CHUNK),
+      blocks,
+      number.get,
+      i32.const(-1),
+      start,
+      end,
+      target.get,
     );
+    const alone = call(one, source.get, blocks, length, number.get, start, end, target.get);
+    return byFours(count, [together, advance(LANES)], [alone, advance(1)]);
   });
 }
 
@@ -304,16 +298,16 @@ function emitChunks(module: ModuleBuilder, four: FunctionReference, one: Functio
  * one below.
  */
 function emitParents(module: ModuleBuilder, four: FunctionReference, one: FunctionReference): void {
-  module.func('parents', ['i32', 'i32', 'i32', 'i32'], [], (_, [source, count, target, flags]) => {
+  module.func('parents', parametersOf(4), [], (_, parameters) => {
+    const [source, count, target, flags] = parameters as readonly [Local, Local, Local, Local];
+    const [zero, single, length, start] = [i32.const(0), i32.const(1), i32.const(BLOCK), i32.const(PARENT)];
     const advance = (by: number): Code => [
-      source!.set(i32.add(source!.get, i32.const(by * BLOCK))),
-      target!.set(i32.add(target!.get, i32.const(by * VALUE))),
+      source.set(i32.add(source.get, i32.const(by * BLOCK))),
+      target.set(i32.add(target.get, i32.const(by * VALUE))),
     ];
-    return byFours(
-      count!,
-      [call(four, source!.get, target!.get, flags!.get), advance(LANES)],
-      [call(one, source!.get, target!.get, flags!.get), advance(1)],
-    );
+    const together = call(four, source.get, length, single, zero, zero, start, flags.get, target.get);
+    const alone = call(one, source.get, single, length, zero, start, flags.get, target.get);
+    return byFours(count, [together, advance(LANES)], [alone, advance(1)]);
   });
 }
 
