@@ -1,0 +1,57 @@
+// Describes segments as they are acknowledged, in order, page by page: a page is stored as soon as it is full, so memory
+// does not grow with the object beyond one page and 32 bytes per page stored.
+
+import { type StoreError, toStoreError } from '../base/errors.ts';
+import type { Digest, ObjectId } from '../base/ids.ts';
+import { PAGE_SEGMENTS_MAX } from '../base/limits.ts';
+import { encodePage, type PagedContent, type SegmentRecord } from '../replication/manifest.ts';
+import type { StoredRecord } from './records.ts';
+
+export interface ManifestWriter {
+  /** The next segment, in order, at once or when it is acknowledged. */
+  add(segment: SegmentRecord | Promise<SegmentRecord>): void;
+  /** When every page is stored. Throws what a segment or a page threw. */
+  end(): Promise<PagedContent>;
+}
+
+/** `onFailure` hears of the first failure at once, so that the rest of the upload can stop. */
+export function createManifestWriter(
+  store: (record: Uint8Array) => Promise<StoredRecord>,
+  object: ObjectId,
+  follow: (work: Promise<unknown>) => void,
+  onFailure: (error: StoreError) => void,
+): ManifestWriter {
+  const pages: Digest[] = [];
+  let segments: SegmentRecord[] = [];
+  let segmentCount = 0;
+  let last: Promise<void> = Promise.resolve();
+
+  const storePage = async (): Promise<void> => {
+    const firstSegment = pages.length * PAGE_SEGMENTS_MAX;
+    const stored = await store(encodePage({ object, firstSegment, segments }));
+    follow(stored.finished);
+    pages.push(stored.digest);
+    segments = [];
+  };
+  const append = async (
+    segment: SegmentRecord | Promise<SegmentRecord>,
+    before: Promise<void>,
+  ): Promise<void> => {
+    // Waits for its segment even where an earlier one failed: no rejection stays unheard.
+    const [, record] = await Promise.all([before, segment]);
+    segments.push(record);
+    segmentCount++;
+    if (segments.length === PAGE_SEGMENTS_MAX) await storePage();
+  };
+  return {
+    add: (segment) => {
+      last = append(segment, last);
+      last.catch((error: unknown) => onFailure(toStoreError(error, 'INTERNAL', 'put')));
+    },
+    end: async () => {
+      await last;
+      if (segments.length > 0) await storePage();
+      return { kind: 'paged', segmentCount, pages };
+    },
+  };
+}

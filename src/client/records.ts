@@ -1,0 +1,237 @@
+// Manifests and their pages: small records kept as whole copies by the members ranked highest for their digest.
+// A reader asks in the same order and goes on to everybody, so a record is found as long as one member has it.
+
+import { equal, short } from '../base/bytes.ts';
+import { cidOfDigest, cidToText } from '../base/cid.ts';
+import type { EpochRecord, Member } from '../base/epoch.ts';
+import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
+import type { Digest, ObjectId, OwnerId, PieceRoot, Signature } from '../base/ids.ts';
+import { CODE_PIECES_MAX, MANIFEST_PAGES_MAX, PAGE_SEGMENTS_MAX } from '../base/limits.ts';
+import type { Signer } from '../base/ports.ts';
+import { type Code, manifestCopies, putQuorum } from '../replication/code.ts';
+import { verifyConfirmation } from '../replication/confirmation.ts';
+import { rank } from '../replication/placement.ts';
+import { signPut, TICKET_LIFETIME_MS } from '../replication/ticket.ts';
+import { fetchRecord, sendRecord } from './calls.ts';
+import type { Context } from './context.ts';
+import type { Health } from './health.ts';
+import { scatter } from './scatter.ts';
+import { deferred, linkedAbort, throwIfAborted } from './tasks.ts';
+
+/** Members asked for a record at the same time. */
+const ASKED_AT_ONCE = 4;
+
+/** An object being written: who writes it, and its name. */
+export interface ObjectIdentity {
+  readonly owner: Signer;
+  readonly salt: Uint8Array;
+  readonly object: ObjectId;
+}
+
+/**
+ * Members in the order in which a record is stored and looked for: by rank, the best of every operator first, because
+ * copies with one operator are lost together.
+ */
+export function recordOrder(epoch: EpochRecord, digest: Digest): readonly Member[] {
+  const ranked = rank(epoch.members, 'manifest', digest);
+  const operators = new Set<string>();
+  const first = ranked.filter((member) => {
+    const isFirst = !operators.has(member.operator);
+    operators.add(member.operator);
+    return isFirst;
+  });
+  const chosen = new Set(first);
+  return [...first, ...ranked.filter((member) => !chosen.has(member))];
+}
+
+/** Copies that must be durable before a put is acknowledged: a majority, and as many losses survived as the segments survive. */
+export function recordQuorum(code: Code): number {
+  const copies = manifestCopies(code);
+  return Math.min(copies, Math.max(Math.floor(copies / 2) + 1, putQuorum(code) - code.k + 1));
+}
+
+export interface StoredRecord {
+  readonly digest: Digest;
+  /** Copies durable now. */
+  readonly confirmed: number;
+  /** When every copy is stored or given up: how many are. */
+  readonly finished: Promise<number>;
+}
+
+/** Resolves when enough copies are durable. Throws NOT_ENOUGH_CONFIRMATIONS, ABORTED. */
+export async function storeRecord(
+  context: Context,
+  epoch: EpochRecord,
+  identity: ObjectIdentity,
+  code: Code,
+  record: Uint8Array,
+  health: Health,
+  signal: AbortSignal,
+): Promise<StoredRecord> {
+  const digest = context.sha256(record) as Digest;
+  const order = recordOrder(epoch, digest);
+  const copies = Math.min(manifestCopies(code), order.length);
+  const { acknowledged, finished } = scatter(context, {
+    targets: order.slice(0, copies),
+    spares: order.slice(copies),
+    quorum: Math.min(copies, recordQuorum(code)),
+    allowSameOperator: true,
+    what: `manifest ${short(digest)}`,
+    health,
+    signal,
+    send: (_item, node, options) => sendCopy(context, identity, digest, record, node, options),
+  });
+  const { confirmations } = await acknowledged;
+  return {
+    digest,
+    confirmed: confirmations.length,
+    finished: finished.then((all) => all.confirmations.length),
+  };
+}
+
+async function sendCopy(
+  context: Context,
+  identity: ObjectIdentity,
+  digest: Digest,
+  record: Uint8Array,
+  node: Member['node'],
+  options: { readonly signal: AbortSignal; readonly onBytes: (count: number) => void },
+): Promise<Signature> {
+  const { owner, salt, object } = identity;
+  const network = context.networkId;
+  const lengthBytes = record.length;
+  const expiresAtMs = context.clock.now() + TICKET_LIFETIME_MS;
+  const claim = { network, node, object, place: undefined, content: digest, lengthBytes, expiresAtMs };
+  const signature = await sendRecord(
+    context,
+    node,
+    {
+      owner: owner.publicKey as OwnerId,
+      objectSalt: salt,
+      digest,
+      lengthBytes,
+      expiresAtMs,
+      ticket: signPut(claim, owner),
+    },
+    record,
+    options,
+  );
+  const confirmed = {
+    network,
+    object,
+    // One beyond the last segment and piece: a signature for a record is never one for a piece.
+    segmentIndex: MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX,
+    pieceIndex: CODE_PIECES_MAX,
+    root: digest as Uint8Array as PieceRoot,
+    lengthBytes,
+  };
+  if (!verifyConfirmation(confirmed, node, signature, context.verify)) {
+    throw new StoreError('INVALID_SIGNATURE', `node ${short(node)} confirmed with a wrong signature`);
+  }
+  return signature;
+}
+
+/**
+ * The record with this digest from whoever has it. Throws NOT_FOUND (nobody who answered has it), INTEGRITY (only
+ * wrong bytes were offered), UNREACHABLE (nobody answered), ABORTED; each says how many answered.
+ */
+export async function findRecord(
+  context: Context,
+  epoch: EpochRecord,
+  digest: Digest,
+  health: Health,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const codes: ErrorCode[] = [];
+  const order = byStanding(recordOrder(epoch, digest), health);
+  const found = await firstAnswer(context, order, signal, async ({ node }, search) => {
+    try {
+      const bytes = await fetchRecord(context, node, digest, search);
+      if (equal(context.sha256(bytes), digest)) return bytes;
+      health.lied(node);
+      codes.push('INTEGRITY');
+    } catch (error) {
+      if (search.aborted) return undefined;
+      const { code } = toStoreError(error, 'INTERNAL', 'record');
+      if (code === 'UNREACHABLE' || code === 'TIMEOUT') health.failed(node);
+      codes.push(code);
+    }
+    return undefined;
+  });
+  if (found !== undefined) return found;
+  throwIfAborted(signal);
+  throw notFound(epoch, digest, codes);
+}
+
+/**
+ * The first answer that `ask` accepts, or undefined when it accepts none. A few members are asked at once, the next one when
+ * one fails, and one more whenever nothing happened for a while: silent members hold nobody up.
+ */
+async function firstAnswer<T>(
+  { clock, timing }: Context,
+  members: readonly Member[],
+  signal: AbortSignal,
+  ask: (member: Member, signal: AbortSignal) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const search = linkedAbort(signal);
+  const result = deferred<T | undefined>();
+  let next = 0;
+  let running = 0;
+  let cancel = (): void => undefined;
+  const start = (): void => {
+    const member = members[next++];
+    if (member === undefined || search.signal.aborted) {
+      if (running === 0) result.resolve(undefined);
+      return;
+    }
+    running++;
+    void ask(member, search.signal)
+      .then((answer) => {
+        running--;
+        if (answer === undefined) start();
+        else result.resolve(answer);
+      })
+      .catch(result.reject);
+  };
+  const patience = (): void => {
+    if (next < members.length) start();
+    cancel = clock.timer(timing.hedgeFirstMs, patience);
+  };
+  for (let count = 0; count < Math.max(1, Math.min(ASKED_AT_ONCE, members.length)); count++) start();
+  cancel = clock.timer(timing.hedgeFirstMs, patience);
+  try {
+    return await result.promise;
+  } finally {
+    cancel();
+    search.abort(new StoreError('ABORTED', 'another node was faster'));
+    search.release();
+  }
+}
+
+function byStanding(order: readonly Member[], health: Health): Member[] {
+  const weight = { good: 0, barred: 1, liar: 2 };
+  return [...order].sort((a, b) => weight[health.standing(a.node)] - weight[health.standing(b.node)]);
+}
+
+function notFound(epoch: EpochRecord, digest: Digest, codes: readonly ErrorCode[]): StoreError {
+  const silent = codes.filter((code) => code === 'UNREACHABLE' || code === 'TIMEOUT').length;
+  const members = epoch.members.length;
+  const cid = cidToText(cidOfDigest(digest));
+  const answered = `${members - silent} of ${members} nodes answered`;
+  if (silent === members) {
+    return new StoreError('UNREACHABLE', `manifest ${cid}: none of the ${members} nodes answered`, {
+      next: 'Look at the network with "store network", then try again.',
+    });
+  }
+  if (codes.includes('INTEGRITY')) {
+    return new StoreError('INTEGRITY', `manifest ${cid}: only wrong bytes were offered; ${answered}`, {
+      next: 'Try again when more nodes are reachable.',
+    });
+  }
+  return new StoreError('NOT_FOUND', `manifest ${cid}: nobody has it; ${answered}`, {
+    next:
+      silent === 0
+        ? 'Check the URI; the object may have been removed.'
+        : 'Check the URI, and try again when more nodes are reachable.',
+  });
+}

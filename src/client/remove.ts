@@ -1,0 +1,53 @@
+// Remove: the owner's word, sent to every member, because pieces may have moved since they were placed. A node that
+// cannot be reached keeps its bytes until it is asked again; the result names it.
+
+import { equal, toHex } from '../base/bytes.ts';
+import type { EpochRecord } from '../base/epoch.ts';
+import { StoreError } from '../base/errors.ts';
+import type { OwnerId } from '../base/ids.ts';
+import { signRemove } from '../replication/ticket.ts';
+import { sendRemove } from './calls.ts';
+import type { Context } from './context.ts';
+import { createHealth } from './health.ts';
+import { openObject } from './object-reader.ts';
+import { forEachAtMost, throwIfAborted } from './tasks.ts';
+import type { RemoveResult } from './types.ts';
+import type { ObjectUri } from './uri.ts';
+
+const ASKED_AT_ONCE = 16;
+
+/** Throws UNAUTHORIZED unless this home's owner key owns the object, and what finding its manifest throws. */
+export async function removeObject(
+  context: Context,
+  epoch: EpochRecord,
+  uri: ObjectUri,
+  signal: AbortSignal,
+): Promise<RemoveResult> {
+  const owner = await context.owner.load();
+  const health = createHealth(context.clock, context.timing.barMs);
+  const { manifest, object } = await openObject(context, epoch, uri, health, signal);
+  if (owner === undefined || !equal(owner.publicKey, manifest.owner)) {
+    throw new StoreError('UNAUTHORIZED', `the object belongs to owner ${toHex(manifest.owner).slice(0, 8)}`, {
+      next: 'Remove it from the home that put it: only the key of its owner can.',
+    });
+  }
+  const request = {
+    owner: owner.publicKey as OwnerId,
+    objectSalt: manifest.salt,
+    ticket: signRemove(context.networkId, object, owner),
+  };
+  let nodes = 0;
+  let removedEntries = 0;
+  const unreachable: string[] = [];
+  await forEachAtMost(epoch.members, ASKED_AT_ONCE, async ({ node }) => {
+    try {
+      removedEntries += await sendRemove(context, node, request, signal);
+      nodes++;
+    } catch (error) {
+      throwIfAborted(signal);
+      if (!(error instanceof StoreError)) throw error;
+      unreachable.push(toHex(node));
+    }
+  });
+  return { nodes, removedEntries, unreachable: unreachable.sort() };
+}

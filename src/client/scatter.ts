@@ -1,0 +1,267 @@
+// Brings items (the pieces of a segment, the copies of a record) to nodes, all at once, each to its own. A node that
+// fails, refuses or stalls is replaced by the next spare while the others go on. The scatter is acknowledged when a
+// quorum of items is confirmed; the rest completes behind.
+//
+// Invariants: at most one item goes to a node, and to an operator unless that is allowed; an item counts only with
+// a confirmation that `send` has verified; when `finished` settles nothing is running any more and no memory given to `send` is used.
+
+import { short } from '../base/bytes.ts';
+import type { Member } from '../base/epoch.ts';
+import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
+import type { NodeId, Signature } from '../base/ids.ts';
+import type { Confirmation } from '../replication/confirmation.ts';
+import type { Context } from './context.ts';
+import type { Health } from './health.ts';
+import { abortReason } from './source.ts';
+import { deferred, type LinkedAbort, linkedAbort } from './tasks.ts';
+
+export interface ScatterPlan {
+  /** Target of item i at index i. */
+  readonly targets: readonly Member[];
+  /** Who takes over, in order. */
+  readonly spares: readonly Member[];
+  readonly quorum: number;
+  readonly allowSameOperator: boolean;
+  /** What is scattered, for messages: `segment 3`. */
+  readonly what: string;
+  readonly health: Health;
+  readonly signal: AbortSignal;
+  /** Resolves with the node's verified confirmation. Rejects, and uses no memory afterwards, once the signal fires. */
+  readonly send: (
+    item: number,
+    node: NodeId,
+    options: { readonly signal: AbortSignal; readonly onBytes: (count: number) => void },
+  ) => Promise<Signature>;
+  readonly onReplaced?: (item: number, failed: Member, error: StoreError, next: Member) => void;
+}
+
+export interface Scattered {
+  /** Node of item i at the time: confirmed, under way, or where it was last tried. */
+  readonly holders: readonly NodeId[];
+  readonly confirmations: readonly Confirmation[];
+}
+
+export interface Scatter {
+  /** At the quorum. Rejects with NOT_ENOUGH_CONFIRMATIONS or what the signal says. */
+  readonly acknowledged: Promise<Scattered>;
+  /** When nothing is running any more. Never rejects. */
+  readonly finished: Promise<Scattered>;
+}
+
+interface Item {
+  readonly index: number;
+  member: Member;
+  /** Undefined when the item is confirmed or given up. */
+  attempt: Attempt | undefined;
+  confirmation: Signature | undefined;
+  isOver: boolean;
+}
+
+interface Attempt {
+  readonly abort: LinkedAbort;
+  lastByteMs: number;
+}
+
+interface State {
+  readonly context: Context;
+  readonly plan: ScatterPlan;
+  readonly items: readonly Item[];
+  readonly spares: Set<Member>;
+  readonly startMs: number;
+  readonly failures: { readonly member: Member; readonly error: StoreError }[];
+  confirmed: number;
+  lastConfirmedMs: number;
+  quorumMs: number | undefined;
+}
+
+/** Second tries of an item at its own node when there is no spare: after this many the item is given up. */
+const TRIES_WITHOUT_SPARE = 3;
+/** Failures that may pass by themselves. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'UNREACHABLE',
+  'TIMEOUT',
+  'BUSY',
+  'CLOSED',
+  'PROTOCOL',
+]);
+/** Failures that only a false node shows. */
+const LYING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['INVALID_SIGNATURE', 'INVALID_ENCODING']);
+/** How often transfers are looked at for a stall. */
+const WATCH_MS = 250;
+
+export function scatter(context: Context, plan: ScatterPlan): Scatter {
+  const state: State = {
+    context,
+    plan,
+    items: plan.targets.map((member, index) => ({
+      index,
+      member,
+      attempt: undefined,
+      confirmation: undefined,
+      isOver: false,
+    })),
+    spares: new Set(plan.spares),
+    startMs: context.clock.monotonic(),
+    failures: [],
+    confirmed: 0,
+    lastConfirmedMs: 0,
+    quorumMs: undefined,
+  };
+  const acknowledged = deferred<Scattered>();
+  const all = linkedAbort(plan.signal);
+  const settle = (): void => {
+    if (state.confirmed >= plan.quorum) acknowledged.resolve(resultOf(state));
+    else if (all.signal.aborted) acknowledged.reject(abortReason(all.signal));
+    else if (reachable(state) < plan.quorum) {
+      const error = notEnough(state);
+      acknowledged.reject(error);
+      // Without a quorum the others are not worth their bytes.
+      all.abort(error);
+    }
+  };
+  const stopWatching = watchStalls(state);
+  const runs = state.items.map((item) => store(state, item, all.signal, settle));
+  const finished = Promise.all(runs).then(() => {
+    stopWatching();
+    settle();
+    all.release();
+    return resultOf(state);
+  });
+  return { acknowledged: acknowledged.promise, finished };
+}
+
+/** Brings one item to one node, whichever it ends up to be. Never rejects. */
+async function store(state: State, item: Item, signal: AbortSignal, settle: () => void): Promise<void> {
+  const { plan, context } = state;
+  let triesLeft = TRIES_WITHOUT_SPARE;
+  const standing = plan.health.standing(item.member.node);
+  let isUsable =
+    standing === 'good' ||
+    moveToSpare(state, item, barred(item.member)) ||
+    (standing === 'barred' && isNeeded(state, item));
+  while (isUsable && !signal.aborted) {
+    const error = await attempt(state, item, signal);
+    if (error === undefined) break;
+    if (signal.aborted) break;
+    state.failures.push({ member: item.member, error });
+    if (LYING.has(error.code)) plan.health.lied(item.member.node);
+    else plan.health.failed(item.member.node);
+    isUsable = moveToSpare(state, item, error);
+    if (isUsable || !isNeeded(state, item) || !PASSING.has(error.code) || --triesLeft === 0) continue;
+    isUsable = true;
+    await context.clock.sleep(context.timing.busyMs * 20, signal).catch(() => undefined);
+  }
+  item.isOver = true;
+  settle();
+}
+
+/** One transfer; undefined when it was confirmed. */
+async function attempt(state: State, item: Item, signal: AbortSignal): Promise<StoreError | undefined> {
+  const { plan, context } = state;
+  const abort = linkedAbort(signal);
+  const current: Attempt = { abort, lastByteMs: context.clock.monotonic() };
+  item.attempt = current;
+  const { member } = item;
+  try {
+    item.confirmation = await plan.send(item.index, member.node, {
+      signal: abort.signal,
+      onBytes: () => {
+        current.lastByteMs = context.clock.monotonic();
+      },
+    });
+    plan.health.succeeded(member.node);
+    state.confirmed++;
+    state.lastConfirmedMs = context.clock.monotonic() - state.startMs;
+    if (state.confirmed === plan.quorum) state.quorumMs = state.lastConfirmedMs;
+    return undefined;
+  } catch (error) {
+    if (abort.signal.aborted) return abortReason(abort.signal);
+    return toStoreError(error, 'INTERNAL', `node ${short(member.node)}`);
+  } finally {
+    item.attempt = undefined;
+    abort.release();
+  }
+}
+
+/** Gives the item to the best spare left; false when there is none that may have it. */
+function moveToSpare(state: State, item: Item, error: StoreError): boolean {
+  const { plan, items, spares } = state;
+  const operators = new Set(
+    items.filter((other) => other !== item && !isLost(other)).map((other) => other.member.operator),
+  );
+  for (const spare of spares) {
+    if (plan.health.standing(spare.node) !== 'good') continue;
+    if (!plan.allowSameOperator && operators.has(spare.operator)) continue;
+    spares.delete(spare);
+    const failed = item.member;
+    item.member = spare;
+    plan.onReplaced?.(item.index, failed, error, spare);
+    return true;
+  }
+  return false;
+}
+
+/** Aborts attempts that have not moved for too long, measured by what the others needed. Returns how to stop. */
+function watchStalls(state: State): () => void {
+  const { clock, timing } = state.context;
+  let cancel = (): void => undefined;
+  const look = (): void => {
+    const nowMs = clock.monotonic();
+    const limitMs =
+      state.confirmed === 0
+        ? timing.stallMs
+        : Math.max(timing.stallFloorMs, 2 * (state.quorumMs ?? state.lastConfirmedMs));
+    for (const item of state.items) {
+      if (item.attempt === undefined || nowMs - item.attempt.lastByteMs < limitMs) continue;
+      item.attempt.abort.abort(
+        new StoreError(
+          'TIMEOUT',
+          `node ${short(item.member.node)} took no byte and gave no answer for ${Math.round(limitMs)} ms`,
+        ),
+      );
+    }
+    cancel = clock.timer(WATCH_MS, look);
+  };
+  cancel = clock.timer(WATCH_MS, look);
+  return () => cancel();
+}
+
+const isLost = (item: Item): boolean => item.isOver && item.confirmation === undefined;
+
+/** Items confirmed or still under way. */
+function reachable(state: State): number {
+  return state.items.filter((item) => !isLost(item)).length;
+}
+
+/** True when the quorum cannot be had without this item. */
+function isNeeded(state: State, item: Item): boolean {
+  const others = state.items.filter((other) => other !== item && !isLost(other)).length;
+  return others < state.plan.quorum;
+}
+
+function resultOf(state: State): Scattered {
+  return {
+    holders: state.items.map((item) => item.member.node),
+    confirmations: state.items
+      .filter((item) => item.confirmation !== undefined)
+      .map((item) => ({ pieceIndex: item.index, signature: item.confirmation! })),
+  };
+}
+
+function barred(member: Member): StoreError {
+  return new StoreError('UNREACHABLE', `node ${short(member.node)} failed a moment ago`);
+}
+
+function notEnough(state: State): StoreError {
+  const { plan, confirmed, items, failures } = state;
+  const reasons = failures.slice(-3).map(({ member, error }) => `${short(member.node)}: ${error.message}`);
+  const why = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
+  return new StoreError(
+    'NOT_ENOUGH_CONFIRMATIONS',
+    `${plan.what}: ${confirmed} of ${items.length} holders stored it, ${plan.quorum} are needed${why}`,
+    {
+      cause: failures.at(-1)?.error,
+      next: 'Look at the nodes with "store status", then put again.',
+    },
+  );
+}

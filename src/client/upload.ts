@@ -1,0 +1,322 @@
+// Put: cut the source into segments, send each, describe them in a manifest. One segment's plaintext is read straight
+// into the memory it is encoded from; how many are in flight follows from the memory bound alone. The put resolves when
+// every segment and the manifest have their quorum; what is left completes behind, and `complete` tells.
+//
+// Invariants: the manifest names only segments that a quorum confirmed; every encoding run has a fresh salt; when the put
+// rejects or `complete` settles, nothing of it is running and no memory is held.
+
+import { cidOfDigest, cidToText } from '../base/cid.ts';
+import type { EpochRecord } from '../base/epoch.ts';
+import { StoreError, toStoreError } from '../base/errors.ts';
+import type { Digest, OwnerId } from '../base/ids.ts';
+import { INLINE_LENGTH_MAX, MANIFEST_PAGES_MAX, PAGE_SEGMENTS_MAX, TAG_LENGTH } from '../base/limits.ts';
+import type { SegmentShape, Slot } from '../base/ports.ts';
+import { manifestCopies } from '../replication/code.ts';
+import {
+  encodeManifest,
+  type Manifest,
+  segmentCapacity,
+  type SegmentRecord,
+} from '../replication/manifest.ts';
+import { keyCheck, objectIdOf, SALT_LENGTH, segmentKey } from '../replication/object.ts';
+import { segmentShape } from '../replication/segment.ts';
+import { importCellKey, sealCell } from '../runtime/coder/cells.ts';
+import type { Context } from './context.ts';
+import { createHealth, type Health } from './health.ts';
+import { type Journal, openJournal } from './journal.ts';
+import { createManifestWriter } from './manifest-writer.ts';
+import { holdSlot } from './memory.ts';
+import { createMeter, type Meter } from './progress.ts';
+import { planPut, type PutPlan } from './put-plan.ts';
+import { createPutTotals, type PutTotals } from './put-totals.ts';
+import { storeRecord } from './records.ts';
+import { readSource, sourceLength, type SourceReader } from './source.ts';
+import { type LinkedAbort, linkedAbort, throwIfAborted } from './tasks.ts';
+import type { PutOptions, PutResult, Source } from './types.ts';
+import { type SegmentUpload, sendSegment } from './upload-segment.ts';
+import { formatUri } from './uri.ts';
+
+interface Upload {
+  readonly context: Context;
+  readonly epoch: EpochRecord;
+  readonly options: PutOptions;
+  readonly plan: PutPlan;
+  readonly health: Health;
+  readonly abort: LinkedAbort;
+  readonly meter: Meter;
+  readonly totals: PutTotals;
+  /** Length of the source where it is known: a guess, which the source may prove wrong. */
+  readonly expectedLength: number | undefined;
+}
+
+/** Ends with `signal`, the store's own, and with the one of `options`. Throws what `Store.put` throws. */
+export async function putObject(
+  context: Context,
+  epoch: EpochRecord,
+  home: string,
+  source: Source,
+  options: PutOptions,
+  signal: AbortSignal,
+): Promise<PutResult> {
+  throwIfAborted(options.signal);
+  const plan = planPut(context, epoch, await context.owner.loadOrCreate(), options);
+  const abort = linkedAbort(signal, options.signal);
+  const expectedLength = options.lengthBytes ?? sourceLength(source);
+  const meter = createMeter(context.clock, expectedLength, options.onProgress);
+  const totals = createPutTotals(meter);
+  const health = createHealth(context.clock, context.timing.barMs);
+  const upload = { context, epoch, options, plan, health, abort, meter, totals, expectedLength };
+  let reader: SourceReader | undefined;
+  try {
+    reader = readSource(source, abort.signal);
+    return await putFrom(upload, home, reader);
+  } catch (error) {
+    const failure = toStoreError(error, 'INTERNAL', 'put');
+    abort.abort(failure);
+    await totals.settled();
+    abort.release();
+    throw failure;
+  } finally {
+    await reader?.close();
+  }
+}
+
+async function putFrom(upload: Upload, home: string, reader: SourceReader): Promise<PutResult> {
+  const head = new Uint8Array(INLINE_LENGTH_MAX + 1);
+  const length = await reader.fill(head);
+  if (length <= INLINE_LENGTH_MAX) return finish(upload, await storeInline(upload, head.slice(0, length)));
+  reader.unread(head);
+  const { resumeKey } = upload.options;
+  if (resumeKey === undefined) return finish(upload, await storePaged(upload, reader, undefined));
+  const journal = await openJournal(home, resumeKey, journalHeader(upload));
+  let isStored = false;
+  try {
+    const resumed = resume(upload, journal);
+    const digest = await storePaged(resumed, reader, journal);
+    isStored = true;
+    return finish(resumed, digest);
+  } catch (error) {
+    // Segments under way still write to the journal when they are acknowledged.
+    upload.abort.abort(toStoreError(error, 'INTERNAL', 'put'));
+    await upload.totals.settled();
+    throw error;
+  } finally {
+    await journal.close(isStored);
+  }
+}
+
+function finish(upload: Upload, digest: Digest): PutResult {
+  const { plan, context, totals, abort, meter } = upload;
+  meter.flush('finish', totals.lengthBytes);
+  const { pieces } = totals;
+  const complete = totals.settled().then(() => {
+    abort.release();
+    meter.flush('complete', totals.lengthBytes);
+    return { confirmedPieces: totals.confirmed, missingPieces: pieces - totals.confirmed };
+  });
+  return {
+    uri: formatUri(digest, context.networkId, plan.key),
+    cid: cidToText(cidOfDigest(digest)),
+    sizeBytes: totals.lengthBytes,
+    code: plan.code,
+    segments: totals.segments,
+    confirmedPieces: totals.confirmed,
+    totalPieces: pieces,
+    resumedSegments: totals.resumed,
+    complete,
+  };
+}
+
+function manifestOf(upload: Upload, content: Manifest['content']): Manifest {
+  const { plan, context, totals } = upload;
+  return {
+    network: context.networkId,
+    owner: plan.owner.publicKey as OwnerId,
+    salt: plan.salt,
+    lengthBytes: totals.lengthBytes,
+    code: plan.code,
+    segmentCells: plan.segmentCells,
+    keyCheck: plan.key === undefined ? undefined : keyCheck(plan.key, plan.object),
+    content,
+  };
+}
+
+// ---- Inline objects ------------------------------------------------------------------------------------------
+
+async function storeInline(upload: Upload, bytes: Uint8Array): Promise<Digest> {
+  const { plan, context, totals, epoch, health, abort } = upload;
+  totals.inline(bytes.length);
+  let salt: Uint8Array = new Uint8Array(SALT_LENGTH);
+  let stored = bytes;
+  if (plan.key !== undefined) {
+    salt = context.random.bytes(SALT_LENGTH);
+    stored = new Uint8Array(bytes.length + TAG_LENGTH);
+    sealCell(importCellKey(segmentKey(plan.key, plan.object, 0, salt)), 0, bytes, stored);
+  }
+  const manifest = encodeManifest(manifestOf(upload, { kind: 'inline', salt, bytes: stored }));
+  const written = await storeRecord(context, epoch, plan, plan.code, manifest, health, abort.signal);
+  const copies = Math.min(manifestCopies(plan.code), epoch.members.length);
+  totals.count(written.confirmed, copies);
+  totals.follow(written.finished.then((confirmed) => totals.count(confirmed - written.confirmed, 0)));
+  return written.digest;
+}
+
+// ---- Segments --------------------------------------------------------------------------------------------------
+
+async function storePaged(
+  upload: Upload,
+  reader: SourceReader,
+  journal: Journal | undefined,
+): Promise<Digest> {
+  const { context, epoch, plan, health, abort, totals } = upload;
+  const writer = createManifestWriter(
+    (record) => storeRecord(context, epoch, plan, plan.code, record, health, abort.signal),
+    plan.object,
+    (work) => totals.follow(work),
+    (error) => abort.abort(error),
+  );
+  const segments: SegmentUpload = {
+    context,
+    epoch,
+    plan,
+    health,
+    signal: abort.signal,
+    notice: (event) => upload.options.onNotice?.(event),
+    onSent: (index, bytes) => totals.sent(index, bytes),
+  };
+  for (let index = 0; !(await reader.isAtEnd()); index++) {
+    throwIfAborted(abort.signal);
+    if (index >= MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX) throw tooLong();
+    const known = journal?.segments.get(index);
+    if (known !== undefined) writer.add(await skipSegment(upload, reader, known));
+    else writer.add(storeSegment(upload, segments, index, await fillSegment(upload, reader), journal));
+  }
+  const content = await writer.end();
+  upload.meter.flush('finish', totals.lengthBytes);
+  const root = await storeRecord(
+    context,
+    epoch,
+    plan,
+    plan.code,
+    encodeManifest(manifestOf(upload, content)),
+    health,
+    abort.signal,
+  );
+  totals.follow(root.finished);
+  return root.digest;
+}
+
+/** Sends a filled slot, and lets its last pieces complete behind. Resolves when it is acknowledged and journalled. */
+async function storeSegment(
+  upload: Upload,
+  segments: SegmentUpload,
+  index: number,
+  slot: Slot,
+  journal: Journal | undefined,
+): Promise<SegmentRecord> {
+  const { totals, plan } = upload;
+  const { shape } = slot;
+  totals.start(index, shape.plaintextLength, shape.n * shape.pieceLength);
+  const work = (async () => {
+    const { record, finished } = await sendSegment(segments, index, slot);
+    const confirmed = record.confirmations.length;
+    totals.count(confirmed, plan.code.n);
+    totals.follow(finished.then((all) => totals.count(all - confirmed, 0)));
+    // The last segment is often shorter than the others, and cheap to send again: only full ones are taken over.
+    if (shape.plaintextLength === capacityOf(plan)) await journal?.add(index, record);
+    totals.acknowledged(index);
+    return record;
+  })();
+  totals.follow(work);
+  return work;
+}
+
+/** A slot that holds the next bytes of the source, at most a segment: its shape fits them exactly. */
+async function fillSegment(upload: Upload, reader: SourceReader): Promise<Slot> {
+  const { context, plan, abort, totals, expectedLength } = upload;
+  const capacity = capacityOf(plan);
+  const left = (expectedLength ?? Number.POSITIVE_INFINITY) - totals.lengthBytes;
+  const hold = (length: number): Promise<Slot> =>
+    holdSlot(context, shapeOf(plan, length), plan.code.n, abort.signal);
+  let slot = await hold(left > 0 ? Math.min(left, capacity) : capacity);
+  try {
+    let filled = await reader.fill(slot.plaintext);
+    if (filled === slot.plaintext.length && filled < capacity && !(await reader.isAtEnd())) {
+      slot = await moved(slot, filled, () => hold(capacity));
+      filled += await reader.fill(slot.plaintext.subarray(filled));
+    }
+    if (filled < slot.plaintext.length) slot = await moved(slot, filled, () => hold(filled));
+    return slot;
+  } catch (error) {
+    slot.release();
+    throw error;
+  }
+}
+
+/** The first `length` bytes in another slot. The old one is given back first: there may be room for one only. */
+async function moved(slot: Slot, length: number, hold: () => Promise<Slot>): Promise<Slot> {
+  const kept = slot.plaintext.slice(0, length);
+  slot.release();
+  const next = await hold();
+  next.plaintext.set(kept.subarray(0, next.plaintext.length));
+  return next;
+}
+
+function capacityOf(plan: PutPlan): number {
+  return segmentCapacity(plan.segmentCells, plan.key !== undefined);
+}
+
+function shapeOf(plan: PutPlan, plaintextLength: number): SegmentShape {
+  return segmentShape({ ...plan.code, plaintextLength, isEncrypted: plan.key !== undefined });
+}
+
+function tooLong(): StoreError {
+  return new StoreError('INVALID_ARGUMENT', 'the source has more segments than an object can have', {
+    next: 'Choose larger segments.',
+  });
+}
+
+// ---- Resuming --------------------------------------------------------------------------------------------------
+
+function journalHeader({ plan, context }: Upload): Journal['header'] {
+  return {
+    network: context.networkId,
+    owner: plan.owner.publicKey as OwnerId,
+    objectSalt: plan.salt,
+    key: plan.key,
+    code: plan.code,
+    segmentCells: plan.segmentCells,
+    createdAtMs: context.clock.now(),
+  };
+}
+
+/** The upload under the name and key of the interrupted one, where there is one. */
+function resume(upload: Upload, { header, segments }: Journal): Upload {
+  if (segments.size === 0) return upload;
+  let next = 0;
+  while (segments.has(next)) next++;
+  upload.options.onNotice?.({
+    kind: 'resumed',
+    segmentIndex: next,
+    message: `an interrupted upload goes on: ${segments.size} of its segments are stored`,
+  });
+  const object = objectIdOf(header.network, header.owner, header.objectSalt);
+  return { ...upload, plan: { ...upload.plan, salt: header.objectSalt, object, key: header.key } };
+}
+
+async function skipSegment(
+  upload: Upload,
+  reader: SourceReader,
+  record: SegmentRecord,
+): Promise<SegmentRecord> {
+  const { plan, totals } = upload;
+  const capacity = capacityOf(plan);
+  const skipped = await reader.skip(capacity);
+  if (skipped < capacity) {
+    throw new StoreError('INVALID_ARGUMENT', 'the source is shorter than when its upload was interrupted', {
+      next: 'Put it again under another resume key.',
+    });
+  }
+  totals.skipped(capacity, record.confirmations.length, plan.code.n);
+  return record;
+}
