@@ -81,26 +81,51 @@ export function lostData(k: number, present: readonly number[]): number[] {
   return Array.from({ length: k }, (_, column) => column).filter((column) => !known.has(column));
 }
 
-/** Bytes of each piece worked on at a time: a strip of accumulators (four bytes each) stays in the first-level cache. */
-const STRIP_LENGTH = 4096;
 /** Bytes of each piece checked at a time. */
 const VERIFY_LENGTH = 16_384;
+/** Words of each piece worked on at a time: their sums, one word per byte, stay in the first-level cache. */
+const STRIP_WORDS = 1024;
 /** Rows computed at a time: one 32-bit table entry holds the products of a byte for four rows. */
 const ROW_GROUP = 4;
 
-/** The plain TypeScript combination: one 32-bit table look-up per source byte serves four rows. */
+/**
+ * The plain TypeScript combination: one look-up per source byte serves four rows. Bytes are read and written four at a
+ * time; as both ends take the same byte of a word first, the order of bytes in words does not matter.
+ */
 export const combineBytes: Combine = (rows, sources, targets) => {
+  if (rows.length === 0) return;
+  const words = Math.ceil(targets[0]!.length / 4);
+  const sourceWords = sources.map((source) => wordsOf(source) ?? paddedWords(source, words));
+  const targetWords = targets.map((target) => wordsOf(target) ?? new Int32Array(words));
   for (let row = 0; row < rows.length; row += ROW_GROUP) {
-    combineGroup(rows.slice(row, row + ROW_GROUP), sources, targets.slice(row, row + ROW_GROUP));
+    combineGroup(rows.slice(row, row + ROW_GROUP), sourceWords, targetWords.slice(row, row + ROW_GROUP));
   }
+  for (const [row, target] of targets.entries()) copyUnlessShared(targetWords[row]!, target);
 };
 
-function combineGroup(rows: Matrix, sources: readonly Uint8Array[], targets: readonly Uint8Array[]): void {
+/** The same memory as words, if it lies on whole words. */
+function wordsOf(bytes: Uint8Array): Int32Array | undefined {
+  if (bytes.byteOffset % 4 !== 0 || bytes.length % 4 !== 0) return undefined;
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+}
+
+function paddedWords(bytes: Uint8Array, words: number): Int32Array {
+  const padded = new Uint8Array(4 * words);
+  padded.set(bytes);
+  return new Int32Array(padded.buffer);
+}
+
+function copyUnlessShared(words: Int32Array, target: Uint8Array): void {
+  if (words.buffer === target.buffer) return;
+  target.set(new Uint8Array(words.buffer, words.byteOffset, target.length));
+}
+
+function combineGroup(rows: Matrix, sources: readonly Int32Array[], targets: readonly Int32Array[]): void {
   const length = targets[0]!.length;
   const tables = sources.map((_, column) => packedTable(rows.map((row) => row[column]!)));
-  const sums = new Uint32Array(Math.min(STRIP_LENGTH, length));
-  for (let start = 0; start < length; start += STRIP_LENGTH) {
-    const end = Math.min(length, start + STRIP_LENGTH);
+  const sums = new Int32Array(4 * Math.min(STRIP_WORDS, length));
+  for (let start = 0; start < length; start += STRIP_WORDS) {
+    const end = Math.min(length, start + STRIP_WORDS);
     sums.fill(0);
     let column = 0;
     for (; column + 3 < sources.length; column += 4) addFour(sums, tables, sources, column, start, end);
@@ -110,8 +135,8 @@ function combineGroup(rows: Matrix, sources: readonly Uint8Array[], targets: rea
 }
 
 /** Entry v holds the products of v with up to four coefficients, the first in the lowest byte. */
-function packedTable(coefficients: readonly number[]): Uint32Array {
-  const table = new Uint32Array(256);
+function packedTable(coefficients: readonly number[]): Int32Array {
+  const table = new Int32Array(256);
   for (const [row, coefficient] of coefficients.entries()) {
     const products = productTable(coefficient);
     for (let value = 0; value < 256; value++) table[value]! |= products[value]! << (8 * row);
@@ -121,29 +146,50 @@ function packedTable(coefficients: readonly number[]): Uint32Array {
 
 /** Four sources in one pass: a quarter of the loads and stores of sums. */
 function addFour(
-  sums: Uint32Array,
-  tables: readonly Uint32Array[],
-  sources: readonly Uint8Array[],
+  sums: Int32Array,
+  tables: readonly Int32Array[],
+  sources: readonly Int32Array[],
   column: number,
   start: number,
   end: number,
 ): void {
-  const [table0, table1] = [tables[column]!, tables[column + 1]!];
-  const [table2, table3] = [tables[column + 2]!, tables[column + 3]!];
-  const [source0, source1] = [sources[column]!, sources[column + 1]!];
-  const [source2, source3] = [sources[column + 2]!, sources[column + 3]!];
-  for (let at = start, sum = 0; at < end; at++, sum++) {
-    sums[sum]! ^=
-      table0[source0[at]!]! ^ table1[source1[at]!]! ^ table2[source2[at]!]! ^ table3[source3[at]!]!;
+  const [t0, t1] = [tables[column]!, tables[column + 1]!];
+  const [t2, t3] = [tables[column + 2]!, tables[column + 3]!];
+  const [s0, s1] = [sources[column]!, sources[column + 1]!];
+  const [s2, s3] = [sources[column + 2]!, sources[column + 3]!];
+  for (let at = start, sum = 0; at < end; at++, sum += 4) {
+    const a = s0[at]!;
+    const b = s1[at]!;
+    const c = s2[at]!;
+    const d = s3[at]!;
+    sums[sum]! ^= t0[a & 255]! ^ t1[b & 255]! ^ t2[c & 255]! ^ t3[d & 255]!;
+    sums[sum + 1]! ^=
+      t0[(a >>> 8) & 255]! ^ t1[(b >>> 8) & 255]! ^ t2[(c >>> 8) & 255]! ^ t3[(d >>> 8) & 255]!;
+    sums[sum + 2]! ^=
+      t0[(a >>> 16) & 255]! ^ t1[(b >>> 16) & 255]! ^ t2[(c >>> 16) & 255]! ^ t3[(d >>> 16) & 255]!;
+    sums[sum + 3]! ^= t0[a >>> 24]! ^ t1[b >>> 24]! ^ t2[c >>> 24]! ^ t3[d >>> 24]!;
   }
 }
 
-function addOne(sums: Uint32Array, table: Uint32Array, source: Uint8Array, start: number, end: number): void {
-  for (let at = start, sum = 0; at < end; at++, sum++) sums[sum]! ^= table[source[at]!]!;
+function addOne(sums: Int32Array, table: Int32Array, source: Int32Array, start: number, end: number): void {
+  for (let at = start, sum = 0; at < end; at++, sum += 4) {
+    const word = source[at]!;
+    sums[sum]! ^= table[word & 255]!;
+    sums[sum + 1]! ^= table[(word >>> 8) & 255]!;
+    sums[sum + 2]! ^= table[(word >>> 16) & 255]!;
+    sums[sum + 3]! ^= table[word >>> 24]!;
+  }
 }
 
-function unpack(sums: Uint32Array, shift: number, target: Uint8Array, start: number, end: number): void {
-  for (let at = start, sum = 0; at < end; at++, sum++) target[at] = sums[sum]! >>> shift;
+/** Byte `shift / 8` of every sum is a byte of the target. */
+function unpack(sums: Int32Array, shift: number, target: Int32Array, start: number, end: number): void {
+  for (let at = start, sum = 0; at < end; at++, sum += 4) {
+    target[at] =
+      ((sums[sum]! >>> shift) & 255) |
+      (((sums[sum + 1]! >>> shift) & 255) << 8) |
+      (((sums[sum + 2]! >>> shift) & 255) << 16) |
+      ((sums[sum + 3]! >>> shift) << 24);
+  }
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

@@ -69,6 +69,23 @@ describe('combineBytes', () => {
     );
   });
 
+  it('takes arrays that lie anywhere, whether on whole words or not', () => {
+    const [first, second] = codeWord(2, 2, 40, 3) as [Uint8Array, Uint8Array];
+    const buffer = new Uint8Array(64);
+    for (let offset = 0; offset < 8; offset++) {
+      for (const length of [1, 4, 7, 8, 12]) {
+        const sources = [first.subarray(offset, offset + length), second.subarray(0, length)];
+        const rows = [Uint8Array.of(3, 1), Uint8Array.of(0, 9)];
+        buffer.fill(0xcc);
+        const targets = [buffer.subarray(offset, offset + length), buffer.subarray(40, 40 + length)];
+        combineBytes(rows, sources, targets);
+        expect(targets.map(toHex)).toEqual(slowCombine(rows, sources).map(toHex));
+        const written = 2 * length;
+        expect(buffer.filter((byte) => byte === 0xcc).length).toBeGreaterThanOrEqual(64 - written);
+      }
+    }
+  });
+
   it('treats the end of a strip like its middle', () => {
     for (const length of [1, 4095, 4096, 4097, 8192, 10_000]) {
       const sources = codeWord(5, 5, length, length);
