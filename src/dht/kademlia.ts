@@ -59,7 +59,6 @@ export function kademliaService(options: KademliaOptions): (components: KadDHTCo
     clientMode: false,
     kBucketSize: DHT_BUCKET_SIZE,
     peerInfoMapper: passthroughMapper,
-    allowQueryWithZeroPeers: true,
     datastorePrefix: STORE_PREFIX,
     validators: { ...forNamespaces(validate), pk: refuseAll },
     selectors: { ...forNamespaces(select), pk: refuseAll },
@@ -92,6 +91,11 @@ function adapt(dht: KadDHT, store: RecordStore, rules: RecordRules, clock: Clock
   return {
     async put(key, record, signal) {
       checkRecord(key, record, rules, clock.now());
+      // Alone, libp2p would wait for a peer.
+      if (table.size === 0) {
+        store.keep(key, record);
+        return 0;
+      }
       let takers = 0;
       for await (const event of dht.put(key, record, { signal })) {
         if (tookRecord(event, record)) takers += 1;
@@ -102,6 +106,7 @@ function adapt(dht: KadDHT, store: RecordStore, rules: RecordRules, clock: Clock
       const answers: Uint8Array[] = [];
       const own = store.find(key);
       if (own !== undefined) answers.push(own);
+      if (table.size === 0) return own;
       try {
         for await (const event of dht.get(key, { signal })) {
           // Then libp2p starts to correct the nodes that had an older record, and fails the look-up when one refuses.

@@ -20,6 +20,8 @@ type StoreKey = Parameters<Datastore['get']>[0];
 export interface RecordStore {
   /** What libp2p's DHT is given as its data store. */
   readonly datastore: Datastore;
+  /** Keeps a record as if a peer had sent it. Throws as `checkRecord`, or BUSY, ALREADY_EXISTS. */
+  keep(key: Uint8Array, record: Uint8Array): void;
   /** The record under a DHT key, when there is one in force. */
   find(key: Uint8Array): Uint8Array | undefined;
   readonly size: number;
@@ -87,6 +89,7 @@ export function createRecordStore(rules: RecordRules, clock: Clock): RecordStore
 
   return {
     datastore: asDatastore(put, (name) => inForce(name)?.wrapped, drop),
+    keep: (key, record) => put(nameOf(key), new Libp2pRecord(key, record, new Date(clock.now())).serialize()),
     find: (key) => inForce(nameOf(key))?.bytes,
     get size() {
       return kept.size;

@@ -108,7 +108,7 @@ describe('network over two lanes', () => {
       const client = startClient(wrong);
       // With a wrong key the first frame announces some random length, which may never come.
       const limit = AbortSignal.timeout(1000);
-      expect(['UNREACHABLE', 'ABORTED']).toContain(await codeOf(client.connect(control[0]!, limit)));
+      expect(['UNREACHABLE', 'TIMEOUT']).toContain(await codeOf(client.connect(control[0]!, limit)));
       expect(['UNAUTHORIZED', 'WRONG_NETWORK']).toContain(await codeOf(client.connect(bulk[0]!)));
     }
     const client = startClient({ preSharedKey });

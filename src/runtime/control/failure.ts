@@ -27,19 +27,12 @@ function reasonOf(cause: unknown): string {
 }
 
 /**
- * What `run` gives, unless `signal` fires first: then ABORTED, or the StoreError that is the signal's reason. What `run` does
- * afterwards is dropped.
+ * What `run` gives, unless `signal` fires first: then the StoreError that is the signal's reason, TIMEOUT when its time ran out, or
+ * ABORTED. What `run` does afterwards is dropped.
  */
 export async function unlessAborted<T>(run: Promise<T>, signal: AbortSignal, context: string): Promise<T> {
   const stopped = Promise.withResolvers<never>();
-  const onAbort = (): void => {
-    const { reason } = signal as { reason: unknown };
-    stopped.reject(
-      reason instanceof StoreError
-        ? reason
-        : new StoreError('ABORTED', `${context}: aborted`, { cause: reason }),
-    );
-  };
+  const onAbort = (): void => stopped.reject(controlFailure(signal.reason, 'ABORTED', context));
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
