@@ -44,6 +44,8 @@ export interface Ticket {
   handle(header: Uint8Array, body: Uint8Array, signal: AbortSignal): Promise<ServedReply>;
   /** Gives slot and bytes back; a second call does nothing. */
   release(): void;
+  /** Calls `run` when exchange and service code have both ended: what they used is then free. */
+  whenOver(run: () => void): void;
 }
 
 export interface ServiceGuardOptions {
@@ -126,6 +128,7 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
     let reserved = 0;
     let holders = 1; // the exchange, and the service's code while it runs
     let isReleased = false;
+    const last: (() => void)[] = [];
 
     function letGo(): void {
       holders -= 1;
@@ -133,6 +136,7 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
       total.heldBytes -= reserved;
       peer.heldBytes -= reserved;
       for (const count of [total, peer, turns]) count.active -= 1;
+      for (const run of last) run();
     }
 
     /** Runs the service's code under its time limit; the slot stays taken until that code has ended. */
@@ -164,6 +168,9 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
         if (isReleased) return;
         isReleased = true;
         letGo();
+      },
+      whenOver(run) {
+        last.push(run);
       },
     };
   }

@@ -22,6 +22,7 @@ import {
 import type { ServedReply, Service, Signer } from '../../base/ports.ts';
 import { encodeRefusal } from '../refusal.ts';
 import { createServiceGuard, type ServiceGuard, type Ticket } from '../service-guard.ts';
+import { type BodyPool, createBodyPool, isBodyBorrower } from './body-pool.ts';
 import { credentialsFor } from './certificate.ts';
 import { Channel, TRANSFER_LIMITS, type TransferLimits } from './channel.ts';
 import {
@@ -34,6 +35,7 @@ import {
   type RequestPrefix,
 } from './frame.ts';
 import { checkHello, createHello, type NetworkAccess } from './hello.ts';
+import { receive } from './receive.ts';
 import { peerOf, TLS_OPTIONS } from './tls.ts';
 
 export interface BulkServerOptions extends NetworkAccess {
@@ -55,6 +57,8 @@ export interface BulkServerLimits extends TransferLimits {
   readonly handshakeMs: number;
   readonly headerMs: number;
   readonly idleMs: number;
+  /** A connection that was of use so recently does not give way: its next request may be on the wire. */
+  readonly evictAfterMs: number;
   readonly sweepMs: number;
 }
 
@@ -73,6 +77,7 @@ const LIMITS: BulkServerLimits = {
   handshakeMs: CONNECT_TIMEOUT_MS,
   headerMs: HEADER_TIMEOUT_MS,
   idleMs: BULK_IDLE_MS,
+  evictAfterMs: 250,
   sweepMs: 500,
 };
 const CLOSE_GRACE_MS = 2000;
@@ -81,13 +86,15 @@ const CLOSE_GRACE_MS = 2000;
 interface Connection {
   readonly channel: Channel;
   readonly peer: NodeId;
-  isIdle: boolean;
+  /** Undefined while an exchange is under way. */
+  idleSinceMs: number | undefined;
 }
 
 /** Throws PORT_IN_USE, or INVALID_ARGUMENT for an address that this machine does not have. */
 export async function createBulkServer(options: BulkServerOptions): Promise<BulkServer> {
   const limits: BulkServerLimits = { ...LIMITS, ...options.limits };
   const guard = options.guard ?? createServiceGuard();
+  const pool = createBodyPool();
   /** Sockets in order of arrival that are not yet a connection; by the address of their other end. */
   const newcomers = new Map<string, Socket>();
   /** In the order in which they were last of use. */
@@ -126,8 +133,10 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
   }
 
   function evictIdle(matches: (connection: Connection) => boolean): boolean {
+    const before = performance.now() - (isClosing ? 0 : limits.evictAfterMs);
     for (const connection of connections) {
-      if (!connection.isIdle || !matches(connection)) continue;
+      if (connection.idleSinceMs === undefined || connection.idleSinceMs > before) continue;
+      if (!matches(connection)) continue;
       connection.channel.fail(new StoreError('BUSY', 'made room for another connection'));
       return true;
     }
@@ -147,7 +156,7 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
   async function greet(channel: Channel, socket: TLSSocket): Promise<void> {
     channel.limit('the hello', limits.handshakeMs);
     const peer = await peerOf(socket);
-    socket.on('data', (chunk: Uint8Array) => channel.take(chunk));
+    receive(socket, (chunk) => channel.take(chunk));
     const hello = new Uint8Array(HELLO_LENGTH);
     await channel.read(hello);
     checkHello(hello, options, socket, 'client');
@@ -156,7 +165,7 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
     }
     makeRoomFor(peer);
     newcomers.delete(endOf(socket));
-    const connection: Connection = { channel, peer, isIdle: true };
+    const connection: Connection = { channel, peer, idleSinceMs: performance.now() };
     connections.add(connection);
     channel.tie(() => connections.delete(connection));
     await channel.write(createHello(options, socket, 'server'));
@@ -178,12 +187,12 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
     while (!isClosing) {
       channel.limit('the next request', limits.idleMs);
       await channel.read(prefixBytes.subarray(0, 1));
-      connection.isIdle = false;
+      connection.idleSinceMs = undefined;
       channel.limit('a request header', limits.headerMs);
       await channel.read(prefixBytes.subarray(1));
       const isReusable = await serveExchange(connection, decodeRequestPrefix(prefixBytes));
       if (!isReusable) return;
-      connection.isIdle = true;
+      connection.idleSinceMs = performance.now();
       connections.delete(connection);
       if (channel.failure === undefined) connections.add(connection);
     }
@@ -209,7 +218,7 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
       await channel.read(header);
       channel.limit('the exchange', undefined);
       await ticket.admit(header, prefix.bodyLength, gone.signal);
-      const body = await readBody(channel, ticket, prefix.bodyLength);
+      const body = await readBody(channel, ticket, pool, prefix.bodyLength);
       isBodyRead = true;
       await sendReply(channel, ticket, await ticket.handle(header, body, gone.signal));
       return true;
@@ -263,10 +272,18 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
   };
 }
 
-async function readBody(channel: Channel, ticket: Ticket, length: number): Promise<Uint8Array> {
+async function readBody(
+  channel: Channel,
+  ticket: Ticket,
+  pool: BodyPool,
+  length: number,
+): Promise<Uint8Array> {
   ticket.reserve(length);
+  const isBorrowed = isBodyBorrower(ticket.service);
   // Not zeroed: every byte is overwritten before anybody sees the buffer.
-  const body = Buffer.allocUnsafeSlow(length);
+  const body = isBorrowed ? pool.take(length) : Buffer.allocUnsafeSlow(length);
+  if (isBorrowed) ticket.whenOver(() => pool.give(body));
+  if (length === 0) return body;
   channel.isTransferring = true;
   await channel.read(body);
   channel.isTransferring = false;
