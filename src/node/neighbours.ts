@@ -23,6 +23,7 @@ import {
 } from '../base/limits.ts';
 import type { Clock, Directory, Network, Random, Service } from '../base/ports.ts';
 import { nodeKey } from '../dht/record.ts';
+import { peerIdText } from '../runtime/peer-id.ts';
 import { decodeMembersReply, MEMBERS_REPLY_LENGTH_MAX, SERVICES } from '../replication/messages.ts';
 import type { AddressBook } from './address-book.ts';
 import { decodeGreeting, encodeGreeting, GREET_SERVICE, type Greeting } from './greeting.ts';
@@ -45,6 +46,11 @@ export interface NeighbourOptions {
   readonly bootstrap: readonly string[];
   /** This node's signed record; empty when it is no member. */
   readonly ownRecord: () => Uint8Array;
+  /**
+   * Whether a connection of the control lane to the node stands: gossip and DHT run over those, while greetings may take
+   * another lane. Absent where there is one lane only.
+   */
+  readonly isLinked?: (node: NodeId) => boolean;
   /** Something worth a line in the log. */
   readonly onEvent?: (event: NeighbourEvent) => void;
   readonly greetIntervalMs?: number;
@@ -213,8 +219,24 @@ export class Neighbours {
       neighbour.heardAtMs = this.#ports.clock.monotonic();
       if (isBack) this.#options.onEvent?.({ kind: 'up', node: from });
     }
+    if (neighbour !== undefined) this.#inBackground(this.#link(neighbour.node, isBack));
     const isBehind = greeting.epoch > this.#ports.membership.current().record.epoch;
     if (isBehind || isBack) await this.fetchFrom(from);
+  }
+
+  /** One of the two ends dials the control lane; the other only when that has not helped. */
+  async #link(node: NodeId, isFirst: boolean): Promise<void> {
+    const { network, book } = this.#ports;
+    const isOurs = compare(network.self, node) < 0;
+    if (this.#options.isLinked?.(node) !== false || (isFirst && !isOurs)) return;
+    for (const address of book.find(node)?.addresses.control ?? []) {
+      try {
+        await network.connect(`${address}/p2p/${peerIdText(node)}`, this.#stop.signal);
+        return;
+      } catch (error) {
+        if (this.#stop.signal.aborted || !(error instanceof StoreError)) return;
+      }
+    }
   }
 
   // ---- Learning ------------------------------------------------------------------------------------------------

@@ -113,6 +113,7 @@ async function openNode(
       addresses,
       bootstrap: config.bootstrap,
       damagedEntries: pieces.damagedEntries,
+      isLinked: (peer) => network.networkStatus().peers.some((linked) => equal(linked.node, peer)),
       ...(options.agent === undefined ? {} : { agent: options.agent }),
       ...(config.allowedOwners.length === 0 ? {} : { allowedOwners: new Set(config.allowedOwners) }),
       ...(founder === undefined ? {} : { founder: { signer: founder.signer, seed: founder.secretSeed } }),

@@ -56,6 +56,8 @@ export interface StorageNodeOptions {
   readonly damagedEntries?: () => number;
   /** The genesis key, at the founder: then this node admits new members. */
   readonly founder?: { readonly signer: Signer; readonly seed: () => Uint8Array };
+  /** Whether a connection of the control lane to the node stands; absent where there is one lane only. */
+  readonly isLinked?: (node: NodeId) => boolean;
   readonly greetIntervalMs?: number;
   readonly reconnectMinMs?: number;
 }
@@ -99,6 +101,7 @@ export async function startStorageNode(
       bootstrap: options.bootstrap ?? [],
       ownRecord: () => announcer.ownRecord(),
       onEvent: (event) => noteNeighbour(logger, announcer, event),
+      ...(options.isLinked === undefined ? {} : { isLinked: options.isLinked }),
       ...(options.greetIntervalMs === undefined ? {} : { greetIntervalMs: options.greetIntervalMs }),
       ...(options.reconnectMinMs === undefined ? {} : { reconnectMinMs: options.reconnectMinMs }),
     },
