@@ -94,7 +94,8 @@ export class Channel {
     this.#received += chunk.length;
     if (this.#isDiscarding) return;
     const used = this.#unreadLength === 0 ? this.#fill(chunk) : 0;
-    if (used < chunk.length) this.#keep(chunk.slice(used));
+    // Not `slice`: of a Buffer that is a view, and the memory is about to be filled again.
+    if (used < chunk.length) this.#keep(new Uint8Array(chunk.subarray(used)));
   }
 
   /** Resolves when the operating system has taken everything. The body's buffers must not change until then. */

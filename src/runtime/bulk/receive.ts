@@ -15,7 +15,7 @@ const RECEIVE_LENGTH = 64 * 1024;
  * All sockets of a process read into this buffer: node fills it and calls back before it reads the next socket, and a
  * channel copies at once.
  */
-export const sharedBuffer: Buffer = Buffer.allocUnsafeSlow(RECEIVE_LENGTH);
+export const sharedBuffer: Uint8Array = new Uint8Array(RECEIVE_LENGTH);
 
 type Take = (chunk: Uint8Array) => void;
 
