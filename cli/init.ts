@@ -1,0 +1,63 @@
+import { parseLabel, parseText } from './args.ts';
+import type { CommandSpec, Context } from './command.ts';
+import { NODE_OPTIONS, type NodeFlags } from './node-folder.ts';
+
+interface InitFlags extends NodeFlags {
+  readonly name: string;
+  readonly trial?: boolean;
+  readonly force?: boolean;
+}
+
+export const init: CommandSpec = {
+  name: 'init',
+  summary: 'found a network: its genesis and its first node',
+  operands: '',
+  options: [
+    { flags: '--name <name>', help: 'name of the network', parse: parseLabel, fallback: 'holdfast' },
+    ...NODE_OPTIONS,
+    {
+      flags: '--psk <file>',
+      help: 'pre-shared network key; made where the file is missing',
+      parse: parseText,
+    },
+    { flags: '--trial', help: 'mark it as a trial, whose members are not independent' },
+    { flags: '-f, --force', help: "replace the home's network" },
+  ],
+  details: `Then run the node with "store node", and make a code for each further machine with "store invite". The key
+genesis.key in the data folder signs who is a member: back it up and keep it private.`,
+  run: (context, _, flags) => found(context, flags as unknown as InitFlags),
+};
+
+async function found({ output, home }: Context, flags: InitFlags): Promise<undefined> {
+  const { configFlags, defaultOperator, nodeFolderOf } = await import('./node-folder.ts');
+  const { adoptNetwork, makePresharedKey, refuseOtherNetwork } = await import('./home-network.ts');
+  const { CONFIG_DEFAULTS } = await import('../src/node/config.ts');
+  const { describeNetwork, initNetwork } = await import('../src/node/folder-setup.ts');
+  const { bulkAddresses } = await import('../src/node/invite.ts');
+  const { toHex } = await import('../src/base/bytes.ts');
+
+  await refuseOtherNetwork(home, undefined, flags.force === true);
+  const operator = flags.operator ?? defaultOperator();
+  const config = { ...configFlags(flags), operator };
+  const bootstrap = bulkAddresses({ ...CONFIG_DEFAULTS, ...config });
+  if (flags.psk !== undefined) await makePresharedKey(config.presharedKeyFile!);
+  const { folder, identity, epoch } = await initNetwork({
+    folder: nodeFolderOf(home, flags.dir),
+    name: flags.name,
+    config,
+    params: { isTrial: flags.trial === true },
+  });
+  const description = describeNetwork(epoch, bootstrap);
+  await adoptNetwork(home, description, config.presharedKeyFile);
+  output.result(`network ${flags.name} ${description.network}`, {
+    ...description,
+    node: toHex(identity.nodeId),
+    operator,
+    dir: folder.path,
+    isTrial: flags.trial === true,
+  });
+  const where = flags.dir === undefined ? '' : ` --dir ${folder.path}`;
+  output.note(`data folder ${folder.path}; back up ${folder.genesisKey}`);
+  output.note(`next: store node${where}, then store invite${where}`);
+  return undefined;
+}

@@ -1,0 +1,88 @@
+import { parseChoice } from './args.ts';
+import type { CommandSpec, Context } from './command.ts';
+import { NODE_OPTIONS, type NodeFlags } from './node-folder.ts';
+import type { ReadyLine } from './node-process.ts';
+import type { RunningStatus } from '../src/node/node.ts';
+
+const LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+
+interface RunFlags extends NodeFlags {
+  readonly logLevel?: (typeof LEVELS)[number];
+  readonly supervised?: boolean;
+}
+
+export const node: CommandSpec = {
+  name: 'node',
+  summary: 'run the node of this machine',
+  operands: '',
+  options: [
+    ...NODE_OPTIONS,
+    {
+      flags: '--log-level <level>',
+      help: 'how much to log (default: info)',
+      parse: parseChoice(LEVELS),
+      choices: LEVELS,
+    },
+    { flags: '--supervised', help: 'stop when standard input closes', isHidden: true },
+  ],
+  details: `Runs in the foreground until Ctrl-C or SIGTERM; the log goes to standard error, one JSON object a line. Flags win over
+node.yaml in the data folder, which "store init" and "store join" write; docs/operating.md lists its settings.`,
+  run: (context, _, flags) => serve(context, context.home, flags as unknown as RunFlags),
+};
+
+async function serve({ output, signal }: Context, home: string, flags: RunFlags): Promise<undefined> {
+  const { configFlags, nodeEnvironment, nodeFolderOf } = await import('./node-folder.ts');
+  const { createNode } = await import('../src/node/node.ts');
+  const { packageVersion } = await import('./version.ts');
+  const { shortId } = await import('./format.ts');
+
+  const folder = nodeFolderOf(home, flags.dir);
+  const running = await createNode({
+    folder,
+    flags: { ...configFlags(flags), ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }) },
+    environment: await nodeEnvironment(),
+    agent: `holdfast/${packageVersion()}`,
+  });
+  try {
+    const ready = readyLine(running.status(), await networkName(folder));
+    output.result(undefined, { ...ready });
+    const addresses = [...ready.bulk, ...ready.control].join(' ');
+    output.note(`node ${shortId(ready.node)} of network ${ready.name} serves at ${addresses}`);
+    const { isMember, isTrial } = running.status();
+    if (!isMember) output.warn('this node is not a member of the network: it gets nothing new to store');
+    if (isTrial) output.note('trial network: its nodes are on one machine');
+    await untilStopped(signal, flags.supervised === true);
+  } finally {
+    await running.stop();
+  }
+  return undefined;
+}
+
+function readyLine(status: RunningStatus, name: string): ReadyLine {
+  const { control, bulk } = status.addresses;
+  return { node: Buffer.from(status.node).toString('hex'), network: status.network, name, control, bulk };
+}
+
+async function networkName(folder: string): Promise<string> {
+  const { dataFolder } = await import('../src/node/data-folder.ts');
+  const { readGenesis } = await import('../src/node/genesis.ts');
+  const { nativeVerify } = await import('../src/runtime/crypto.ts');
+  return (await readGenesis(dataFolder(folder).genesisFile, nativeVerify)).genesis.name;
+}
+
+/** Until a signal asks for the end, or the supervisor at the other end of standard input is gone. */
+function untilStopped(signal: AbortSignal, isSupervised: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    // Keeps the process alive although every socket may be idle.
+    const alive = setInterval(() => undefined, 60_000);
+    const end = (): void => {
+      clearInterval(alive);
+      resolve();
+    };
+    signal.addEventListener('abort', end, { once: true });
+    if (!isSupervised) return;
+    process.stdin.on('error', end).on('close', end).on('end', end);
+    process.stdin.resume();
+  });
+}

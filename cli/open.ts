@@ -1,0 +1,68 @@
+// Opens the store as a client for one command, and closes it whatever happens.
+
+import type { CallEvents, NoticeEvent, Store } from '../src/client/types.ts';
+import type { ClientFlags, Context } from './command.ts';
+import { printable, shortId } from './format.ts';
+import { createProgress } from './progress.ts';
+
+/** Notices kept for --json: a broken network could send them without end. */
+const NOTICES_MAX = 1000;
+
+export interface NoticeJson {
+  readonly kind: NoticeEvent['kind'];
+  readonly node: string | undefined;
+  readonly segment: number | undefined;
+  readonly piece: number | undefined;
+  readonly message: string;
+}
+
+export interface OpenStore {
+  readonly store: Store;
+  /** Signal, progress and notices, ready to be passed to a call. */
+  readonly events: CallEvents;
+  /** Notices so far, as --json shows them. */
+  readonly notices: readonly NoticeJson[];
+  /** Takes the progress line off the screen. */
+  readonly stopProgress: () => void;
+}
+
+/** Runs `use` with an open store. Throws what opening or `use` throws. */
+export async function withStore<T>(
+  context: Context,
+  flags: ClientFlags,
+  use: (open: OpenStore) => Promise<T>,
+): Promise<T> {
+  const { createStore } = await import('../src/client/store.ts');
+  const { output, home, signal } = context;
+  const store = await createStore({
+    home,
+    signal,
+    ...(flags.lane === undefined ? {} : { lane: flags.lane }),
+    ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
+  });
+  const progress = createProgress(output);
+  const notices: NoticeJson[] = [];
+  const onNotice = (notice: NoticeEvent): void => {
+    if (notices.length < NOTICES_MAX) notices.push(noticeJson(notice));
+    output.note(noticeLine(notice));
+  };
+  const events: CallEvents = { signal, onProgress: (event) => progress.update(event), onNotice };
+  try {
+    return await use({ store, events, notices, stopProgress: () => progress.stop() });
+  } finally {
+    progress.stop();
+    await store.close();
+  }
+}
+
+function noticeJson({ kind, node, segmentIndex, pieceIndex, message }: NoticeEvent): NoticeJson {
+  return { kind, node, segment: segmentIndex, piece: pieceIndex, message };
+}
+
+/** A notice always names the node where one node is meant. */
+export function noticeLine({ kind, node, segmentIndex, message }: NoticeEvent): string {
+  if (kind === 'resumed' && segmentIndex !== undefined) return `resumed at segment ${segmentIndex}`;
+  const text = printable(message);
+  const isNamed = node === undefined || text.includes(shortId(node));
+  return isNamed ? text : `node ${shortId(node)}: ${text}`;
+}

@@ -1,0 +1,152 @@
+import { parseCode, parseCount, parseSize } from './args.ts';
+import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec, type Context } from './command.ts';
+import type { Code } from '../src/replication/code.ts';
+import type { PutOptions, PutResult } from '../src/client/types.ts';
+import type { Flags } from './settings.ts';
+import type { OpenStore } from './open.ts';
+import type { PutSource } from './put-source.ts';
+
+interface PutFlags extends ClientFlags {
+  readonly code?: Code;
+  readonly copies?: number;
+  readonly public?: boolean;
+  readonly segment?: number;
+  readonly wait?: boolean;
+  readonly allowSameOperator?: boolean;
+}
+
+const MIB = 1024 * 1024;
+
+export const put: CommandSpec = {
+  name: 'put',
+  summary: 'store a file, or standard input; prints its URI',
+  operands: '<file>',
+  completes: 'files',
+  options: [
+    {
+      flags: '--code <k/n>',
+      help: 'make n pieces of which any k rebuild (default: by operators)',
+      parse: parseCode,
+    },
+    { flags: '--copies <count>', help: 'whole copies instead of pieces', parse: parseCount(1, 255) },
+    { flags: '--public', help: 'store in the clear, readable by whoever has the CID' },
+    {
+      flags: '--segment <size>',
+      help: 'segment size, 1MiB to 64MiB (default: 16MiB)',
+      parse: parseSize(MIB, 64 * MIB),
+    },
+    { flags: '--wait', help: 'succeed only when every piece is stored' },
+    { flags: '--no-wait', help: 'end as soon as enough pieces are stored durably' },
+    {
+      flags: '--allow-same-operator',
+      help: 'one-machine trial: several pieces of a segment to one operator',
+    },
+    ...CLIENT_OPTIONS,
+  ],
+  details: `The URI is printed as soon as enough holders have confirmed; unless --no-wait is given the command then goes on
+until the other pieces are stored too, or Ctrl-C. The URI holds the key: whoever has it can read the object.
+An interrupted put of a file goes on where it stopped when it is run again.
+
+Examples:
+  store put photo.jpg
+  tar -c folder | store put -`,
+  async run(context, [path], flags) {
+    const { openSource } = await import('./put-source.ts');
+    const { withStore } = await import('./open.ts');
+    const { code, copies } = flags as PutFlags;
+    if (code !== undefined && copies !== undefined) {
+      const { StoreError } = await import('../src/base/errors.ts');
+      throw new StoreError('INVALID_ARGUMENT', '--code and --copies exclude one another', {
+        next: 'Give one of them.',
+      });
+    }
+    const source = await openSource(path!);
+    try {
+      return await withStore(context, flags as PutFlags, (open) => upload(context, open, source, flags));
+    } finally {
+      await source.close();
+    }
+  },
+};
+
+async function upload(context: Context, open: OpenStore, source: PutSource, flags: Flags): Promise<number> {
+  const { output, signal } = context;
+  const { wait } = flags as PutFlags;
+  const startedAt = performance.now();
+  const result = await open.store.put(source.bytes, {
+    ...open.events,
+    ...putOptions(source, flags as PutFlags),
+  });
+  open.stopProgress();
+  if (!output.isJson) output.result(result.uri, {});
+  output.note(await summary(result, performance.now() - startedAt));
+  if (await source.hasChanged()) output.warn(`${source.name} changed while it was read`);
+
+  const outcome = wait === false ? undefined : await completed(context, result);
+  const confirmed = outcome?.confirmedPieces ?? result.confirmedPieces;
+  const missing = outcome?.missingPieces ?? result.totalPieces - result.confirmedPieces;
+  if (outcome !== undefined && missing > 0) {
+    output.warn(`stored, but ${missing} of ${result.totalPieces} pieces could not be placed yet`);
+  }
+  if (output.isJson) {
+    output.result(undefined, {
+      uri: result.uri,
+      cid: result.cid,
+      size: result.sizeBytes,
+      code: result.code,
+      segments: result.segments,
+      confirmedPieces: confirmed,
+      missingPieces: missing,
+      totalPieces: result.totalPieces,
+      resumedSegments: result.resumedSegments,
+      notices: open.notices,
+    });
+  }
+  const { EXIT } = await import('./errors.ts');
+  if (wait === true && signal.aborted && outcome === undefined) return EXIT.INTERRUPTED;
+  return wait === true && missing > 0 ? EXIT.PARTIAL : EXIT.OK;
+}
+
+function putOptions(source: PutSource, flags: PutFlags): PutOptions {
+  return {
+    ...(flags.code === undefined ? {} : { code: flags.code }),
+    ...(flags.copies === undefined ? {} : { copies: flags.copies }),
+    ...(flags.segment === undefined ? {} : { segmentBytes: flags.segment }),
+    ...(source.lengthBytes === undefined ? {} : { lengthBytes: source.lengthBytes }),
+    ...(source.resumeKey === undefined ? {} : { resumeKey: source.resumeKey }),
+    isPublic: flags.public === true,
+    allowSameOperator: flags.allowSameOperator === true,
+  };
+}
+
+/** The object is stored; what is left may be cut short by Ctrl-C, which is then no failure. */
+async function completed(
+  context: Context,
+  result: PutResult,
+): Promise<Awaited<PutResult['complete']> | undefined> {
+  const { signal, output } = context;
+  if (result.confirmedPieces < result.totalPieces) {
+    output.live(`completing redundancy: ${result.confirmedPieces} of ${result.totalPieces} pieces stored`);
+  }
+  if (signal.aborted) return undefined;
+  const interrupted = new Promise<undefined>((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const outcome = await Promise.race([result.complete, interrupted]);
+  output.live('');
+  if (outcome === undefined)
+    output.warn('stopped before every piece was stored; the object itself is stored');
+  return outcome;
+}
+
+async function summary(result: PutResult, durationMs: number): Promise<string> {
+  const { formatBytes, formatDuration, formatRate, plural } = await import('./format.ts');
+  const { k, n } = result.code;
+  const rate = formatRate((result.sizeBytes / Math.max(1, durationMs)) * 1000);
+  const resumed = result.resumedSegments > 0 ? `, ${result.resumedSegments} of them resumed` : '';
+  return (
+    `stored ${formatBytes(result.sizeBytes)} in ${formatDuration(durationMs)} (${rate}): ` +
+    `${plural(result.segments, 'segment')}${resumed}, any ${k} of ${n} pieces rebuild, ` +
+    `${result.confirmedPieces} of ${result.totalPieces} confirmed`
+  );
+}

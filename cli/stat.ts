@@ -1,0 +1,46 @@
+import type { ObjectStat } from '../src/client/types.ts';
+import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec } from './command.ts';
+
+export const stat: CommandSpec = {
+  name: 'stat',
+  summary: 'show an object and how well it is kept',
+  operands: '<uri>',
+  options: [
+    { flags: '--no-check', help: 'do not ask the holders, only read the manifest' },
+    ...CLIENT_OPTIONS,
+  ],
+  async run(context, [uri], flags) {
+    const { withStore } = await import('./open.ts');
+    const { splitUri } = await import('../src/client/uri.ts');
+    splitUri(uri!);
+    const check = flags['check'] !== false;
+    const result = await withStore(context, flags as ClientFlags, ({ store, events }) =>
+      store.stat(uri!, { ...events, check }),
+    );
+    const { sizeBytes, ...rest } = result;
+    context.output.result(await describeObject(result), { uri, size: sizeBytes, ...rest });
+    return undefined;
+  },
+};
+
+async function describeObject(object: ObjectStat): Promise<string> {
+  const { fields, formatBytes, shortId } = await import('./format.ts');
+  const { k, n } = object.code;
+  const rows: [string, string][] = [
+    ['cid', object.cid],
+    ['size', `${formatBytes(object.sizeBytes)} (${object.sizeBytes} bytes)`],
+    ['code', `any ${k} of ${n} pieces rebuild, ${object.segments} segments`],
+    ['readable', object.isPublic ? 'by whoever has the CID' : 'with the key only'],
+    ['certified', object.isCertified ? 'yes: every segment has enough signed confirmations' : 'no'],
+  ];
+  if (object.fewestPieces !== undefined) {
+    const spare = object.fewestPieces - k;
+    const margin = spare >= 0 ? `${spare} more may be lost` : 'too few to read it now';
+    rows.push(['pieces', `${object.fewestPieces} of ${n} in the worst segment: ${margin}`]);
+  }
+  if (object.manifestCopies !== undefined) rows.push(['manifest', `${object.manifestCopies} copies found`]);
+  if (object.missingHolders.length > 0) rows.push(['missing', object.missingHolders.map(shortId).join(' ')]);
+  if (object.isTrial)
+    rows.push(['trial', 'all nodes are on one machine: this is no protection against its loss']);
+  return fields(rows);
+}

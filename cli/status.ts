@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import type { MemberView, NetworkView } from '../src/client/types.ts';
+import { parseText } from './args.ts';
+import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec } from './command.ts';
+import { EXIT } from './errors.ts';
+import { stateOf } from './network.ts';
+
+type Health = 'ok' | 'degraded' | 'down';
+
+export const status: CommandSpec = {
+  name: 'status',
+  summary: "show this home's network and this machine's node",
+  operands: '',
+  options: [
+    {
+      flags: '--dir <folder>',
+      help: "this machine's node (default: the folder node in the home)",
+      parse: parseText,
+    },
+    ...CLIENT_OPTIONS,
+  ],
+  details: `Exit code 0: every member answers and can store; 4: some cannot; 5: none answers.`,
+  async run(context, _, flags) {
+    const { withStore } = await import('./open.ts');
+    const view = await withStore(context, flags as ClientFlags, ({ store, events }) =>
+      store.network({ ...events, probe: true }),
+    );
+    const here = await nodeHere((flags['dir'] as string | undefined) ?? join(context.home, 'node'), view);
+    const health = healthOf(view);
+    context.output.result(await describeStatus(context.home, view, health, here), {
+      home: context.home,
+      network: view.network,
+      name: view.name,
+      epoch: view.epoch,
+      isTrial: view.isTrial,
+      health,
+      members: view.members.length,
+      reachable: view.members.filter(({ isReachable }) => isReachable).length,
+      operators: view.operators,
+      nodes: view.members.map((member) => ({
+        node: member.node,
+        operator: member.operator,
+        state: stateOf(member),
+      })),
+      here: here ?? null,
+    });
+    return health === 'ok' ? EXIT.OK : health === 'down' ? EXIT.NETWORK : EXIT.PARTIAL;
+  },
+};
+
+export function healthOf({ members }: NetworkView): Health {
+  if (members.every(({ isReachable }) => !isReachable)) return 'down';
+  return members.every((member) => stateOf(member) === 'ok') ? 'ok' : 'degraded';
+}
+
+/** The member that runs from `folder`, where there is a node in it. */
+async function nodeHere(folder: string, view: NetworkView): Promise<MemberView | undefined> {
+  const { readNodeId } = await import('./node-folder.ts');
+  const id = await readNodeId(folder);
+  return id === undefined ? undefined : view.members.find(({ node }) => node === id);
+}
+
+async function describeStatus(
+  home: string,
+  view: NetworkView,
+  health: Health,
+  here: MemberView | undefined,
+): Promise<string> {
+  const { fields, formatBytes, formatDuration, shortId } = await import('./format.ts');
+  const answering = view.members.filter(({ isReachable }) => isReachable);
+  const rows: [string, string][] = [
+    ['network', `${view.name} (${view.network.slice(0, 16)})`],
+    ['home', home],
+    ['health', `${health}: ${answering.length} of ${view.members.length} nodes answer`],
+  ];
+  for (const member of view.members) {
+    if (stateOf(member) === 'ok') continue;
+    const reason = member.error === undefined ? '' : `: ${member.error.message}`;
+    rows.push(['', `node ${shortId(member.node)} (${member.operator}) is ${stateOf(member)}${reason}`]);
+  }
+  const trial = 'trial: all nodes are on one machine, this is no protection against its loss';
+  rows.push(['mode', view.isTrial ? trial : 'independent operators']);
+  if (here?.status !== undefined) {
+    const { liveBytes, quotaBytes, uptimeMs, entries, damagedEntries } = here.status;
+    rows.push(['this node', `${shortId(here.node)}, ${stateOf(here)}, up ${formatDuration(uptimeMs)}`]);
+    rows.push([
+      'stored here',
+      `${formatBytes(liveBytes)} of ${formatBytes(quotaBytes)} in ${entries} entries`,
+    ]);
+    if (damagedEntries > 0) rows.push(['damaged', `${damagedEntries} entries`]);
+  } else if (here !== undefined) {
+    rows.push(['this node', `${shortId(here.node)} does not answer`]);
+  }
+  return fields(rows);
+}
