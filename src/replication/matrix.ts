@@ -71,6 +71,12 @@ export function combinationRows(
   );
 }
 
+/** The point p of a wide code, at which its first parity piece is the polynomial's value. */
+export function firstParityPoint(k: number, n: number): number {
+  const power = 2 ** Math.ceil(Math.log2(k));
+  return power + n - k <= 256 ? power : k;
+}
+
 /** The inverse of a regular square matrix, by Gauss-Jordan elimination. */
 export function invert(matrix: Matrix): Matrix {
   const size = matrix.length;
@@ -113,8 +119,7 @@ function cauchyRows(k: number, n: number): Matrix {
 
 /** As x_r differs from every i < p, row[r][c] is the product over all i of (x_r + i), over (x_r + c) and its divisor. */
 function lagrangeRows(k: number, n: number): Matrix {
-  const power = 2 ** Math.ceil(Math.log2(k));
-  const points = power + n - k <= 256 ? power : k;
+  const points = firstParityPoint(k, n);
   const indices = Array.from({ length: points }, (_, index) => index);
   const product = (factors: readonly number[]): number => factors.reduce(multiply, 1);
   const divisors = indices

@@ -4,11 +4,12 @@ import { toHex } from '../../src/base/bytes.ts';
 import { combinationRows, parityRows } from '../../src/replication/matrix.ts';
 import { type Combine, combineBytes, decode, encode } from '../../src/replication/reed-solomon.ts';
 import { emitModule, i32 } from '../../src/runtime/kernel/emitter.ts';
+import { createFftKernel, FFT_SCRATCH_LENGTH } from '../../src/runtime/kernel/fft-kernel.ts';
 import { createGfKernel, GF_SCRATCH_LENGTH, simdLevel } from '../../src/runtime/kernel/gf-kernel.ts';
 import vectors from '../vectors/reed-solomon.json' with { type: 'json' };
 
 const GUARD = 192;
-const memory = new WebAssembly.Memory({ initial: 256, maximum: 256, shared: true });
+const memory = new WebAssembly.Memory({ initial: 512, maximum: 512, shared: true });
 const kernels: Readonly<Record<string, Combine>> = {
   relaxed: createGfKernel(memory, 0, 'relaxed'),
   strict: createGfKernel(memory, 1 << 20, 'strict'),
@@ -151,6 +152,58 @@ describe.each(Object.entries(kernels))('the %s kernel', (_, combine) => {
   });
 });
 
+describe.each(['relaxed', 'strict'] as const)('the %s transform', (level) => {
+  const transform = createFftKernel(memory, (level === 'relaxed' ? 24 : 25) << 20, level);
+
+  it('encodes wide codes as the matrix does, byte for byte, and writes nothing else', () => {
+    const wide = fc
+      .tuple(fc.integer({ min: 4, max: 64 }), fc.integer({ min: 9, max: 60 }))
+      .filter(([k, parity]) => transform.isFaster(k, k + parity));
+    fc.assert(
+      fc.property(wide, lengths, fc.nat(), ([k, parity], length, seed) => {
+        const pieces = arrays(k + parity, length, seed);
+        const expected = pieces.map((piece) => Uint8Array.from(piece));
+        const before = guards(pieces);
+        transform.encode(k, pieces);
+        encode(k, expected);
+        expect(pieces.every((piece, index) => Buffer.compare(piece, expected[index]!) === 0)).toBe(true);
+        expect(Buffer.compare(guards(pieces), before)).toBe(0);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('serves the wide codes of the default policy, and the widest ones', () => {
+    for (const [k, n] of [
+      [10, 30],
+      [20, 50],
+      [4, 255],
+      [8, 255],
+      [64, 255],
+      [33, 224],
+    ] as const) {
+      expect(transform.isFaster(k, n)).toBe(true);
+      const pieces = arrays(n, 128, n);
+      const expected = pieces.map((piece) => Uint8Array.from(piece));
+      transform.encode(k, pieces);
+      encode(k, expected);
+      expect(pieces.every((piece, index) => Buffer.compare(piece, expected[index]!) === 0)).toBe(true);
+    }
+  });
+
+  it('leaves narrow codes, whole copies and codes that outgrow the field to the matrix', () => {
+    for (const [k, n] of [
+      [10, 14],
+      [1, 20],
+      [100, 250],
+      [200, 255],
+    ] as const) {
+      expect(transform.isFaster(k, n)).toBe(false);
+      expect(() => transform.encode(k, arrays(n, 64, 0))).toThrow('invariant');
+    }
+  });
+});
+
 describe('kernel generation', () => {
   it('finds the shuffle of this machine', () => {
     expect(['relaxed', 'strict']).toContain(simdLevel());
@@ -159,11 +212,12 @@ describe('kernel generation', () => {
   it('needs no more scratch than it says for the largest tables', () => {
     expect(GF_SCRATCH_LENGTH).toBeGreaterThanOrEqual(127 * 128 * 32);
     expect(GF_SCRATCH_LENGTH).toBeLessThan(1 << 20);
+    expect(FFT_SCRATCH_LENGTH).toBeLessThan(1 << 20);
   });
 
   it('writes integers as LEB128 of any size', () => {
     for (const value of [0, 1, -1, 63, 64, -64, -65, 127, 128, 8191, 8192, -8193, 2 ** 31 - 1, -(2 ** 31)]) {
-      const module = emitModule({ memory: { minimumPages: 1, maximumPages: 256, isShared: true } });
+      const module = emitModule({ memory: { minimumPages: 1, maximumPages: 512, isShared: true } });
       module.func('value', [], ['i32'], () => i32.const(value));
       const instance = new WebAssembly.Instance(new WebAssembly.Module(module.bytes()), { env: { memory } });
       expect((instance.exports['value'] as () => number)()).toBe(value);

@@ -4,11 +4,14 @@
 import { CODE_PIECES_MAX } from '../../base/limits.ts';
 import type { HashedPiece } from '../../base/ports.ts';
 import { hashPiece } from '../../replication/piece-tree.ts';
-import { type Combine, combineBytes } from '../../replication/reed-solomon.ts';
+import { type Combine, combineBytes, encode } from '../../replication/reed-solomon.ts';
 import { BLAKE3_SCRATCH_LENGTH, createBlake3Kernel } from '../kernel/blake3-kernel.ts';
+import { createFftKernel, FFT_SCRATCH_LENGTH } from '../kernel/fft-kernel.ts';
 import { createGfKernel, GF_SCRATCH_LENGTH, type SimdLevel } from '../kernel/gf-kernel.ts';
 
 export interface Engine {
+  /** Computes the parity pieces from the k data pieces. */
+  encode(k: number, pieces: readonly Uint8Array[]): void;
   readonly combine: Combine;
   /** Where check values may be computed; in the memory that `combine` needs. */
   readonly scratch: Uint8Array;
@@ -20,7 +23,8 @@ const CHECK_SCRATCH_LENGTH: number = (CODE_PIECES_MAX + 1) * 4096;
 
 const GF_AT = 0;
 const BLAKE3_AT: number = roundUp(GF_SCRATCH_LENGTH);
-const CHECK_AT: number = BLAKE3_AT + roundUp(BLAKE3_SCRATCH_LENGTH);
+const FFT_AT: number = BLAKE3_AT + roundUp(BLAKE3_SCRATCH_LENGTH);
+const CHECK_AT: number = FFT_AT + roundUp(FFT_SCRATCH_LENGTH);
 
 /** Bytes of the shared memory that one engine needs for itself. */
 export const ENGINE_SCRATCH_LENGTH: number = CHECK_AT + CHECK_SCRATCH_LENGTH;
@@ -32,8 +36,14 @@ export function createSimdEngine(
   level: Exclude<SimdLevel, 'none'>,
 ): Engine {
   const blake3 = createBlake3Kernel(memory, at + BLAKE3_AT);
+  const fft = createFftKernel(memory, at + FFT_AT, level);
+  const combine = createGfKernel(memory, at + GF_AT, level);
   return {
-    combine: createGfKernel(memory, at + GF_AT, level),
+    encode(k, pieces) {
+      if (fft.isFaster(k, pieces.length)) fft.encode(k, pieces);
+      else encode(k, pieces, combine);
+    },
+    combine,
     scratch: new Uint8Array(memory.buffer, at + CHECK_AT, CHECK_SCRATCH_LENGTH),
     hash: (piece) => blake3.hash(piece.byteOffset, piece.length),
   };
@@ -42,6 +52,7 @@ export function createSimdEngine(
 /** The engine for machines without SIMD, and the reference for the other one. */
 export function createTwinEngine(): Engine {
   return {
+    encode: (k, pieces) => encode(k, pieces),
     combine: combineBytes,
     scratch: new Uint8Array(CHECK_SCRATCH_LENGTH),
     hash: (piece) => hashPiece(piece),

@@ -5,7 +5,7 @@ import { assert } from '../../base/assert.ts';
 import type { Digest } from '../../base/ids.ts';
 import { CELL_LENGTH } from '../../base/limits.ts';
 import type { SegmentShape } from '../../base/ports.ts';
-import { decode, encode, rebuild, verify } from '../../replication/reed-solomon.ts';
+import { decode, rebuild, verify } from '../../replication/reed-solomon.ts';
 import { type Cell, cellAt, stripeCount } from '../../replication/segment.ts';
 import { importCellKey, openCell, sealCell } from './cells.ts';
 import type { Engine } from './engine.ts';
@@ -119,7 +119,7 @@ function encodeSegment(
     for (const cell of cells) sealCell(key, cell.index, plaintextPart(plaintext, cell), stored(pieces, cell));
     const { pieceOffset: start, cellLength } = cells[0]!;
     const strips = pieces.map((piece) => piece.subarray(start, start + cellLength));
-    encode(shape.k, strips, engine.combine);
+    engine.encode(shape.k, strips);
   }
   return pieces.map((piece) => engine.hash(piece).root);
 }

@@ -2,24 +2,33 @@
 // seconds. The argument chooses: relaxed, strict (WebAssembly), twin (TypeScript), copy (memory copy of the sources).
 
 import { createInterface } from 'node:readline';
-import { combinationRows, type Matrix, parityRows } from '../../../src/replication/matrix.ts';
-import { type Combine, combineBytes } from '../../../src/replication/reed-solomon.ts';
-import { createGfKernel } from '../../../src/runtime/kernel/gf-kernel.ts';
+import { combinationRows } from '../../../src/replication/matrix.ts';
+import {
+  createSimdEngine,
+  createTwinEngine,
+  ENGINE_SCRATCH_LENGTH,
+  type Engine,
+} from '../../../src/runtime/coder/engine.ts';
 
 const SPACING = 192;
-const PIECES_AT = 1 << 20;
+const PIECES_AT: number = Math.ceil(ENGINE_SCRATCH_LENGTH / 4096) * 4096;
 const mode = process.argv[2] ?? 'relaxed';
 const memory = new WebAssembly.Memory({ initial: 2048, maximum: 2048, shared: true });
-const combine = combineOf(mode);
+const engine = engineOf(mode);
 
-function combineOf(name: string): Combine {
-  if (name === 'twin') return combineBytes;
-  if (name === 'copy') return copyAll;
-  return createGfKernel(memory, 0, name === 'strict' ? 'strict' : 'relaxed');
+function engineOf(name: string): Engine {
+  if (name === 'twin') return createTwinEngine();
+  const simd = createSimdEngine(memory, 0, name === 'strict' ? 'strict' : 'relaxed');
+  if (name !== 'copy') return simd;
+  return {
+    ...simd,
+    encode: (k, pieces) => copyAll(pieces.slice(0, k)),
+    combine: (_rows, sources) => copyAll(sources),
+  };
 }
 
 /** Moves every source byte once, into a place of its own. */
-function copyAll(_rows: Matrix, sources: readonly Uint8Array[]): void {
+function copyAll(sources: readonly Uint8Array[]): void {
   for (const [index, source] of sources.entries()) {
     new Uint8Array(memory.buffer, (64 << 20) + index * (source.length + SPACING), source.length).set(source);
   }
@@ -35,12 +44,15 @@ function run(operation: string, k: number, n: number, length: number, rounds: nu
   const lostCount = operation === 'decode' ? Math.min(k, n - k) : 1;
   const present = Array.from({ length: k }, (_, index) => index + lostCount);
   const lost = Array.from({ length: lostCount }, (_, index) => index);
-  const isEncode = operation === 'encode';
-  const rows = isEncode ? parityRows(k, n) : combinationRows(k, n, present, lost);
-  const sources = isEncode ? pieces.slice(0, k) : present.map((index) => pieces[index]!);
-  const targets = isEncode ? pieces.slice(k, n) : lost.map((index) => pieces[n + index]!);
+  const rows = combinationRows(k, n, present, lost);
+  const sources = present.map((index) => pieces[index]!);
+  const targets = lost.map((index) => pieces[n + index]!);
+  const codeWord = pieces.slice(0, n);
   const start = process.cpuUsage();
-  for (let round = 0; round < rounds; round++) combine(rows, sources, targets);
+  for (let round = 0; round < rounds; round++) {
+    if (operation === 'encode') engine.encode(k, codeWord);
+    else engine.combine(rows, sources, targets);
+  }
   const { user, system } = process.cpuUsage(start);
   return (user + system) / 1e6;
 }
