@@ -9,7 +9,7 @@ import { CONNECT_TIMEOUT_MS, CONTROL_STREAMS_PER_PROTOCOL } from '../../base/lim
 import type { CallOptions, Clock, Reply, Request } from '../../base/ports.ts';
 import type { ServiceGuard } from '../service-guard.ts';
 import { type Caller, createCaller } from './caller.ts';
-import { controlFailure, unlessAborted } from './failure.ts';
+import { connectionLost, controlFailure, unlessAborted } from './failure.ts';
 import type { Host } from './host.ts';
 import { callProtocol } from './protocols.ts';
 import { serveStream } from './server.ts';
@@ -68,20 +68,34 @@ export async function createControlCalls(options: ControlCallsOptions): Promise<
 
   async function open(peer: NodeId): Promise<Caller> {
     const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]);
-    const context = `node ${short(peer)}`;
-    let stream: Stream;
-    try {
-      const connection = await host.connectionTo(peer, signal);
-      stream = await connection.newStream(protocol, { signal });
-    } catch (error) {
-      throw controlFailure(error, 'UNREACHABLE', context);
-    }
-    const caller = createCaller(stream, peer, {
+    const key = toHex(peer);
+    const caller = createCaller(await openStream(peer, signal), peer, {
       clock,
       onTraffic: traffic(peer),
-      onEnd: () => callers.delete(toHex(peer)),
+      onEnd: () => {
+        const current = callers.get(key);
+        current?.then(
+          (other) => other === caller && callers.get(key) === current && callers.delete(key),
+          () => false,
+        );
+      },
     });
     return caller;
+  }
+
+  async function openStream(peer: NodeId, signal: AbortSignal): Promise<Stream> {
+    const connection = await host.connectionTo(peer, signal);
+    try {
+      return await connection.newStream(protocol, { signal });
+    } catch (error) {
+      if (!isStale(error)) throw controlFailure(error, 'UNREACHABLE', `node ${short(peer)}`);
+      connection.abort(connectionLost(error, `node ${short(peer)}`));
+    }
+    try {
+      return await (await host.connectionTo(peer, signal)).newStream(protocol, { signal });
+    } catch (error) {
+      throw controlFailure(error, 'UNREACHABLE', `node ${short(peer)}`);
+    }
   }
 
   return {
@@ -103,6 +117,11 @@ export async function createControlCalls(options: ControlCallsOptions): Promise<
       callers.clear();
     },
   };
+}
+
+/** The peer restarted and its old connection is found broken only now. */
+function isStale(error: unknown): boolean {
+  return error instanceof Error && /Clos|Reset/.test(error.name);
 }
 
 function closed(): StoreError {

@@ -12,6 +12,13 @@ export function controlFailure(thrown: unknown, code: ErrorCode, context: string
   return new StoreError(code, `${context}: ${reasonOf(cause)}`, { cause });
 }
 
+/** UNREACHABLE, whatever ended the connection: a time limit of libp2p is none of the caller's. */
+export function connectionLost(thrown: unknown, context: string): StoreError {
+  const cause = causeOf(thrown);
+  if (cause instanceof StoreError) return cause;
+  return new StoreError('UNREACHABLE', `${context}: ${reasonOf(cause)}`, { cause });
+}
+
 /** The error inside an event, an aggregate of one, or the thing itself. */
 function causeOf(thrown: unknown): unknown {
   if (thrown instanceof Error) return thrown.cause instanceof StoreError ? thrown.cause : thrown;

@@ -8,7 +8,7 @@ import type { Stream } from '@libp2p/interface';
 import { StoreError } from '../../base/errors.ts';
 import { FRAMES_QUEUED_MAX, HEADER_TIMEOUT_MS, WRITE_STALL_MS } from '../../base/limits.ts';
 import type { Clock } from '../../base/ports.ts';
-import { controlFailure } from './failure.ts';
+import { connectionLost, controlFailure } from './failure.ts';
 import { createFrameReader, encodeFrame, type Frame } from './frames.ts';
 
 export interface Pipe {
@@ -75,7 +75,7 @@ export function openPipe(stream: Stream, clock: Clock, peerName: string, handler
     try {
       hasRoom = stream.send(bytes);
     } catch (error) {
-      end(controlFailure(error, 'UNREACHABLE', peerName));
+      end(connectionLost(error, peerName));
       throw ended;
     }
     handlers.onTraffic?.(0, bytes.length);
@@ -104,7 +104,7 @@ export function openPipe(stream: Stream, clock: Clock, peerName: string, handler
   stream.addEventListener('remoteCloseWrite', () =>
     end(new StoreError('UNREACHABLE', `${peerName} closed the stream`)),
   );
-  stream.addEventListener('close', (event) => end(controlFailure(event, 'UNREACHABLE', peerName)));
+  stream.addEventListener('close', (event) => end(connectionLost(event, peerName)));
   if (stream.status !== 'open') end(new StoreError('UNREACHABLE', `${peerName} closed the stream`));
 
   return {

@@ -82,7 +82,7 @@ export function manualClock(): Clock & { advance(ms: number): void } {
   return {
     now: () => nowMs,
     monotonic: () => nowMs,
-    sleep: systemClock.sleep,
+    sleep: (delayMs, signal) => systemClock.sleep(delayMs, signal),
     timer(delayMs, run) {
       const timer = { atMs: nowMs + delayMs, run };
       timers.add(timer);
@@ -90,7 +90,7 @@ export function manualClock(): Clock & { advance(ms: number): void } {
     },
     advance(ms) {
       nowMs += ms;
-      for (const timer of [...timers]) {
+      for (const timer of timers) {
         if (timer.atMs <= nowMs && timers.delete(timer)) timer.run();
       }
     },
