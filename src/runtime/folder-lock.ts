@@ -31,6 +31,7 @@ export interface Owner {
 }
 
 export interface FolderLock {
+  /** Never throws: a lock that cannot be removed is taken over once this process is gone. */
   release(): Promise<void>;
 }
 
@@ -50,6 +51,7 @@ export async function lockFolder(folder: string, options: LockOptions = {}): Pro
     await writeWhole(claim, new TextEncoder().encode(JSON.stringify(self)), files);
     try {
       await acquire({ folder, files, isAlive, claim });
+      await sweepClaims(folder, files, isAlive);
     } finally {
       await files.remove(claim).catch(() => undefined);
     }
@@ -75,6 +77,15 @@ async function acquire(attempt: Attempt): Promise<void> {
     if (owner !== undefined && (await inherit(attempt, lock, owner))) return;
   }
   throw new StoreError('LOCKED', `${attempt.folder} is being locked by many processes at once`);
+}
+
+/** Removes what processes that died while locking left behind. */
+async function sweepClaims(folder: string, files: Files, isAlive: (owner: Owner) => boolean): Promise<void> {
+  for (const name of await files.list(folder)) {
+    if (!name.startsWith(`${LOCK_NAME}.claim-`)) continue;
+    const owner = await readOwner(join(folder, name), files);
+    if (owner !== undefined && !isAlive(owner)) await files.remove(join(folder, name)).catch(() => undefined);
+  }
 }
 
 /** Follows the chain of dead owners to its end and takes its place; false when the lock changed meanwhile. */
@@ -113,8 +124,8 @@ async function tryLink(attempt: Attempt, name: string): Promise<boolean> {
 
 async function release(folder: string, self: Owner, files: Files): Promise<void> {
   const lock = join(folder, LOCK_NAME);
-  if ((await readOwner(lock, files))?.token !== self.token) return;
-  await files.remove(lock).catch(() => undefined);
+  const owner = await readOwner(lock, files).catch(() => undefined);
+  if (owner?.token === self.token) await files.remove(lock).catch(() => undefined);
 }
 
 /** Undefined when there is no such file. A file that names nobody counts as left by a dead process. */

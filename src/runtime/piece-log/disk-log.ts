@@ -103,14 +103,15 @@ export class DiskLog implements PieceLog {
     checkEntry(entry);
     this.#checkOpen();
     if (this.#writer.failure !== undefined) throw this.#writer.failure;
-    const { key, meta, payload } = entry;
+    // Key and meta are the caller's again at once; the payload, which is long, when the put has ended.
+    const [key, meta, payload] = [entry.key.slice(), entry.meta.slice(), entry.payload];
     const length = headLength(key.length, payload.length) + meta.length + payload.length;
     await this.#space.admit(length);
     try {
       await this.#writer.submit({
         kind: 'put',
-        key: key.slice(),
-        meta: meta.slice(),
+        key,
+        meta,
         metaChecksum: crc32(meta),
         body: payload,
         blockChecksums: blockChecksums(payload),

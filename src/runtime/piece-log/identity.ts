@@ -69,8 +69,17 @@ export async function openIdentity(
   }
   const isNew = identity === undefined;
   identity ??= { network: claim.network, node: claim.node, marker: random.bytes(MARKER_LENGTH) };
+  await sweepTemporaries(claim.folder, files);
   if (own === undefined) await atomicWrite(path, encodeFileHeader(0, identity), files);
   return { identity, isNew, damagedHeaders };
+}
+
+/** A crash while the identity file was written leaves its temporary one. */
+async function sweepTemporaries(folder: string, files: Files): Promise<void> {
+  for (const name of await files.list(folder)) {
+    if (name.startsWith(`.${IDENTITY_NAME}.`) && name.endsWith('.tmp'))
+      await files.remove(join(folder, name));
+  }
 }
 
 async function readHeader(path: string, files: Files): Promise<FileHeader | undefined> {

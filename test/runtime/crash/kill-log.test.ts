@@ -1,0 +1,16 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { runCampaign } from './campaign.ts';
+
+test('a log whose process is killed again and again while it writes keeps what it confirmed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-kill-'));
+  try {
+    const result = await runCampaign({ folder: join(folder, 'log'), kills: 10, seed: 1, lifeMsMax: 200 });
+    expect(result.recoveries).toBeGreaterThan(0);
+    expect(result.confirmed).toBeGreaterThan(0);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
