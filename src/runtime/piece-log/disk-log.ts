@@ -86,7 +86,7 @@ export class DiskLog implements PieceLog {
       index,
       clock,
       periodMs: options.scrubPeriodMs ?? SCRUB_PERIOD_MS,
-      liveBytes: () => usage.livePayloadBytes,
+      liveBytes: () => usage.liveRecordBytes(),
       check: (key) => this.#check(key),
     };
   }

@@ -11,7 +11,7 @@ export interface ScrubContext {
   readonly index: LogIndex;
   readonly clock: Clock;
   readonly periodMs: number;
-  /** Payload bytes of live entries now. */
+  /** Bytes of all records that rows point to, now. */
   readonly liveBytes: () => number;
   /** Reads the entry; quarantines it when it is damaged. `gone` when it was removed meanwhile. */
   readonly check: (key: Uint8Array) => Promise<'whole' | 'damaged' | 'gone'>;

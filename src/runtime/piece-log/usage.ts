@@ -79,6 +79,13 @@ export class LogUsageCount {
     for (const file of gone) this.#gone.add(file);
   }
 
+  /** Bytes of all records that the index points to. */
+  liveRecordBytes(): number {
+    let sum = 0;
+    for (const { liveBytes } of this.files.values()) sum += liveBytes;
+    return sum;
+  }
+
   /** Infinity when there is none. */
   oldestFile(except?: number): number {
     let oldest = Number.POSITIVE_INFINITY;
