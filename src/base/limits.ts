@@ -227,8 +227,8 @@ export const CODER_MEMORY_MAX: number = 4 * GIB - 64 * KIB;
 export const CODER_WORKERS_DEFAULT = 2;
 /** Each costs a thread and 2 MiB of working memory. */
 export const CODER_WORKERS_MAX = 64;
-/** A job that touches no more than this takes less time than asking a worker for it. */
-export const INLINE_JOB_LENGTH: number = 64 * KIB;
+/** A job that touches no more than this is done in line, in at most two milliseconds: small objects start no worker. */
+export const INLINE_JOB_LENGTH: number = 1 * MIB;
 /** Text of a node's configuration file: fifty times what every setting needs. */
 export const CONFIG_FILE_LENGTH_MAX: number = 256 * KIB;
 /** Least capacity of a node: below it, one piece of a default segment would not fit. */

@@ -8,12 +8,13 @@ import { coderSuite } from '../suites/coder.ts';
 
 const KEY = new Uint8Array(32).fill(5);
 
-coderSuite('workers', (maxMemory) => createCoder({ workers: 2, maxMemory }));
+coderSuite('workers', (maxMemory) => createCoder({ workers: 2, maxMemory, inlineJobLength: 65_536 }));
+coderSuite('SIMD in line', (maxMemory) => createCoder({ maxMemory }));
 coderSuite('twin', (maxMemory) => createTwinCoder({ maxMemory }));
 
 describe('the coder', () => {
   it('makes the very pieces and roots that its twin makes', async () => {
-    const coder = createCoder({ maxMemory: 16 * 1024 * 1024 });
+    const coder = createCoder({ maxMemory: 16 * 1024 * 1024, inlineJobLength: 65_536 });
     const twin = createTwinCoder({ maxMemory: 16 * 1024 * 1024 });
     const codes = fc.constantFrom([1, 3], [2, 4], [3, 7], [4, 10], [4, 12], [10, 14], [10, 30], [20, 50]);
     await fc.assert(
@@ -49,7 +50,7 @@ describe('the coder', () => {
       import { createCoder } from './src/runtime/coder/coder.ts';
       import { segmentShape } from './src/replication/segment.ts';
       const coder = createCoder();
-      const slot = await coder.acquire(segmentShape({ k: 2, n: 4, plaintextLength: 500_000, isEncrypted: false }));
+      const slot = await coder.acquire(segmentShape({ k: 2, n: 4, plaintextLength: 5_000_000, isEncrypted: false }));
       const roots = await slot.encode(undefined);
       console.log('roots', roots.length);
     `;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { blake3 } from '@noble/hashes/blake3.js';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CELL_LENGTH, PIECE_LENGTH_MAX, TAG_LENGTH } from '../../src/base/limits.ts';
 import type { Coder, SegmentShape, Slot } from '../../src/base/ports.ts';
 import { hashPiece } from '../../src/replication/piece-tree.ts';
@@ -20,11 +20,12 @@ const OTHER_KEY = KEY.map((byte) => byte ^ 1);
 
 export function coderSuite(name: string, makeCoder: (maxMemory: number) => Coder): void {
   describe(`${name}: a coder`, () => {
+    // One for all tests, with room for slots that a test leaves behind: starting workers takes a while.
     let coder: Coder;
-    beforeEach(() => {
-      coder = makeCoder(8 * 1024 * 1024);
+    beforeAll(() => {
+      coder = makeCoder(128 * 1024 * 1024);
     });
-    afterEach(() => coder.close());
+    afterAll(() => coder.close());
 
     const keyFor = (shape: SegmentShape): Uint8Array | undefined => (shape.isEncrypted ? KEY : undefined);
 
@@ -84,7 +85,7 @@ export function coderSuite(name: string, makeCoder: (maxMemory: number) => Coder
           expect(isSame(slot.plaintext, noise(length, seed))).toBe(true);
           slot.release();
         }),
-        { numRuns: 25 },
+        { numRuns: 15 },
       );
     });
 
@@ -215,7 +216,7 @@ export function coderSuite(name: string, makeCoder: (maxMemory: number) => Coder
     it('keeps segments in flight apart', async () => {
       const shape = segmentShape({ k: 3, n: 5, plaintextLength: 150_000, isEncrypted: true });
       await Promise.all(
-        Array.from({ length: 30 }, async (_, seed) => {
+        Array.from({ length: 12 }, async (_, seed) => {
           const whole = await encoded(shape, seed);
           await whole.decode([2, 3, 4], KEY);
           expect(isSame(whole.plaintext, noise(150_000, seed))).toBe(true);
@@ -233,12 +234,9 @@ export function coderSuite(name: string, makeCoder: (maxMemory: number) => Coder
       }
     });
 
-    it('hashes a piece that lies in the middle of a larger buffer, also when all memory is taken', async () => {
-      const slot = await coder.acquire(largestPublicShape());
-      const buffer = noise(200_000, 9);
-      const piece = buffer.subarray(1001, 151_001);
+    it('hashes a piece that lies in the middle of a larger buffer', async () => {
+      const piece = noise(200_000, 9).subarray(1001, 151_001);
       expect((await coder.hashPiece(piece)).root).toEqual(blake3(piece));
-      slot.release();
     });
 
     it('refuses to hash more than the longest piece', async () => {
@@ -286,6 +284,12 @@ export function coderSuite(name: string, makeCoder: (maxMemory: number) => Coder
       first.release();
       await expectCodeAsync('ABORTED', coder.acquire(half, AbortSignal.abort()));
       (await coder.acquire(half, new AbortController().signal)).release();
+    });
+
+    it('is not needed to hash a piece when it is used up', async () => {
+      await coder.acquire(half);
+      const piece = noise(600_000, 4);
+      expect((await coder.hashPiece(piece)).root).toEqual(blake3(piece));
     });
 
     it('refuses a segment that can never fit', async () => {
@@ -361,11 +365,6 @@ export function coderSuite(name: string, makeCoder: (maxMemory: number) => Coder
   });
 }
 
-/** The largest shape of one piece that the suite's coder of 8 MiB holds. */
-function largestPublicShape(): SegmentShape {
-  return segmentShape({ k: 1, n: 1, plaintextLength: 4 * 1024 * 1024 - 8192, isEncrypted: false });
-}
-
 /** Sends `from` over a loopback connection and fills `into` with its first bytes. */
 async function throughSocket(from: Uint8Array, into: Uint8Array): Promise<void> {
   const server = createServer((socket) => socket.end(from)).listen(0, '127.0.0.1');
@@ -381,11 +380,13 @@ async function throughSocket(from: Uint8Array, into: Uint8Array): Promise<void> 
 
 /** Pseudo-random bytes, cheap and repeatable. */
 function noise(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length);
   let state = (seed + 1) >>> 0;
-  return Uint8Array.from({ length }, () => {
+  for (let at = 0; at < length; at++) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state >>> 24;
-  });
+    bytes[at] = state >>> 24;
+  }
+  return bytes;
 }
 
 function shuffled(count: number, seed: number): number[] {

@@ -32,16 +32,18 @@ export interface CoderOptions {
   readonly workers?: number;
   /** Bytes of working memory for slots; CODER_MEMORY_DEFAULT by default. Pages are used when first touched. */
   readonly maxMemory?: number;
+  /** Jobs on more bytes than this go to a worker; INLINE_JOB_LENGTH by default. */
+  readonly inlineJobLength?: number;
 }
 
 /** The fast coder, or the twin where WebAssembly has no SIMD. Throws INVALID_ARGUMENT for options out of bounds. */
 export function createCoder(options: CoderOptions = {}): Coder {
-  const { workers, maxMemory } = checkOptions(options);
+  const { workers, maxMemory, inlineJobLength } = checkOptions(options);
   const level = simdLevel();
   if (level === 'none') return createTwinCoder({ maxMemory });
   const scratchLength = (workers + 1) * ENGINE_SCRATCH_LENGTH;
   // A page more, because regions start at a whole page.
-  const memory = sharedMemory(scratchLength + maxMemory + 65_536);
+  const memory = sharedMemory(scratchLength + maxMemory + PAGE_LENGTH);
   const script = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
   const setup = (seat: number): WorkerSetup => ({ memory, scratchAt: seat * ENGINE_SCRATCH_LENGTH, level });
   return coderOn({
@@ -49,6 +51,7 @@ export function createCoder(options: CoderOptions = {}): Coder {
     pool: createWorkerPool({ size: workers, script, setup }),
     engine: lazy(() => createSimdEngine(memory, workers * ENGINE_SCRATCH_LENGTH, level)),
     hasher: lazy(createBlake3Hasher),
+    inlineJobLength,
   });
 }
 
@@ -58,6 +61,7 @@ export function createTwinCoder(options: Pick<CoderOptions, 'maxMemory'> = {}): 
   return coderOn({
     regions: createRegionQueue(createHeapArena(maxMemory)),
     engine: lazy(createTwinEngine),
+    inlineJobLength: Number.POSITIVE_INFINITY,
   });
 }
 
@@ -69,14 +73,15 @@ interface Backend {
   readonly engine: () => Engine;
   /** For bytes that lie anywhere; the engine can when absent. */
   readonly hasher?: () => Blake3Hasher;
+  readonly inlineJobLength: number;
 }
 
 function coderOn(backend: Backend): Coder {
-  const { regions, pool, engine, hasher } = backend;
+  const { regions, pool, engine, hasher, inlineJobLength } = backend;
   let isClosed = false;
 
   const run = async (region: Uint8Array, job: Job): Promise<JobResult> => {
-    if (!pool || jobLength(job) <= INLINE_JOB_LENGTH) {
+    if (!pool || jobLength(job) <= inlineJobLength) {
       if (isClosed) throw new StoreError('CLOSED', 'the coder is closed');
       return runJob(engine(), region, job);
     }
@@ -103,7 +108,7 @@ function coderOn(backend: Backend): Coder {
         throw new StoreError('INVALID_ARGUMENT', `a piece has at most ${PIECE_LENGTH_MAX} bytes`);
       }
       if (!hasher) return engine().hash(piece);
-      const region = piece.length > INLINE_JOB_LENGTH ? regions.tryTake(piece.length) : undefined;
+      const region = piece.length > inlineJobLength ? regions.tryTake(piece.length) : undefined;
       return region ? hashInWorker(region, piece) : hasher().hashBytes(piece);
     },
     async close() {
@@ -188,25 +193,45 @@ function checkPresent({ k, n }: SegmentShape, present: readonly number[]): void 
   assert(isAscending && present[k - 1]! < n, 'present columns ascend within 0..n-1');
 }
 
-function checkOptions(options: CoderOptions): { readonly workers: number; readonly maxMemory: number } {
-  const { workers = CODER_WORKERS_DEFAULT, maxMemory = CODER_MEMORY_DEFAULT } = options;
+function checkOptions(options: CoderOptions): Required<CoderOptions> {
+  const workers = options.workers ?? CODER_WORKERS_DEFAULT;
+  const maxMemory = options.maxMemory ?? CODER_MEMORY_DEFAULT;
   if (!Number.isInteger(workers) || workers < 1 || workers > CODER_WORKERS_MAX) {
     throw new StoreError('INVALID_ARGUMENT', `a coder has 1 to ${CODER_WORKERS_MAX} workers, not ${workers}`);
   }
-  const most = CODER_MEMORY_MAX - (CODER_WORKERS_MAX + 1) * ENGINE_SCRATCH_LENGTH - 65_536;
-  if (!Number.isInteger(maxMemory) || maxMemory < 65_536 || maxMemory > most) {
+  const most = CODER_MEMORY_MAX - (CODER_WORKERS_MAX + 1) * ENGINE_SCRATCH_LENGTH - PAGE_LENGTH;
+  if (!Number.isInteger(maxMemory) || maxMemory < PAGE_LENGTH || maxMemory > most) {
     throw new StoreError(
       'INVALID_ARGUMENT',
       `a coder has 64 KiB to ${most} bytes of memory, not ${maxMemory}`,
     );
   }
-  return { workers: Math.min(workers, availableParallelism()), maxMemory };
+  return {
+    workers: Math.min(workers, availableParallelism()),
+    maxMemory,
+    inlineJobLength: options.inlineJobLength ?? INLINE_JOB_LENGTH,
+  };
 }
 
+/** Pages are counted by the operating system when they are touched, so the whole budget is reserved at once. */
 function sharedMemory(length: number): WebAssembly.Memory {
-  const pages = Math.ceil(length / 65_536);
-  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const pages = Math.ceil(length / PAGE_LENGTH);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new StoreError(
+      'BUSY',
+      `the system does not grant ${Math.ceil(length / 1_048_576)} MiB for coding`,
+      {
+        next: 'set a smaller memory for coding, or raise the limit of the process',
+        cause,
+      },
+    );
+  }
 }
+
+/** Page of WebAssembly. */
+const PAGE_LENGTH = 65_536;
 
 function lazy<T>(make: () => T): () => T {
   let made: T | undefined;
