@@ -266,7 +266,8 @@ function networkOver(lanes: Lanes): StatusNetwork {
         ? await bulk.connect(address, limit)
         : await (await lanes.control()).connect(address, limit);
       const key = toHex(peer);
-      const addresses = { control: isBulk ? [] : [address], bulk: isBulk ? [address] : [] };
+      const plain = address.replace(/\/p2p\/\w+$/, '');
+      const addresses = { control: isBulk ? [] : [plain], bulk: isBulk ? [plain] : [] };
       if (!known.has(key)) known.set(key, { addresses, bulkFromMs: 0 });
       return peer;
     },

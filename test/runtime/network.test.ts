@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { toUtf8 } from '../../src/base/bytes.ts';
 import type { NetworkId } from '../../src/base/ids.ts';
@@ -14,6 +15,17 @@ import {
 import { codeOf, echoService, networkSuite, patterned } from '../suites/network.ts';
 
 const networkId = new Uint8Array(32).fill(0xab) as NetworkId;
+/** For scripts that run as processes of their own. */
+const imports = [
+  ['createNetwork, createClientNetwork', 'network'],
+  ['ephemeralIdentity', 'identity'],
+  ['systemClock', 'clock'],
+]
+  .map(
+    ([names, file]) =>
+      `import { ${names} } from ${JSON.stringify(import.meta.resolve(`../../src/runtime/${file}.ts`))};`,
+  )
+  .join('\n');
 const open: StatusNetwork[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((network) => network.close()));
@@ -146,18 +158,41 @@ describe('network over two lanes', () => {
     expect(await codeOf(startNode({ controlListen: first.addresses().control }))).toBe('PORT_IN_USE');
   });
 
+  test('a pre-shared key of another length is refused before anything listens', async () => {
+    expect(await codeOf(startNode({ preSharedKey: patterned(31) }))).toBe('INVALID_CONFIG');
+  });
+
+  test('a process ends by itself once its networks are closed: no timer, socket or thread is left', () => {
+    const script = `
+      ${imports}
+      const base = { networkId: new Uint8Array(32), clock: systemClock, isMember: () => true };
+      const start = () => createNetwork({ ...base, identity: ephemeralIdentity(),
+        controlListen: ['/ip4/127.0.0.1/tcp/0'], bulkListen: { host: '127.0.0.1', port: 0 } });
+      const [a, b] = [await start(), await start()];
+      const client = createClientNetwork({ ...base, identity: ephemeralIdentity() });
+      b.serve({ name: 'echo', maxHeaderLength: 9, maxBodyLength: 9, timeoutMs: 60000, maxConcurrentPerPeer: 9,
+        maxPerSecondPerPeer: 9, handle: async (from, header) => ({ header }) });
+      await a.connect(b.addresses().control[0]);
+      await a.call(b.self, 'echo', { header: new Uint8Array(1) });
+      client.setAddresses(b.self, b.addresses());
+      await client.call(b.self, 'echo', { header: new Uint8Array(1) });
+      a.directory.maintain(() => undefined);
+      await Promise.all([a.close(), b.close(), client.close()]);
+      console.log('closed');
+    `;
+    const options = { encoding: 'utf8', timeout: 20_000 } as const;
+    expect(execFileSync(process.execPath, ['--input-type=module', '-e', script], options)).toBe('closed\n');
+  });
+
   test('a client serves nothing and says so', () => {
     expect(() => startClient().serve(echoService())).toThrow(
       expect.objectContaining({ code: 'UNSUPPORTED' }),
     );
   });
 
-  test('libp2p is not loaded by a client that needs only the bulk lane', async () => {
-    const { execFileSync } = await import('node:child_process');
+  test('libp2p is not loaded by a client that needs only the bulk lane', () => {
     const script = `
-      import { createClientNetwork } from ${JSON.stringify(new URL('../../src/runtime/network.ts', import.meta.url).href)};
-      import { ephemeralIdentity } from ${JSON.stringify(new URL('../../src/runtime/identity.ts', import.meta.url).href)};
-      import { systemClock } from ${JSON.stringify(new URL('../../src/runtime/clock.ts', import.meta.url).href)};
+      ${imports}
       import { registerHooks } from 'node:module';
       const client = createClientNetwork({ identity: ephemeralIdentity(), networkId: new Uint8Array(32), clock: systemClock });
       const peer = ephemeralIdentity().nodeId;

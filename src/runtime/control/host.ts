@@ -37,6 +37,7 @@ import { answerHello, sayHello } from './hello.ts';
 import { noiseCrypto } from './noise-crypto.ts';
 import { HELLO_PROTOCOL, networkPrefix } from './protocols.ts';
 
+const NETWORK_KEY_LENGTH = 32;
 /** For the last bytes of a connection that is closed politely. */
 const HANG_UP_MS = 1000;
 
@@ -301,6 +302,12 @@ function listenFailure(error: unknown, listen: readonly string[]): StoreError {
 
 /** A network key in the form that libp2p reads. */
 function swarmKey(key: Uint8Array): Uint8Array {
+  if (key.length !== NETWORK_KEY_LENGTH) {
+    throw new StoreError(
+      'INVALID_CONFIG',
+      `a pre-shared network key has ${NETWORK_KEY_LENGTH} bytes, not ${key.length}`,
+    );
+  }
   return toUtf8(`/key/swarm/psk/1.0.0/\n/base16/\n${toHex(key)}`);
 }
 
