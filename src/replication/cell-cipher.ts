@@ -7,7 +7,7 @@ import { uint32 } from '../base/bytes.ts';
 
 /** Length of a segment key. */
 export const CELL_KEY_LENGTH = 32;
-export const NONCE_LENGTH = 12;
+const NONCE_LENGTH = 12;
 
 /** Nonce of cell `index` (stripe * k + column, stripes counted from the start of the segment): u64 zero, u32 index. */
 export function cellNonce(index: number): Uint8Array {

@@ -6,7 +6,7 @@ import { assert } from '../base/assert.ts';
 /** 0x11D: the polynomial that ISA-L, klauspost/reedsolomon, zfec and RAID 6 use too. */
 export const FIELD_POLYNOMIAL = 0x11d;
 /** Order of the multiplicative group: every element but zero is a power of 2. */
-export const GROUP_ORDER = 255;
+const GROUP_ORDER = 255;
 
 /** EXP[i] = 2^i, twice over so that the sum of two logarithms needs no modulo. */
 const EXP = new Uint8Array(2 * GROUP_ORDER);

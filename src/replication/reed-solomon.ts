@@ -76,7 +76,7 @@ export function verify(
 }
 
 /** Data columns that are not present, ascending. */
-export function lostData(k: number, present: readonly number[]): number[] {
+function lostData(k: number, present: readonly number[]): number[] {
   const known = new Set(present);
   return Array.from({ length: k }, (_, column) => column).filter((column) => !known.has(column));
 }

@@ -123,7 +123,7 @@ export function cellRange(shape: SegmentShape, offset: number, length: number): 
 }
 
 /** Bytes of plaintext that a cell of this length holds. */
-export function payloadLength(cellLength: number, isEncrypted: boolean): number {
+function payloadLength(cellLength: number, isEncrypted: boolean): number {
   return cellLength - (isEncrypted ? TAG_LENGTH : 0);
 }
 

@@ -89,24 +89,6 @@ export function doWhile(body: Code, condition: Code): Code {
   return [0x03, 0x40, body, condition, 0x0d, 0, 0x0b];
 }
 
-/** `body` as a loop: `branchIf(0, ..)` inside goes back to its start. */
-export function loop(body: Code): Code {
-  return [0x03, 0x40, body, 0x0b];
-}
-
-/** `body` as a block: `branchIf(0, ..)` inside leaves it; the depth counts enclosing blocks and loops. */
-export function block(body: Code): Code {
-  return [0x02, 0x40, body, 0x0b];
-}
-
-export function branch(depth: number): Code {
-  return [0x0c, unsigned(depth)];
-}
-
-export function branchIf(depth: number, condition: Code): Code {
-  return [condition, 0x0d, unsigned(depth)];
-}
-
 export function ifElse(condition: Code, then: Code, otherwise: Code = []): Code {
   return [condition, 0x04, 0x40, then, otherwise.length > 0 ? [0x05, otherwise] : [], 0x0b];
 }
@@ -115,58 +97,37 @@ export function call(target: FunctionReference, ...operands: readonly Code[]): C
   return [...operands, 0x10, unsigned(target.index)];
 }
 
-/** memory.copy: `length` bytes from `source` to `target`. */
-export function memoryCopy(target: Code, source: Code, length: Code): Code {
-  return [target, source, length, 0xfc, 0x0a, 0x00, 0x00];
-}
-
 // ---- i32 -------------------------------------------------------------------------------------------------------
 
 export interface Int32Instructions {
   const(value: number): Code;
   load(address: Code, offset?: number): Code;
-  load8(address: Code, offset?: number): Code;
   store(address: Code, value: Code, offset?: number): Code;
-  store8(address: Code, value: Code, offset?: number): Code;
-  isZero(a: Code): Code;
   equal(a: Code, b: Code): Code;
   notEqual(a: Code, b: Code): Code;
   lessUnsigned(a: Code, b: Code): Code;
-  greaterUnsigned(a: Code, b: Code): Code;
-  lessOrEqualUnsigned(a: Code, b: Code): Code;
   greaterOrEqualUnsigned(a: Code, b: Code): Code;
   add(a: Code, b: Code): Code;
   sub(a: Code, b: Code): Code;
-  mul(a: Code, b: Code): Code;
   and(a: Code, b: Code): Code;
   or(a: Code, b: Code): Code;
   xor(a: Code, b: Code): Code;
-  shl(a: Code, b: Code): Code;
-  shrUnsigned(a: Code, b: Code): Code;
   rotateRight(a: Code, b: Code): Code;
 }
 
 export const i32: Int32Instructions = {
   const: (value) => [0x41, signed(value)],
   load: (address, offset = 0) => [address, 0x28, 2, unsigned(offset)],
-  load8: (address, offset = 0) => [address, 0x2d, 0, unsigned(offset)],
   store: (address, value, offset = 0) => [address, value, 0x36, 2, unsigned(offset)],
-  store8: (address, value, offset = 0) => [address, value, 0x3a, 0, unsigned(offset)],
-  isZero: (a) => [a, 0x45],
   equal: (a, b) => [a, b, 0x46],
   notEqual: (a, b) => [a, b, 0x47],
   lessUnsigned: (a, b) => [a, b, 0x49],
-  greaterUnsigned: (a, b) => [a, b, 0x4b],
-  lessOrEqualUnsigned: (a, b) => [a, b, 0x4d],
   greaterOrEqualUnsigned: (a, b) => [a, b, 0x4f],
   add: (a, b) => [a, b, 0x6a],
   sub: (a, b) => [a, b, 0x6b],
-  mul: (a, b) => [a, b, 0x6c],
   and: (a, b) => [a, b, 0x71],
   or: (a, b) => [a, b, 0x72],
   xor: (a, b) => [a, b, 0x73],
-  shl: (a, b) => [a, b, 0x74],
-  shrUnsigned: (a, b) => [a, b, 0x76],
   rotateRight: (a, b) => [a, b, 0x78],
 };
 
@@ -175,27 +136,21 @@ export const i32: Int32Instructions = {
 export interface VectorInstructions {
   /** Alignment is a hint only; unaligned addresses are legal. */
   load(address: Code, offset?: number): Code;
-  /** Loads 32 bits into all four lanes. */
-  load32Splat(address: Code, offset?: number): Code;
   store(address: Code, value: Code, offset?: number): Code;
   /** Sixteen bytes, lane 0 first. V8 may rematerialise it in a loop: pass hot constants as arguments instead. */
   const(bytes: readonly number[]): Code;
   and(a: Code, b: Code): Code;
   or(a: Code, b: Code): Code;
   xor(a: Code, b: Code): Code;
-  /** 1 when any bit is set. */
-  anyTrue(a: Code): Code;
 }
 
 export const v128: VectorInstructions = {
   load: (address, offset = 0) => [address, simd(0x00), 4, unsigned(offset)],
-  load32Splat: (address, offset = 0) => [address, simd(0x09), 2, unsigned(offset)],
   store: (address, value, offset = 0) => [address, value, simd(0x0b), 4, unsigned(offset)],
   const: (bytes) => [simd(0x0c), bytes],
   and: (a, b) => [a, b, simd(0x4e)],
   or: (a, b) => [a, b, simd(0x50)],
   xor: (a, b) => [a, b, simd(0x51)],
-  anyTrue: (a) => [a, simd(0x53)],
 };
 
 export interface ByteLaneInstructions {
@@ -223,22 +178,14 @@ export interface LaneInstructions {
   shrUnsigned(a: Code, bits: Code): Code;
 }
 
-export const i32x4: LaneInstructions & {
-  extractLane(a: Code, lane: number): Code;
-  replaceLane(a: Code, lane: number, value: Code): Code;
-} = {
+export const i32x4: LaneInstructions = {
   splat: (a) => [a, simd(0x11)],
   add: (a, b) => [a, b, simd(0xae)],
   shl: (a, bits) => [a, bits, simd(0xab)],
   shrUnsigned: (a, bits) => [a, bits, simd(0xad)],
-  extractLane: (a, lane) => [a, simd(0x1b), lane],
-  replaceLane: (a, lane, value) => [a, value, simd(0x1c), lane],
 };
 
-export const i16x8: LaneInstructions = {
-  splat: (a) => [a, simd(0x10)],
-  add: (a, b) => [a, b, simd(0x8e)],
-  shl: (a, bits) => [a, bits, simd(0x8b)],
+export const i16x8: Pick<LaneInstructions, 'shrUnsigned'> = {
   shrUnsigned: (a, bits) => [a, bits, simd(0x8d)],
 };
 

@@ -24,7 +24,7 @@ export type PeerCommand = readonly [string, ...string[]];
 
 /** Ours, in a process of its own, so that all candidates meet the same conditions. */
 export function kernelCommand(mode: 'relaxed' | 'strict' | 'twin' | 'copy'): PeerCommand {
-  return [process.execPath, join(here, 'kernel-peer.ts'), mode];
+  return [process.execPath, fileURLToPath(new URL('./kernel-peer.ts', import.meta.url)), mode];
 }
 
 export async function isalCommand(mode: 'avx2' | 'best'): Promise<PeerCommand | undefined> {
