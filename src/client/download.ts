@@ -13,7 +13,7 @@ import type { LineEstimate } from './gather.ts';
 import { createHealth, type Health } from './health.ts';
 import { checkKey, type ObjectReader, openObject } from './object-reader.ts';
 import { createMeter } from './progress.ts';
-import { linkedAbort, throwIfAborted } from './tasks.ts';
+import { failureOf, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { GetOptions, GetResult } from './types.ts';
 import type { ObjectUri } from './uri.ts';
 
@@ -44,7 +44,9 @@ export async function getObject(
   let reader: ObjectReader;
   try {
     throwIfAborted(opening.signal);
-    reader = await openObject(context, epoch, uri, health, opening.signal);
+    reader = await openObject(context, epoch, uri, health, opening.signal, (event) =>
+      options.onNotice?.(event),
+    );
   } finally {
     opening.release();
   }
@@ -120,6 +122,8 @@ async function* deliver(download: Download, stop?: AbortSignal): AsyncGenerator<
         yield chunk;
       }
     }
+  } catch (error) {
+    throw failureOf(error, abort.signal, 'get');
   } finally {
     abort.abort(new StoreError('ABORTED', 'the reader stopped'));
     await ahead?.catch(() => undefined);

@@ -10,8 +10,7 @@ import { StoreError, toStoreError } from '../base/errors.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Context } from './context.ts';
 import type { Health } from './health.ts';
-import { abortReason } from './source.ts';
-import { type LinkedAbort, linkedAbort } from './tasks.ts';
+import { abortReason, type LinkedAbort, linkedAbort } from './tasks.ts';
 import type { NoticeEvent } from './types.ts';
 
 export interface Candidate {
@@ -83,7 +82,7 @@ export async function gather(context: Context, plan: GatherPlan): Promise<readon
     active: new Set(),
     failures: new Map(),
     queue: ordered(plan),
-    isAnyK: false,
+    isAnyK: plan.wanted.some((column) => !hasGoodCandidate(plan, column)),
     location: 'open',
     wake: () => undefined,
   };
@@ -121,6 +120,10 @@ function ordered({ candidates, health }: GatherPlan): Candidate[] {
   const good = candidates.filter(({ node }) => health.standing(node) === 'good');
   const barred = candidates.filter(({ node }) => health.standing(node) === 'barred');
   return [...good, ...barred];
+}
+
+function hasGoodCandidate({ candidates, health }: GatherPlan, wanted: number): boolean {
+  return candidates.some(({ column, node }) => column === wanted && health.standing(node) === 'good');
 }
 
 function isEnough({ have, plan }: State): boolean {

@@ -43,8 +43,10 @@ export interface Journal {
   readonly segments: ReadonlyMap<number, SegmentRecord>;
   /** Durable when it resolves. */
   add(index: number, segment: SegmentRecord): Promise<void>;
-  /** Ends the use of the journal; it is removed when the upload succeeded, else kept for the next put. */
-  close(isComplete: boolean): Promise<void>;
+  /** Makes `close` remove it: what it says is of no use to anybody. */
+  discard(): void;
+  /** Ends the use of the journal; it is removed when the upload is over, else kept for the next put. */
+  close(isOver: boolean): Promise<void>;
 }
 
 /** An upload interrupted longer ago starts again: holders may have changed too much. */
@@ -150,6 +152,7 @@ function journalOn(
   place: { readonly path: string; readonly files: Files; readonly lock: FolderLock },
 ): Journal {
   let end = length;
+  let isDiscarded = false;
   let last: Promise<void> = Promise.resolve();
   const append = async (frame: Uint8Array): Promise<void> => {
     try {
@@ -168,10 +171,13 @@ function journalOn(
       last = last.then(() => append(frame));
       return last;
     },
-    close: async (isComplete) => {
+    discard: () => {
+      isDiscarded = true;
+    },
+    close: async (isOver) => {
       await last.catch(() => undefined);
       await file.close().catch(() => undefined);
-      if (isComplete) await place.files.remove(place.path).catch(() => undefined);
+      if (isOver || isDiscarded) await place.files.remove(place.path).catch(() => undefined);
       await place.lock.release();
     },
   };

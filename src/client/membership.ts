@@ -17,7 +17,7 @@ import { atomicWrite, type Files, readWhole, systemFiles } from '../runtime/file
 import { askMembers } from './calls.ts';
 import type { Context } from './context.ts';
 import { makeHome, membersPath } from './home.ts';
-import { forEachAtMost, linkedAbort, throwIfAborted } from './tasks.ts';
+import { forEachAtMost, linkedAbort, throwIfAborted, untilAborted } from './tasks.ts';
 
 export interface Membership {
   /** The newest epoch record; asks the network when what is known is old. Throws UNREACHABLE, WRONG_NETWORK, ABORTED. */
@@ -32,6 +32,8 @@ export interface MembershipOptions {
   readonly bootstrap: readonly string[];
   /** Folder that keeps what was learnt; undefined keeps nothing. */
   readonly home: string | undefined;
+  /** Ends what is asked of the network; callers share the answers, so no single one of them may. */
+  readonly signal: AbortSignal;
   readonly files?: Files;
 }
 
@@ -77,11 +79,10 @@ export function createMembership(context: Asker, options: MembershipOptions): Me
       throwIfAborted(signal);
       const isFresh = context.clock.monotonic() - askedAtMs < context.timing.refreshMs;
       if (known === undefined || !isFresh) {
-        running ??= refresh(signal).finally(() => {
+        running ??= refresh(options.signal).finally(() => {
           running = undefined;
         });
-        await running;
-        throwIfAborted(signal);
+        await untilAborted(running, signal);
       }
       return known!.signed.record;
     },

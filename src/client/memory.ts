@@ -3,7 +3,7 @@
 
 import type { SegmentShape, Slot } from '../base/ports.ts';
 import type { Context } from './context.ts';
-import { abortReason } from './source.ts';
+import { abortReason } from './tasks.ts';
 
 export interface MemoryGate {
   /** Waits until `length` bytes are free; the result gives them back, once. Throws ABORTED. */

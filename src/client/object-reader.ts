@@ -19,6 +19,7 @@ import { keyCheck } from '../replication/object.ts';
 import type { Context } from './context.ts';
 import type { Health } from './health.ts';
 import { findRecord } from './records.ts';
+import type { NoticeEvent } from './types.ts';
 import type { ObjectUri } from './uri.ts';
 
 export interface ObjectReader {
@@ -36,8 +37,9 @@ export async function openObject(
   uri: ObjectUri,
   health: Health,
   signal: AbortSignal,
+  notice: (event: NoticeEvent) => void = () => undefined,
 ): Promise<ObjectReader> {
-  const bytes = await findRecord(context, epoch, uri.digest, health, signal);
+  const bytes = await findRecord(context, epoch, uri.digest, health, signal, notice);
   const manifest = parsed(() => decodeManifest(bytes), `manifest ${uri.cid}`);
   if (!equal(manifest.network, context.networkId)) {
     throw new StoreError('WRONG_NETWORK', `the object belongs to network ${short(manifest.network)}`, {
@@ -48,7 +50,7 @@ export async function openObject(
   const pages: readonly Digest[] = content.kind === 'paged' ? content.pages : [];
   let current: { readonly index: number; readonly page: Promise<ManifestPage> } | undefined;
   const pageAt = async (index: number, pageSignal: AbortSignal): Promise<ManifestPage> => {
-    const record = await findRecord(context, epoch, pages[index]!, health, pageSignal);
+    const record = await findRecord(context, epoch, pages[index]!, health, pageSignal, notice);
     return parsed(() => {
       const page = decodePage(record);
       checkPage(manifest, index, page);

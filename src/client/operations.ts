@@ -10,8 +10,9 @@ import { createMembership } from './membership.ts';
 import { createMemoryGate } from './memory.ts';
 import { viewNetwork } from './network-view.ts';
 import { removeObject } from './remove.ts';
+import { listenTo } from './source.ts';
 import { statObject } from './stat.ts';
-import { linkedAbort } from './tasks.ts';
+import { failureOf, linkedAbort } from './tasks.ts';
 import type { CallEvents, Store } from './types.ts';
 import { putObject } from './upload.ts';
 import { parseUri } from './uri.ts';
@@ -41,7 +42,11 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     timing: { ...DEFAULT_TIMING, ...options.timing },
     memory: createMemoryGate(options.memoryBytes ?? MEMORY_DEFAULT),
   };
-  const membership = createMembership(context, { bootstrap: options.bootstrap, home: options.home });
+  const membership = createMembership(context, {
+    bootstrap: options.bootstrap,
+    home: options.home,
+    signal: life.signal,
+  });
   const running = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
@@ -56,6 +61,8 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     running.add(result);
     try {
       return await result;
+    } catch (error) {
+      throw failureOf(error, abort.signal, 'store');
     } finally {
       running.delete(result);
       abort.release();
@@ -66,13 +73,15 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     void work.finally(() => running.delete(work));
   };
   return {
-    put: (source, put = {}) =>
-      during(put, async (signal) => {
+    put: (source, put = {}) => {
+      listenTo(source);
+      return during(put, async (signal) => {
         const epoch = await membership.current(signal);
         const result = await putObject(context, epoch, options.home, source, put, life.signal);
         follow(result.complete);
         return result;
-      }),
+      });
+    },
     get: (uri, get = {}) =>
       during(get, async (signal) => {
         const parsed = parseUri(uri, options.networkId);
@@ -86,7 +95,7 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     remove: (uri, remove = {}) =>
       during(remove, async (signal) => {
         const parsed = parseUri(uri, options.networkId);
-        return removeObject(context, await membership.current(signal), parsed, signal);
+        return removeObject(context, await membership.current(signal), parsed, remove, signal);
       }),
     network: (view = {}) =>
       during(view, async (signal) =>

@@ -1,7 +1,7 @@
 // Manifests and their pages: small records kept as whole copies by the members ranked highest for their digest.
 // A reader asks in the same order and goes on to everybody, so a record is found as long as one member has it.
 
-import { equal, short } from '../base/bytes.ts';
+import { equal, short, toHex } from '../base/bytes.ts';
 import { cidOfDigest, cidToText } from '../base/cid.ts';
 import type { EpochRecord, Member } from '../base/epoch.ts';
 import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
@@ -17,6 +17,7 @@ import type { Context } from './context.ts';
 import type { Health } from './health.ts';
 import { scatter } from './scatter.ts';
 import { deferred, linkedAbort, throwIfAborted } from './tasks.ts';
+import type { NoticeEvent } from './types.ts';
 
 /** Members asked for a record at the same time. */
 const ASKED_AT_ONCE = 4;
@@ -141,6 +142,7 @@ export async function findRecord(
   digest: Digest,
   health: Health,
   signal: AbortSignal,
+  notice: (event: NoticeEvent) => void,
 ): Promise<Uint8Array> {
   const codes: ErrorCode[] = [];
   const order = byStanding(recordOrder(epoch, digest), health);
@@ -150,6 +152,8 @@ export async function findRecord(
       if (equal(context.sha256(bytes), digest)) return bytes;
       health.lied(node);
       codes.push('INTEGRITY');
+      const message = `node ${short(node)} sent wrong bytes for a manifest`;
+      notice({ kind: 'piece-wrong', node: toHex(node), message });
     } catch (error) {
       if (search.aborted) return undefined;
       const { code } = toStoreError(error, 'INTERNAL', 'record');
@@ -191,7 +195,7 @@ async function firstAnswer<T>(
         if (answer === undefined) start();
         else result.resolve(answer);
       })
-      .catch(result.reject);
+      .catch((error: unknown) => result.reject(error));
   };
   const patience = (): void => {
     if (next < members.length) start();

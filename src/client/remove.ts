@@ -11,7 +11,7 @@ import type { Context } from './context.ts';
 import { createHealth } from './health.ts';
 import { openObject } from './object-reader.ts';
 import { forEachAtMost, throwIfAborted } from './tasks.ts';
-import type { RemoveResult } from './types.ts';
+import type { CallEvents, RemoveResult } from './types.ts';
 import type { ObjectUri } from './uri.ts';
 
 const ASKED_AT_ONCE = 16;
@@ -21,11 +21,14 @@ export async function removeObject(
   context: Context,
   epoch: EpochRecord,
   uri: ObjectUri,
+  options: CallEvents,
   signal: AbortSignal,
 ): Promise<RemoveResult> {
   const owner = await context.owner.load();
   const health = createHealth(context.clock, context.timing.barMs);
-  const { manifest, object } = await openObject(context, epoch, uri, health, signal);
+  const { manifest, object } = await openObject(context, epoch, uri, health, signal, (event) =>
+    options.onNotice?.(event),
+  );
   if (owner === undefined || !equal(owner.publicKey, manifest.owner)) {
     throw new StoreError('UNAUTHORIZED', `the object belongs to owner ${toHex(manifest.owner).slice(0, 8)}`, {
       next: 'Remove it from the home that put it: only the key of its owner can.',
@@ -41,7 +44,8 @@ export async function removeObject(
   const unreachable: string[] = [];
   await forEachAtMost(epoch.members, ASKED_AT_ONCE, async ({ node }) => {
     try {
-      removedEntries += await sendRemove(context, node, request, signal);
+      const removed = await sendRemove(context, node, request, signal);
+      removedEntries += removed;
       nodes++;
     } catch (error) {
       throwIfAborted(signal);

@@ -12,8 +12,7 @@ import type { NodeId, Signature } from '../base/ids.ts';
 import type { Confirmation } from '../replication/confirmation.ts';
 import type { Context } from './context.ts';
 import type { Health } from './health.ts';
-import { abortReason } from './source.ts';
-import { deferred, type LinkedAbort, linkedAbort } from './tasks.ts';
+import { abortReason, deferred, type LinkedAbort, linkedAbort } from './tasks.ts';
 
 export interface ScatterPlan {
   /** Target of item i at index i. */

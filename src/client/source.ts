@@ -2,7 +2,8 @@
 // source's own chunk to where they are encoded. One reader, one consumer; `close` must be called, it tells the
 // source that nobody wants the rest.
 
-import { StoreError } from '../base/errors.ts';
+import { StoreError, toStoreError } from '../base/errors.ts';
+import { untilAborted } from './tasks.ts';
 import type { Source } from './types.ts';
 
 export interface SourceReader {
@@ -24,6 +25,15 @@ export function sourceLength(source: Source): number | undefined {
   if (source instanceof Uint8Array) return source.length;
   if (source instanceof Blob) return source.size;
   return undefined;
+}
+
+/**
+ * Hears the errors of a Node stream from now on: one that fails before it is read would end the process, although its
+ * reader learns of the failure as well.
+ */
+export function listenTo(source: Source): void {
+  if (typeof source !== 'object' || source === null || !('on' in source)) return;
+  if (typeof source.on === 'function') source.on('error', () => undefined);
 }
 
 /** Reads `source`. Throws INVALID_ARGUMENT for what is no source; later, for chunks that are not bytes. */
@@ -112,7 +122,12 @@ function chunkReader(chunks: Chunks, signal: AbortSignal): SourceReader {
 }
 
 async function nextChunk(chunks: Chunks): Promise<Uint8Array | undefined> {
-  const result = await chunks.next();
+  let result: IteratorResult<Uint8Array>;
+  try {
+    result = await chunks.next();
+  } catch (error) {
+    throw sourceError(error);
+  }
   if (result.done === true) return undefined;
   const value: unknown = result.value;
   if (value instanceof Uint8Array) return value;
@@ -120,28 +135,12 @@ async function nextChunk(chunks: Chunks): Promise<Uint8Array | undefined> {
   throw new StoreError('INVALID_ARGUMENT', `the source gave ${describe(value)} instead of bytes`);
 }
 
+/** A source's own StoreError is passed on; what the system says about a file is the disk's fault, the rest the program's. */
+function sourceError(error: unknown): StoreError {
+  const isSystem = error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
+  return toStoreError(error, isSystem ? 'DISK' : 'INVALID_ARGUMENT', 'the source failed');
+}
+
 function describe(value: unknown): string {
   return value === null ? 'null' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
-}
-
-/** The value of `promise`, or ABORTED as soon as the signal fires: sources may wait for ever. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(abortReason(signal));
-    if (signal.aborted) {
-      promise.catch(() => undefined);
-      onAbort();
-      return;
-    }
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
-
-/** Why a signal fired, as the error that the caller sees. */
-export function abortReason(signal: AbortSignal): StoreError {
-  const reason: unknown = signal.reason;
-  return reason instanceof StoreError
-    ? reason
-    : new StoreError('ABORTED', 'aborted by the caller', { cause: reason });
 }

@@ -30,7 +30,7 @@ export async function statObject(
   signal: AbortSignal,
 ): Promise<ObjectStat> {
   const health = createHealth(context.clock, context.timing.barMs);
-  const reader = await openObject(context, epoch, uri, health, signal);
+  const reader = await openObject(context, epoch, uri, health, signal, (event) => options.onNotice?.(event));
   const { manifest, segmentCount } = reader;
   const missing = new Set<string>();
   let isCertified = true;

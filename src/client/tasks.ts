@@ -1,8 +1,7 @@
 // Small pieces of concurrency: a signal under another, a promise settled from outside, work on many items at a
 // bounded width. Nothing here knows what the work is.
 
-import { StoreError } from '../base/errors.ts';
-import { abortReason } from './source.ts';
+import { StoreError, toStoreError } from '../base/errors.ts';
 
 export interface LinkedAbort {
   readonly signal: AbortSignal;
@@ -71,4 +70,32 @@ export async function forEachAtMost<T>(
 /** Throws the reason of a fired signal as a StoreError. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw abortReason(signal);
+}
+
+/** The value of `promise`, or ABORTED as soon as the signal fires: whatever it waits for may never come. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(abortReason(signal));
+    if (signal.aborted) {
+      promise.catch(() => undefined);
+      onAbort();
+      return;
+    }
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** Why a signal fired, as the error that the caller sees. */
+export function abortReason(signal: AbortSignal): StoreError {
+  const reason: unknown = signal.reason;
+  return reason instanceof StoreError
+    ? reason
+    : new StoreError('ABORTED', 'aborted by the caller', { cause: reason });
+}
+
+/** `error` as the caller sees it: where a signal ended the work, what the signal says, whoever noticed it first. */
+export function failureOf(error: unknown, signal: AbortSignal, context: string): StoreError {
+  const failure = toStoreError(error, 'INTERNAL', context);
+  return failure.code === 'ABORTED' && signal.aborted ? abortReason(signal) : failure;
 }

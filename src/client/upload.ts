@@ -31,7 +31,7 @@ import { planPut, type PutPlan } from './put-plan.ts';
 import { createPutTotals, type PutTotals } from './put-totals.ts';
 import { storeRecord } from './records.ts';
 import { readSource, sourceLength, type SourceReader } from './source.ts';
-import { type LinkedAbort, linkedAbort, throwIfAborted } from './tasks.ts';
+import { failureOf, type LinkedAbort, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { PutOptions, PutResult, Source } from './types.ts';
 import { type SegmentUpload, sendSegment } from './upload-segment.ts';
 import { formatUri } from './uri.ts';
@@ -71,7 +71,7 @@ export async function putObject(
     reader = readSource(source, abort.signal);
     return await putFrom(upload, home, reader);
   } catch (error) {
-    const failure = toStoreError(error, 'INTERNAL', 'put');
+    const failure = failureOf(error, abort.signal, 'put');
     abort.abort(failure);
     await totals.settled();
     abort.release();
@@ -89,11 +89,11 @@ async function putFrom(upload: Upload, home: string, reader: SourceReader): Prom
   const { resumeKey } = upload.options;
   if (resumeKey === undefined) return finish(upload, await storePaged(upload, reader, undefined));
   const journal = await openJournal(home, resumeKey, journalHeader(upload));
-  let isStored = false;
+  let isOver = false;
   try {
     const resumed = resume(upload, journal);
     const digest = await storePaged(resumed, reader, journal);
-    isStored = true;
+    isOver = true;
     return finish(resumed, digest);
   } catch (error) {
     // Segments under way still write to the journal when they are acknowledged.
@@ -101,7 +101,7 @@ async function putFrom(upload: Upload, home: string, reader: SourceReader): Prom
     await upload.totals.settled();
     throw error;
   } finally {
-    await journal.close(isStored);
+    await journal.close(isOver);
   }
 }
 
@@ -188,7 +188,8 @@ async function storePaged(
     throwIfAborted(abort.signal);
     if (index >= MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX) throw tooLong();
     const known = journal?.segments.get(index);
-    if (known !== undefined) writer.add(await skipSegment(upload, reader, known));
+    if (journal !== undefined && known !== undefined)
+      writer.add(await skipSegment(upload, reader, journal, known));
     else writer.add(storeSegment(upload, segments, index, await fillSegment(upload, reader), journal));
   }
   const content = await writer.end();
@@ -307,14 +308,16 @@ function resume(upload: Upload, { header, segments }: Journal): Upload {
 async function skipSegment(
   upload: Upload,
   reader: SourceReader,
+  journal: Journal,
   record: SegmentRecord,
 ): Promise<SegmentRecord> {
   const { plan, totals } = upload;
   const capacity = capacityOf(plan);
   const skipped = await reader.skip(capacity);
   if (skipped < capacity) {
+    journal.discard();
     throw new StoreError('INVALID_ARGUMENT', 'the source is shorter than when its upload was interrupted', {
-      next: 'Put it again under another resume key.',
+      next: 'Put it again: it starts afresh.',
     });
   }
   totals.skipped(capacity, record.confirmations.length, plan.code.n);
