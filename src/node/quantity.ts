@@ -1,25 +1,15 @@
-// Sizes as people write them: `500GiB`, `2TB`, `1048576`.
+// Sizes as people write them: `500GiB`, `500G` (binary both), `2TB` (decimal), `1048576`.
 
-const FACTORS: ReadonlyMap<string, number> = new Map([
-  ['', 1],
-  ['b', 1],
-  ['kb', 1e3],
-  ['mb', 1e6],
-  ['gb', 1e9],
-  ['tb', 1e12],
-  ['kib', 2 ** 10],
-  ['mib', 2 ** 20],
-  ['gib', 2 ** 30],
-  ['tib', 2 ** 40],
-]);
+const UNITS = ['', 'k', 'm', 'g', 't'];
 
 /** Whole bytes, or undefined when `value` is no size. */
 export function parseBytes(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
-  const match =
-    typeof value === 'string' ? /^(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]{0,3})$/i.exec(value.trim()) : null;
-  const factor = FACTORS.get(match?.[2]!.toLowerCase() ?? '-');
-  if (match === null || factor === undefined) return undefined;
-  const bytes = Math.floor(Number(match[1]) * factor);
+  if (typeof value !== 'string') return undefined;
+  const match = /^(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?)(i?b)?$/i.exec(value.trim());
+  if (match === null) return undefined;
+  const [, digits, unit, suffix] = match;
+  const base = suffix?.toLowerCase() === 'b' ? 1000 : 1024;
+  const bytes = Math.floor(Number(digits) * base ** UNITS.indexOf(unit!.toLowerCase()));
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }

@@ -5,11 +5,8 @@ import { equal, short } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import type { Digest, NetworkId, ObjectId, PieceRoot } from '../base/ids.ts';
 import {
-  CODE_PIECES_MAX,
   EXCHANGE_TIMEOUT_MS,
   MANIFEST_LENGTH_MAX,
-  MANIFEST_PAGES_MAX,
-  PAGE_SEGMENTS_MAX,
   PIECE_REQUESTS_PER_SECOND,
   SERVICE_CONCURRENCY,
   SERVICE_HEADER_LENGTH_MAX,
@@ -91,24 +88,18 @@ async function putRecord(
   return { header: encodePutReply(signConfirmation(confirmed, ports.signer)) };
 }
 
-/**
- * What a node signs for a record. Its place lies one beyond the last segment and the last piece, so that the signature can
- * never be shown as one for a piece.
- */
+/** Segment index that no segment has: it keeps a signature for a record from being shown as one for a piece. */
+const RECORD_SEGMENT = 2 ** 32 - 1;
+
+/** What a node signs for a record. */
 export function confirmedRecord(
   network: NetworkId,
   object: ObjectId,
   digest: Digest,
   lengthBytes: number,
 ): ConfirmedPiece {
-  return {
-    network,
-    object,
-    segmentIndex: MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX,
-    pieceIndex: CODE_PIECES_MAX,
-    root: digest as Uint8Array as PieceRoot,
-    lengthBytes,
-  };
+  const root = digest as Uint8Array as PieceRoot;
+  return { network, object, segmentIndex: RECORD_SEGMENT, pieceIndex: 0, root, lengthBytes };
 }
 
 /** Throws INVALID_ENCODING when `body` is no record, WRONG_NETWORK or UNAUTHORIZED when it is another object's. */

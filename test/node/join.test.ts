@@ -116,7 +116,7 @@ describe('a node with an invitation', () => {
   test('and many others at once all get in, one record each', async () => {
     const names = ['carol', 'dave', 'erin', 'frank', 'grace'];
     const epochs = await Promise.all(names.map((name) => join(name, invite())));
-    expect(epochs.map(({ record }) => record.epoch).sort()).toEqual([1, 2, 3, 4, 5]);
+    expect(new Set(epochs.map(({ record }) => Number(record.epoch)))).toEqual(new Set([1, 2, 3, 4, 5]));
     expect(founder.membership.current().record.members.length).toBe(7);
   });
 

@@ -178,6 +178,26 @@ describe('put-piece', () => {
   });
 });
 
+describe('a node whose disk failed', () => {
+  test('refuses pieces as DISK without telling its paths, and goes on serving', async () => {
+    const node = await keeper();
+    const owner = ownerFrom('alice', node.epoch);
+    await putPiece(node, owner, PIECE);
+    const working = node.log.usage();
+    node.log.usage = () => ({ ...working, state: 'failed' });
+    const refusal = await expectCodeAsync('DISK', putPiece(node, owner, patterned(64), { pieceIndex: 1 }));
+    expect(refusal.message).toContain('only serves reads');
+    expect((await node.call(SERVICES.getPiece, getHeader(owner))).body.length).toBe(PIECE.length);
+    // The failure may also come in the middle of a put.
+    node.log.usage = () => working;
+    node.log.put = async () => {
+      throw new StoreError('DISK', 'cannot write /secret/path');
+    };
+    const failure = await expectCodeAsync('DISK', putPiece(node, owner, patterned(64), { pieceIndex: 1 }));
+    expect(failure.message).not.toContain('/secret');
+  });
+});
+
 describe('get-piece', () => {
   test('every range comes as whole groups with a proof that verifies', async () => {
     const node = await keeper();

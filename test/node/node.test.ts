@@ -1,0 +1,348 @@
+import { chmod, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { short, toHex } from '../../src/base/bytes.ts';
+import { encode } from '../../src/base/codec.ts';
+import type { OwnerId, PieceRoot, Stake } from '../../src/base/ids.ts';
+import { dataFolder } from '../../src/node/data-folder.ts';
+import { initNetwork } from '../../src/node/folder-setup.ts';
+import { readGenesis } from '../../src/node/genesis.ts';
+import { descriptionFromCode, joinNetwork, makeInvitation } from '../../src/node/invite.ts';
+import { createNode, type Node, type NodeOptions } from '../../src/node/node.ts';
+import {
+  decodeMembersReply,
+  encodeGetPiece,
+  encodePutPiece,
+  SERVICES,
+} from '../../src/replication/messages.ts';
+import { objectIdOf } from '../../src/replication/object.ts';
+import { hashPiece } from '../../src/replication/piece-tree.ts';
+import { signPut } from '../../src/replication/ticket.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { nativeVerify } from '../../src/runtime/crypto.ts';
+import { ephemeralIdentity } from '../../src/runtime/identity.ts';
+import { createClientNetwork, type StatusNetwork } from '../../src/runtime/network.ts';
+import { expectCodeAsync } from '../helpers/expect-code.ts';
+import { until } from '../helpers/storage-nodes.ts';
+import { patterned } from '../suites/network.ts';
+
+let root = '';
+let lines: string[] = [];
+let running: Node[] = [];
+let clients: StatusNetwork[] = [];
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'holdfast-node-'));
+  lines = [];
+});
+afterEach(async () => {
+  await Promise.all([...running.map((node) => node.stop()), ...clients.map((client) => client.close())]);
+  running = [];
+  clients = [];
+  await rm(root, { recursive: true, force: true });
+});
+
+const line = (facts: object, message: string): void => void lines.push(`${message} ${JSON.stringify(facts)}`);
+const logger = { debug: line, info: line, warn: line, error: line };
+const CONFIG = { host: '127.0.0.1', controlPort: 0, bulkPort: 0, capacityBytes: 2 ** 28, reserveBytes: 0 };
+
+async function start(folder: string, options: Partial<NodeOptions> = {}): Promise<Node> {
+  const node = await createNode({ folder, logger, ...options });
+  running.push(node);
+  return node;
+}
+
+const folderOf = (name: string): string => join(root, name);
+
+/** A founder's folder, not running. */
+async function found(name = 'alice'): Promise<string> {
+  await initNetwork({ folder: folderOf(name), name: 'test', config: { ...CONFIG, operator: name } });
+  return folderOf(name);
+}
+
+function client(network: Uint8Array, preSharedKey?: Uint8Array): StatusNetwork {
+  const made = createClientNetwork({
+    identity: ephemeralIdentity(),
+    networkId: network as Parameters<typeof createClientNetwork>[0]['networkId'],
+    clock: systemClock,
+    ...(preSharedKey === undefined ? {} : { preSharedKey }),
+  });
+  clients.push(made);
+  return made;
+}
+
+describe('a data folder', () => {
+  test('is private, and holds what it should', async () => {
+    const folder = await found();
+    expect((await readdir(folder)).sort()).toEqual([
+      'genesis.json',
+      'genesis.key',
+      'identity.key',
+      'node.yaml',
+    ]);
+    for (const name of await readdir(folder)) expect((await stat(join(folder, name))).mode & 0o077).toBe(0);
+    expect(await readFile(join(folder, 'genesis.json'), 'utf8')).not.toContain('key ed25519');
+  });
+
+  test('that holds a node is not made again', async () => {
+    const folder = await found();
+    const before = await readFile(join(folder, 'identity.key'), 'utf8');
+    const again = initNetwork({ folder, name: 'other', config: { ...CONFIG, operator: 'x' } });
+    expect((await expectCodeAsync('ALREADY_EXISTS', again)).message).toContain(folder);
+    expect(await readFile(join(folder, 'identity.key'), 'utf8')).toBe(before);
+  });
+
+  test('that holds none is not started, and nothing is written into it', async () => {
+    const error = await expectCodeAsync('NOT_FOUND', start(folderOf('nothing')));
+    expect(error.next).toContain('store init');
+    expect(await readdir(root)).toEqual([]);
+  });
+
+  test('is used by one process at a time, which is named', async () => {
+    const folder = await found();
+    await start(folder);
+    const error = await expectCodeAsync('LOCKED', start(folder));
+    expect(error.message).toContain(String(process.pid));
+  });
+
+  test.each([
+    ['genesis.json', 'INVALID_SIGNATURE', (text: string) => text.replace('"100"', '"101"')],
+    ['genesis.json', 'INVALID_CONFIG', (text: string) => text.slice(0, 300)],
+    ['identity.key', 'INVALID_IDENTITY', (text: string) => text.replace(/[0-9a-f]{4} /, 'ffff ')],
+    ['identity.key', 'INVALID_IDENTITY', () => ''],
+    ['genesis.key', 'INVALID_IDENTITY', () => 'rubbish'],
+    ['node.yaml', 'INVALID_CONFIG', (text: string) => text.replace('bulkPort', 'bulkport')],
+  ] as const)('with a damaged %s is refused as %s, naming the file', async (name, code, damage) => {
+    const folder = await found();
+    const path = join(folder, name);
+    await writeFile(path, damage(await readFile(path, 'utf8')));
+    expect((await expectCodeAsync(code, start(folder))).message).toContain(path);
+    expect(await readdir(folder)).not.toContain('LOCK');
+  });
+
+  test('whose key others may read is refused', async () => {
+    const folder = await found();
+    await chmod(join(folder, 'identity.key'), 0o644);
+    expect((await expectCodeAsync('INVALID_IDENTITY', start(folder))).next).toContain('chmod 600');
+  });
+
+  test('with the state of another node or network is refused before anything is written', async () => {
+    const alice = await found('alice');
+    const bob = await found('bob');
+    await (await start(alice)).stop();
+    await (await start(bob)).stop();
+    const original = await readFile(join(bob, 'identity.key'));
+    await cp(join(alice, 'identity.key'), join(bob, 'identity.key'));
+    expect((await expectCodeAsync('INVALID_CONFIG', start(bob))).message).toContain('state of node');
+    await writeFile(join(bob, 'identity.key'), original);
+    await cp(join(alice, 'genesis.json'), join(bob, 'genesis.json'));
+    await rm(join(bob, 'genesis.key'));
+    expect((await expectCodeAsync('INVALID_CONFIG', start(bob))).message).toContain('state of network');
+  });
+
+  test('with the pieces of another node is refused', async () => {
+    const alice = await found('alice');
+    const bob = await found('bob');
+    await (await start(alice)).stop();
+    await (await start(bob)).stop();
+    await rm(join(bob, 'pieces'), { recursive: true });
+    await cp(join(alice, 'pieces'), join(bob, 'pieces'), { recursive: true });
+    await expectCodeAsync('INVALID_CONFIG', start(bob));
+  });
+
+  test("with another network's genesis key is refused", async () => {
+    const alice = await found('alice');
+    const bob = await found('bob');
+    await cp(join(alice, 'genesis.key'), join(bob, 'genesis.key'));
+    expect((await expectCodeAsync('INVALID_CONFIG', start(bob))).message).toContain('not the key of network');
+  });
+});
+
+describe('a node', () => {
+  test('is the same one after a restart, with everything that it stored', async () => {
+    const folder = await found();
+    const first = await start(folder);
+    const { node, addresses } = first.status();
+    const { record } = await readGenesis(dataFolder(folder).genesisFile, nativeVerify);
+    const owner = ephemeralIdentity();
+    const [salt, piece] = [new Uint8Array(16), patterned(300_000)];
+    const object = objectIdOf(record.network, owner.nodeId as Uint8Array as OwnerId, salt);
+    const pieceRoot = hashPiece(piece).root as Uint8Array as PieceRoot;
+    const place = { segmentIndex: 0, pieceIndex: 0 };
+    const put = { lengthBytes: piece.length, expiresAtMs: Date.now() + 60_000 };
+    const claim = { network: record.network, node, object, place, content: pieceRoot, ...put };
+    const header = encodePutPiece({
+      owner: owner.nodeId as Uint8Array as OwnerId,
+      objectSalt: salt,
+      ...place,
+      root: pieceRoot,
+      ...put,
+      ticket: signPut(claim, owner.signer),
+    });
+    const writer = client(record.network);
+    await writer.connect(addresses.bulk[0]!);
+    await writer.call(node, SERVICES.putPiece, { header, body: [piece] });
+    await first.stop();
+    const second = await start(folder);
+    expect(toHex(second.status().node)).toBe(toHex(node));
+    expect(second.status().store).toMatchObject({
+      entries: 1,
+      liveBytes: piece.length,
+      logState: 'writable',
+    });
+    const reader = client(record.network);
+    await reader.connect(second.status().addresses.bulk[0]!);
+    const get = encodeGetPiece({ object, ...place, root: pieceRoot, range: undefined });
+    const got = await reader.call(node, SERVICES.getPiece, { header: get }, { maxBodyLength: piece.length });
+    expect(Buffer.compare(got.body, piece)).toBe(0);
+  });
+
+  test('stops in bounded time, twice, and leaves no lock behind', async () => {
+    const folder = await found();
+    const node = await start(folder);
+    await Promise.all([node.stop(), node.stop()]);
+    expect((await readdir(folder)).filter((name) => name.startsWith('LOCK'))).toEqual([]);
+  });
+
+  test.each(['controlPort', 'bulkPort'] as const)(
+    'whose %s is taken says so and lets everything go',
+    async (setting) => {
+      const folder = await found();
+      const blocker = createServer();
+      await new Promise<void>((resolve) => blocker.listen(0, '127.0.0.1', resolve));
+      const { port } = blocker.address() as { port: number };
+      const error = await expectCodeAsync('PORT_IN_USE', start(folder, { flags: { [setting]: port } }));
+      expect(error.message).toContain(String(port));
+      await new Promise((resolve) => blocker.close(resolve));
+      await start(folder, { flags: { [setting]: port } });
+    },
+  );
+
+  test('never logs a key', async () => {
+    const folder = await found();
+    await (await start(folder)).stop();
+    const log = lines.join('\n');
+    expect(log).toContain('node is up');
+    for (const name of ['identity.key', 'genesis.key']) {
+      const [seed] = /[0-9a-f]{64}/.exec(await readFile(join(folder, name), 'utf8'))!;
+      expect(log).not.toContain(seed);
+    }
+  });
+
+  test('with a pre-shared key does not speak to who lacks it', async () => {
+    const folder = await found();
+    const path = join(root, 'network.psk');
+    await writeFile(path, `${'5a'.repeat(32)}\n`, { mode: 0o600 });
+    const node = await start(folder, { flags: { presharedKeyFile: path } });
+    const network = (await readGenesis(dataFolder(folder).genesisFile, nativeVerify)).record.network;
+    const [address] = node.status().addresses.bulk;
+    await expectCodeAsync('UNAUTHORIZED', client(network).connect(address!));
+    const peer = await client(network, new Uint8Array(32).fill(0x5a)).connect(address!);
+    expect(toHex(peer)).toBe(toHex(node.status().node));
+    await node.stop();
+    await writeFile(path, 'short');
+    await expectCodeAsync('INVALID_CONFIG', start(folder, { flags: { presharedKeyFile: path } }));
+    await chmod(path, 0o644);
+    await expectCodeAsync('INVALID_IDENTITY', start(folder, { flags: { presharedKeyFile: path } }));
+  });
+});
+
+describe('an invitation', () => {
+  async function invited(): Promise<{ founder: Node; folder: string; code: string }> {
+    const folder = await found();
+    const founder = await start(folder);
+    const { code } = await makeInvitation({ folder, addresses: founder.status().addresses.bulk });
+    return { founder, folder, code };
+  }
+
+  const join1 = (code: string, name: string, operator = name) =>
+    joinNetwork({ folder: folderOf(name), code, config: { ...CONFIG, operator, domains: { rack: 'r2' } } });
+
+  test('makes another machine a member, over real sockets, and both know each other afterwards', async () => {
+    const { founder, code } = await invited();
+    const joined = await join1(code, 'bob');
+    expect(joined.epoch.record.members.map(({ operator }) => operator).sort()).toEqual(['alice', 'bob']);
+    const bob = await start(folderOf('bob'));
+    expect(bob.status()).toMatchObject({ isMember: true, isFounder: false, epoch: 1, members: 2 });
+    await until(
+      'acquaintance',
+      () => founder.status().neighbours.length === 1 && bob.status().neighbours.length === 1,
+    );
+    const reader = client(joined.epoch.record.network);
+    const peer = await reader.connect(bob.status().addresses.bulk[0]!);
+    const reply = await reader.call(
+      peer,
+      SERVICES.members,
+      { header: encode([]) },
+      { maxBodyLength: 2 ** 22 },
+    );
+    expect(decodeMembersReply(reply.body).nodeRecords.length).toBe(2);
+    await until(
+      'a control connection',
+      () => founder.status().lanes.degree === 1 && bob.status().lanes.degree === 1,
+    );
+  });
+
+  test('may be used again by the same folder, and by no other', async () => {
+    const { code } = await invited();
+    const first = await join1(code, 'bob');
+    await rm(join(folderOf('bob'), 'genesis.json'));
+    expect((await join1(code, 'bob')).epoch).toEqual(first.epoch);
+    expect((await join1(code, 'bob')).epoch).toEqual(first.epoch);
+    await expectCodeAsync('UNAUTHORIZED', join1(code, 'carol'));
+    expect(await readdir(folderOf('carol'))).toEqual(['identity.key']);
+  });
+
+  test('alone tells a client where the network is', async () => {
+    const { founder, code, folder } = await invited();
+    const { record } = await readGenesis(dataFolder(folder).genesisFile, nativeVerify);
+    const bootstrap = [...founder.status().addresses.bulk];
+    expect(descriptionFromCode(code)).toEqual({ network: toHex(record.network), name: 'test', bootstrap });
+  });
+
+  test('is made by the founder only, running or not, and needs an address', async () => {
+    const { founder, folder, code } = await invited();
+    await join1(code, 'bob');
+    const error = await expectCodeAsync('UNAUTHORIZED', makeInvitation({ folder: folderOf('bob') }));
+    expect(error.message).toContain('only the founder');
+    await founder.stop();
+    await makeInvitation({ folder, addresses: ['/ip4/127.0.0.1/tcp/4002/tls'] });
+    await expectCodeAsync('INVALID_CONFIG', makeInvitation({ folder }));
+    await expectCodeAsync(
+      'INVALID_ARGUMENT',
+      makeInvitation({ folder, operator: 'Bad Name', addresses: [] }),
+    );
+  });
+
+  test('leads nowhere when nobody is at its address, another node is, or it has none', async () => {
+    const { founder, folder } = await invited();
+    const { code } = await makeInvitation({ folder, addresses: founder.status().addresses.bulk });
+    const { code: without } = await makeInvitation({ folder, addresses: [] });
+    await expectCodeAsync('UNREACHABLE', join1(without, 'bob'));
+    const { code: forBob } = await makeInvitation({ folder, addresses: founder.status().addresses.bulk });
+    await join1(forBob, 'bob');
+    const bob = await start(folderOf('bob'));
+    const { code: elsewhere } = await makeInvitation({ folder, addresses: bob.status().addresses.bulk });
+    const error = await expectCodeAsync('UNREACHABLE', join1(elsewhere, 'carol'));
+    expect(error.message).toContain(`there is node ${short(bob.status().node)}, not the founder`);
+    await founder.stop();
+    await expectCodeAsync('UNREACHABLE', join1(code, 'carol'));
+  });
+
+  test('of another network does not turn a node over', async () => {
+    const { code } = await invited();
+    const other = await found('other');
+    const again = joinNetwork({ folder: other, code, config: { ...CONFIG, operator: 'other' } });
+    await expectCodeAsync('ALREADY_EXISTS', again);
+  });
+
+  test('grants no more than the founder said', async () => {
+    const { founder, folder } = await invited();
+    const addresses = founder.status().addresses.bulk;
+    const { code } = await makeInvitation({ folder, addresses, stakeMax: 10n as Stake });
+    await expectCodeAsync('UNAUTHORIZED', join1(code, 'bob'));
+    const { code: over } = await makeInvitation({ folder, addresses, lifetimeMs: -1 });
+    await expectCodeAsync('UNAUTHORIZED', join1(over, 'bob'));
+  });
+});
