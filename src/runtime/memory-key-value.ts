@@ -6,16 +6,21 @@ import { StoreError } from '../base/errors.ts';
 import type { KeyValueOperation } from '../base/ports.ts';
 import type { LocalKeyValue } from './key-value.ts';
 
+/** Older batches count as durable, so that a long simulation does not keep them all. */
+const BATCHES_MAX = 10_000;
+
 export class MemoryKeyValue implements LocalKeyValue {
   #durable: Map<string, Uint8Array> = new Map();
   /** Batches since, oldest first. */
   #volatile: { readonly operations: readonly KeyValueOperation[]; isDurable: boolean }[] = [];
   #current: Map<string, Uint8Array> = new Map();
+  readonly #spoiled: Set<string> = new Set();
   #failure: StoreError | undefined;
   #isClosed = false;
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     this.#checkOpen();
+    this.#checkWhole(toHex(key));
     return this.#current.get(toHex(key))?.slice();
   }
 
@@ -32,6 +37,9 @@ export class MemoryKeyValue implements LocalKeyValue {
     );
     apply(this.#current, copies);
     this.#volatile.push({ operations: copies, isDurable: options.isDurable === true });
+    if (this.#volatile.length > BATCHES_MAX) {
+      for (const { operations: old } of this.#volatile.splice(0, BATCHES_MAX / 2)) apply(this.#durable, old);
+    }
   }
 
   async *range(
@@ -47,6 +55,7 @@ export class MemoryKeyValue implements LocalKeyValue {
       .slice(0, limit);
     for (const entry of found) {
       this.#checkOpen();
+      this.#checkWhole(toHex(entry[0]));
       yield entry;
     }
   }
@@ -67,6 +76,11 @@ export class MemoryKeyValue implements LocalKeyValue {
     this.#failure = failure;
   }
 
+  /** The entry rots: reading it throws DAMAGED, in the next process too. */
+  spoil(key: Uint8Array): void {
+    this.#spoiled.add(toHex(key));
+  }
+
   /** The store as the next process finds it: durable batches are there, of the others those that `keeps` says. */
   powerLoss(keeps: () => boolean): MemoryKeyValue {
     const next = new MemoryKeyValue();
@@ -75,7 +89,12 @@ export class MemoryKeyValue implements LocalKeyValue {
       if (isDurable || keeps()) apply(survivors, operations);
     next.#durable = survivors;
     next.#current = new Map(survivors);
+    for (const hex of this.#spoiled) next.#spoiled.add(hex);
     return next;
+  }
+
+  #checkWhole(hex: string): void {
+    if (this.#spoiled.has(hex)) throw new StoreError('DAMAGED', 'the database in memory is damaged');
   }
 
   #checkOpen(): void {

@@ -388,6 +388,19 @@ describe('damage', () => {
     await harness.log.close();
   });
 
+  test('of an index row ends writing, is told, and the next start makes the index anew', async () => {
+    const harness = await Harness.open();
+    for (const n of [1, 2, 3]) await harness.put(keyOf(n), filled(300, n));
+    harness.index.spoil(new Uint8Array([0x65, ...keyOf(2)]));
+    expect(await codeOf(harness.log.read(keyOf(2), 0, 1))).toBe('DAMAGED');
+    expect(await harness.log.read(keyOf(3), 0, 300)).toEqual(filled(300, 3));
+    expect(harness.failures.length).toBe(1);
+    expect(await codeOf(harness.log.remove([keyOf(1)]))).toBe('DISK');
+    expect((await harness.restart()).start).toBe('rebuilt');
+    await harness.check();
+    await harness.log.close();
+  });
+
   test('moves with its entry when the file is compacted, and stays quarantined', async () => {
     const harness = await Harness.open({ logFileLength: 2000 });
     await harness.put(keyOf(1), filled(200, 1));

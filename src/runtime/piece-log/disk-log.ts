@@ -81,6 +81,8 @@ export class DiskLog implements PieceLog {
       onWritten: (length) => this.#checkpoints.written(length),
       onNoSpace: () => this.#space.exhaust(),
     });
+    // Without its row an entry would seem absent to the next put or removal. The next start rebuilds the index.
+    index.onDamage = (error) => this.#writer.fail(error);
     this.#checkpoints = new Checkpoints(index, usage, identity, () => this.#writer.end);
     this.#scrubContext = {
       index,
@@ -95,7 +97,7 @@ export class DiskLog implements PieceLog {
   async start(): Promise<void> {
     await this.#space.refresh();
     await this.#checkpoints.write();
-    this.#scrubbing = scrubInBackground(this.#scrubContext, this.#stop.signal).catch(() => undefined);
+    this.#scrubbing = scrubInBackground(this.#scrubContext, this.#stop.signal);
     this.#scheduleHousekeeping();
   }
 

@@ -54,6 +54,8 @@ const FILE_USAGE_LENGTH = 24;
 const CHECKPOINT_LENGTH = 29 + MARKER_LENGTH;
 
 export class LogIndex {
+  /** Told when a row turns out to be damaged, before the caller is. */
+  onDamage: (error: StoreError) => void = () => undefined;
   readonly #store: LocalKeyValue;
 
   constructor(store: LocalKeyValue) {
@@ -61,8 +63,12 @@ export class LogIndex {
   }
 
   async get(key: Uint8Array): Promise<Location | undefined> {
-    const value = await this.#store.get(concat(ENTRY, key));
-    return value === undefined ? undefined : decodeLocation(value);
+    try {
+      const value = await this.#store.get(concat(ENTRY, key));
+      return value === undefined ? undefined : decodeLocation(value);
+    } catch (error) {
+      throw this.#tellDamage(error);
+    }
   }
 
   /** Sets or, with undefined, deletes rows. Not synced. */
@@ -80,8 +86,12 @@ export class LogIndex {
   async *rows(prefix: Uint8Array, after?: Uint8Array): AsyncGenerator<readonly [Uint8Array, Location]> {
     const start = concat(ENTRY, prefix);
     const from = after === undefined ? start : concat(ENTRY, after, new Uint8Array(1));
-    for await (const [rowKey, value] of this.#store.range(from, successor(start))) {
-      yield [rowKey.slice(ENTRY.length), decodeLocation(value)];
+    try {
+      for await (const [rowKey, value] of this.#store.range(from, successor(start))) {
+        yield [rowKey.slice(ENTRY.length), decodeLocation(value)];
+      }
+    } catch (error) {
+      throw this.#tellDamage(error);
     }
   }
 
@@ -161,6 +171,11 @@ export class LogIndex {
 
   close(): Promise<void> {
     return this.#store.close();
+  }
+
+  #tellDamage(error: unknown): unknown {
+    if (error instanceof StoreError && error.code === 'DAMAGED') this.onDamage(error);
+    return error;
   }
 }
 

@@ -4,7 +4,7 @@
 
 import { StoreError } from '../../base/errors.ts';
 import type { Clock, ScrubReport } from '../../base/ports.ts';
-import type { Location, LogIndex } from './index.ts';
+import type { Location, LogIndex, ScrubPosition } from './index.ts';
 import { rowLength } from './usage.ts';
 
 export interface ScrubContext {
@@ -25,6 +25,8 @@ const HASTE_MAX = 20;
 const WAIT_MS_MIN = 1000;
 /** An empty log is looked at again after this part of the period. */
 const IDLE_PARTS = 10;
+/** After a refusal the pass goes on after this part of the period. */
+const RETRY_PARTS = 1000;
 
 /** Checks every entry now. Throws ABORTED. */
 export async function scrubAll(context: ScrubContext, signal?: AbortSignal): Promise<ScrubReport> {
@@ -42,37 +44,45 @@ export async function scrubAll(context: ScrubContext, signal?: AbortSignal): Pro
   return { entriesChecked, bytesChecked, damaged };
 }
 
-/** Scrubs for ever; resolves when `signal` fires. Throws what the index throws. */
+/** Scrubs for ever; resolves when `signal` fires. What the disk or the index refuses is tried again later. */
 export async function scrubInBackground(context: ScrubContext, signal: AbortSignal): Promise<void> {
-  const { index, clock } = context;
-  let pass = (await index.scrubPosition()) ?? {
-    after: new Uint8Array(),
-    startedAtMs: clock.now(),
-    bytesDone: 0,
-  };
   while (!signal.aborted) {
-    let owedMs = 0;
-    const pace = new Pace(context, pass.startedAtMs);
-    for (
-      let step = await nextRow(index, pass.after);
-      step !== undefined;
-      step = await nextRow(index, pass.after)
-    ) {
-      const [key, row] = step;
-      owedMs += pace.waitMs(row, pass.bytesDone);
-      await context.check(key);
-      pass = { ...pass, after: key, bytesDone: pass.bytesDone + rowLength(row) };
-      if (owedMs < WAIT_MS_MIN) continue;
-      await index.setScrubPosition(pass);
-      await pause(clock, owedMs, signal);
-      if (signal.aborted) return;
-      owedMs = 0;
+    try {
+      await scrubPass(context, signal);
+    } catch {
+      await pause(context.clock, context.periodMs / RETRY_PARTS, signal);
     }
-    const wasEmpty = pass.bytesDone === 0;
-    pass = { after: new Uint8Array(), startedAtMs: clock.now(), bytesDone: 0 };
-    await index.setScrubPosition(pass);
-    await pause(clock, wasEmpty ? context.periodMs / IDLE_PARTS : Math.max(owedMs, WAIT_MS_MIN), signal);
   }
+}
+
+/** From the kept position to the end of the keys, or until `signal` fires. */
+async function scrubPass(context: ScrubContext, signal: AbortSignal): Promise<void> {
+  const { index, clock } = context;
+  let pass = (await index.scrubPosition()) ?? newPass(clock);
+  const pace = new Pace(context, pass.startedAtMs);
+  let owedMs = 0;
+  for (
+    let step = await nextRow(index, pass.after);
+    step !== undefined;
+    step = await nextRow(index, pass.after)
+  ) {
+    const [key, row] = step;
+    owedMs += pace.waitMs(row, pass.bytesDone);
+    await context.check(key);
+    pass = { ...pass, after: key, bytesDone: pass.bytesDone + rowLength(row) };
+    if (owedMs < WAIT_MS_MIN) continue;
+    await index.setScrubPosition(pass);
+    await pause(clock, owedMs, signal);
+    if (signal.aborted) return;
+    owedMs = 0;
+  }
+  await index.setScrubPosition(newPass(clock));
+  const isEmpty = pass.bytesDone === 0;
+  await pause(clock, isEmpty ? context.periodMs / IDLE_PARTS : Math.max(owedMs, WAIT_MS_MIN), signal);
+}
+
+function newPass(clock: Clock): ScrubPosition {
+  return { after: new Uint8Array(), startedAtMs: clock.now(), bytesDone: 0 };
 }
 
 class Pace {

@@ -118,7 +118,7 @@ export class LogWriter {
       try {
         await this.#write(queued);
       } catch (error) {
-        this.#fail(error);
+        this.fail(error);
         for (const { reject } of queued) reject(this.#failure!);
       }
     }
@@ -243,7 +243,8 @@ export class LogWriter {
     if (isRetryUseful && removals.length > 0) await this.#write(removals);
   }
 
-  #fail(error: unknown): void {
+  /** Ends writing for good; reading goes on. */
+  fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     const cause = toStoreError(error, 'DISK', 'write failed');
     const text = `${this.#options.logFiles.folder}: writing ended after an error: ${cause.message}`;
