@@ -7,7 +7,7 @@ test.each([
   ['hots', 'host'],
   ['HOST', 'host'],
   ['controlport', 'controlPort'],
-  ['contolPotr', 'controlPort'],
+  ['contolPort', 'controlPort'],
   ['log-level', 'logLevel'],
 ])('%s was meant as %s', (word, meant) => {
   expect(nearest(word, known)).toBe(meant);
