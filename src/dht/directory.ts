@@ -37,7 +37,7 @@ export function createDirectory(options: DirectoryOptions): NodeDirectory {
   const lifetimeMs = options.lifetimeMs ?? DHT_RECORD_LIFETIME_MS;
   const republishMs = options.republishMs ?? Math.min(DHT_REPUBLISH_MS, lifetimeMs / 2);
   const stop = new AbortController();
-  const maintained = new Set<{ readonly wake: () => void }>();
+  const maintained = new Set<{ readonly wake: () => void; readonly end: () => void }>();
 
   /** Runs `work` within the time of one operation; a failure is a StoreError. */
   async function bounded<T>(
@@ -97,14 +97,13 @@ export function createDirectory(options: DirectoryOptions): NodeDirectory {
       if (!isEnded && !stop.signal.aborted) cancel = clock.timer(nextMs, wake);
     }
     const wake = (): void => void round();
-    const entry = { wake };
     const end = (): void => {
       isEnded = true;
       cancel();
       maintained.delete(entry);
     };
+    const entry = { wake, end };
     maintained.add(entry);
-    stop.signal.addEventListener('abort', end, { once: true });
     wake();
     return end;
   }
@@ -118,6 +117,9 @@ export function createDirectory(options: DirectoryOptions): NodeDirectory {
     refresh() {
       for (const entry of maintained) entry.wake();
     },
-    close: () => stop.abort(),
+    close() {
+      stop.abort();
+      for (const entry of maintained) entry.end();
+    },
   };
 }

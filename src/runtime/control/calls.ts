@@ -11,6 +11,7 @@ import type { ServiceGuard } from '../service-guard.ts';
 import { type Caller, createCaller } from './caller.ts';
 import { connectionLost, controlFailure, unlessAborted } from './failure.ts';
 import type { Host } from './host.ts';
+import type { Pipe } from './pipe.ts';
 import { callProtocol } from './protocols.ts';
 import { serveStream } from './server.ts';
 
@@ -33,53 +34,50 @@ export interface ControlCallsOptions {
 export async function createControlCalls(options: ControlCallsOptions): Promise<ControlCalls> {
   const { host, networkId, clock, guard } = options;
   const protocol = callProtocol(networkId);
-  const callers = new Map<string, Promise<Caller>>();
+  const callers = new Map<string, Caller>();
+  const opening = new Map<string, Promise<Caller>>();
+  const served = new Set<Pipe>();
   const stop = new AbortController();
   const traffic = (peer: NodeId) => (received: number, sent: number) =>
     options.onTraffic?.(peer, received, sent);
 
   if (guard !== undefined) {
     await host.handle(protocol, CONTROL_STREAMS_PER_PROTOCOL, (stream, from) => {
-      const pipe = serveStream(stream, from, { guard, clock, onTraffic: traffic(from) });
-      stop.signal.addEventListener('abort', () => pipe.abort(closed()), { once: true });
+      const pipe = serveStream(stream, from, {
+        guard,
+        clock,
+        onTraffic: traffic(from),
+        onEnd: () => served.delete(pipe),
+      });
+      if (pipe.isOpen) served.add(pipe);
+      if (stop.signal.aborted) pipe.abort(closed());
     });
   }
 
-  /** The peer's stream, shared by all its callers: one caller's signal does not stop the opening for the others. */
-  async function callerOf(peer: NodeId): Promise<Caller> {
+  /** The opening of the peer's stream, shared by all who wait for it: the signal of one does not stop it for the others. */
+  function openingOf(peer: NodeId): Promise<Caller> {
     const key = toHex(peer);
-    const known = callers.get(key);
-    if (
-      known !== undefined &&
-      (await known.then(
-        (caller) => caller.isOpen,
-        () => false,
-      ))
-    )
-      return known;
-    if (callers.get(key) !== known) return callerOf(peer);
-    const opening = open(peer);
-    callers.set(key, opening);
-    opening.catch(() => {
-      if (callers.get(key) === opening) callers.delete(key);
-    });
-    return opening;
+    let running = opening.get(key);
+    if (running === undefined) {
+      running = open(peer, key).finally(() => opening.delete(key));
+      running.catch(() => undefined);
+      opening.set(key, running);
+    }
+    return running;
   }
 
-  async function open(peer: NodeId): Promise<Caller> {
+  async function open(peer: NodeId, key: string): Promise<Caller> {
     const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]);
-    const key = toHex(peer);
-    const caller = createCaller(await openStream(peer, signal), peer, {
+    const stream = await openStream(peer, signal);
+    const caller = createCaller(stream, peer, {
       clock,
       onTraffic: traffic(peer),
       onEnd: () => {
-        const current = callers.get(key);
-        current?.then(
-          (other) => other === caller && callers.get(key) === current && callers.delete(key),
-          () => false,
-        );
+        if (callers.get(key) === caller) callers.delete(key);
       },
     });
+    if (stop.signal.aborted) caller.close(closed());
+    if (caller.isOpen) callers.set(key, caller);
     return caller;
   }
 
@@ -104,17 +102,18 @@ export async function createControlCalls(options: ControlCallsOptions): Promise<
       const { signal, timeoutMs } = callOptions;
       if (signal?.aborted === true)
         throw new StoreError('ABORTED', `${service} at node ${short(peer)}: aborted`);
+      const open = callers.get(toHex(peer));
+      if (open !== undefined) return open.call(service, request, callOptions);
       const limits = [stop.signal, ...(signal === undefined ? [] : [signal])];
       if (timeoutMs !== undefined) limits.push(AbortSignal.timeout(timeoutMs));
       const context = `${service} at node ${short(peer)}`;
-      const caller = await unlessAborted(callerOf(peer), AbortSignal.any(limits), context);
+      const caller = await unlessAborted(openingOf(peer), AbortSignal.any(limits), context);
       return caller.call(service, request, callOptions);
     },
     close() {
       stop.abort(closed());
-      for (const opening of callers.values())
-        opening.then((caller) => caller.close(closed())).catch(() => undefined);
-      callers.clear();
+      for (const caller of callers.values()) caller.close(closed());
+      for (const pipe of served) pipe.abort(closed());
     },
   };
 }

@@ -10,6 +10,7 @@ import {
   type GossipSub,
   gossipsub,
   type GossipSubComponents,
+  type GossipsubOpts,
   type Message,
   StrictSign,
   TopicValidatorResult,
@@ -25,6 +26,23 @@ import { networkPrefix, topicName } from './protocols.ts';
 
 /** Topics of every network: announced epoch records, and nodes that come and go. */
 export const TOPICS = ['epoch', 'nodes'] as const;
+
+type TopicScores = NonNullable<NonNullable<GossipsubOpts['scoreParams']>['topics']>;
+
+/**
+ * What a peer's conduct on a topic is worth: rejected messages cost 10 times their number squared, so that the third within a
+ * minute closes the ear (gossipsub's graylist is at -80), and are forgotten by half in 23 seconds. Nothing is worth anything in
+ * return, so that no good conduct pays for bad; silence costs nothing, since these topics are silent most of the time.
+ */
+const TOPIC_SCORE = {
+  topicWeight: 1,
+  timeInMeshWeight: 0,
+  firstMessageDeliveriesWeight: 0,
+  meshMessageDeliveriesWeight: 0,
+  meshFailurePenaltyWeight: 0,
+  invalidMessageDeliveriesWeight: -10,
+  invalidMessageDeliveriesDecay: 0.97,
+};
 
 const RESULTS: Readonly<Record<GossipVerdict, TopicValidatorResult>> = {
   accept: TopicValidatorResult.Accept,
@@ -62,8 +80,14 @@ export function gossipService(network: NetworkId): (components: GossipSubCompone
       maxControlMessages: 64,
       maxPeerInfos: 16,
     },
-    // Nodes of one machine or behind one router share an address and are not Sybils for that.
-    scoreParams: { IPColocationFactorWeight: 0 },
+    scoreParams: {
+      // Nodes of one machine or behind one router share an address and are not Sybils for that.
+      IPColocationFactorWeight: 0,
+      // What is not named here, gossipsub fills in.
+      topics: Object.fromEntries(
+        TOPICS.map((topic) => [topicName(network, topic), TOPIC_SCORE]),
+      ) as unknown as TopicScores,
+    },
   });
   return (components) => create(components) as GossipSub;
 }

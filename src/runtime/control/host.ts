@@ -111,6 +111,10 @@ export async function createHost<Services extends ServiceMap>(
   function greet(connection: Connection, greeting: () => Promise<void>): Promise<void> {
     const known = greetings.get(connection.id);
     if (known !== undefined) return known;
+    // Nothing would take the entry away again.
+    if (connection.status !== 'open') {
+      return Promise.reject(new StoreError('UNREACHABLE', 'the connection was closed before the hello'));
+    }
     const running = greeting().catch((error: unknown) => {
       throw hangUp(connection, controlFailure(error, 'UNREACHABLE', 'hello'));
     });

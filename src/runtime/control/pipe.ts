@@ -105,7 +105,10 @@ export function openPipe(stream: Stream, clock: Clock, peerName: string, handler
     end(new StoreError('UNREACHABLE', `${peerName} closed the stream`)),
   );
   stream.addEventListener('close', (event) => end(connectionLost(event, peerName)));
-  if (stream.status !== 'open') end(new StoreError('UNREACHABLE', `${peerName} closed the stream`));
+  // Later, so that `onEnd` may speak of the pipe.
+  if (stream.status !== 'open') {
+    queueMicrotask(() => end(new StoreError('UNREACHABLE', `${peerName} closed the stream`)));
+  }
 
   return {
     async write(frame) {

@@ -35,6 +35,7 @@ export interface ServerDependencies {
   readonly guard: ServiceGuard;
   readonly clock: Clock;
   readonly onTraffic?: (received: number, sent: number) => void;
+  readonly onEnd?: () => void;
 }
 
 /** Serves the calls that `from` makes over `stream`, until it ends. */
@@ -155,6 +156,7 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
     onFrame,
     onEnd: () => {
       for (const exchange of exchanges.values()) exchange.stop.abort();
+      needs.onEnd?.();
     },
     ...(needs.onTraffic === undefined ? {} : { onTraffic: needs.onTraffic }),
   });

@@ -84,6 +84,27 @@ describe('gossip', () => {
     expect(talkers[3]!.heard).toEqual([`epoch: 67 from ${talkers[0]!.name}`]);
   });
 
+  test('from a peer whose messages are rejected again and again is not heard any more', async () => {
+    const [bad, good] = [await startTalker(), await startTalker()];
+    const judge = await startTalker();
+    for (const talker of [bad, good]) {
+      await talker.host.connectionAt(String(judge.host.libp2p.getMultiaddrs()[0]), AbortSignal.timeout(5000));
+    }
+    await until(() => [judge, bad, good].every((talker) => meshSize(talker) > 0), 'meshed');
+    judge.verdict = async (message) => (message[0] === 66 ? 'reject' : 'accept');
+    for (let count = 0; count < 6; count++) await bad.gossip.publish('epoch', new Uint8Array([66, count]));
+    await until(() => judge.heard.length >= 4, 'rejected');
+    // Gossipsub looks at a peer's score once a second.
+    await systemClock.sleep(1500);
+    judge.heard.length = 0;
+    await bad.gossip.publish('epoch', new Uint8Array([1]));
+    await good.gossip.publish('epoch', new Uint8Array([2]));
+    await until(() => judge.heard.length > 0, 'the good one is heard');
+    await systemClock.sleep(100);
+    expect(judge.heard).toEqual([`epoch: 2 from ${good.name}`]);
+    await Promise.all([bad, good, judge].map((talker) => talker.host.stop()));
+  });
+
   test('of full length arrives, longer is not sent', async () => {
     reset();
     await talkers[0]!.gossip.publish('epoch', patterned(GOSSIP_MESSAGE_LENGTH_MAX));
