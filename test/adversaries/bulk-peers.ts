@@ -85,12 +85,16 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   },
 };
 
-/** Attacks on `count` connections at once, all kinds in turn, until `signal` fires. Returns how many connections were made. */
+/**
+ * Attacks on `count` connections at once, all kinds in turn, until `signal` fires; who is cut comes
+ * back after `pauseMs`. Returns how many connections were made.
+ */
 export async function attack(
   target: Target,
   signers: readonly Signer[],
   count: number,
   signal: AbortSignal,
+  pauseMs = 100,
 ): Promise<number> {
   const kinds = Object.values(ATTACKS);
   let made = 0;
@@ -98,7 +102,7 @@ export async function attack(
     while (!signal.aborted) {
       made += 1;
       await attackOnce(kinds[index % kinds.length]!, target, signers[index % signers.length]!, signal);
-      await pause(100, signal);
+      await pause(pauseMs, signal);
     }
   };
   await Promise.all(Array.from({ length: count }, (_, index) => keepAttacking(index)));

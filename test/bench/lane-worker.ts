@@ -223,9 +223,17 @@ async function many(count: number, inFlight: number, work: () => Promise<void>):
 
 function socketPipe(socket: Socket): Pipe {
   socket.on('error', () => {});
+  let drained: Promise<void> | undefined;
   return {
-    async send(bytes) {
-      if (!socket.write(bytes)) await new Promise((resolve) => socket.once('drain', resolve));
+    send(bytes) {
+      if (socket.write(bytes)) return Promise.resolve();
+      drained ??= new Promise((resolve) => {
+        socket.once('drain', () => {
+          drained = undefined;
+          resolve();
+        });
+      });
+      return drained;
     },
     onData: (take) => void socket.on('data', take),
   };

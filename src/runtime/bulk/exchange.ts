@@ -38,12 +38,20 @@ export async function exchange(
     const body = request.body ?? [];
     const bodyLength = body.reduce((sum, part) => sum + part.length, 0);
     const sent = channel.write(encodeRequest(service, request.header, bodyLength), body, options.onBytes);
-    // Whatever makes the write fail also makes the read fail, unless the answer is already here.
-    sent.catch(() => {});
+    // Whatever makes the write fail also makes the read fail, unless the answer is already here: then that counts.
+    const isSent = sent.then(
+      () => true,
+      () => false,
+    );
     const prefix = new Uint8Array(ANSWER_PREFIX_LENGTH);
     await channel.read(prefix);
     const answer = await readAnswer(channel, peer, decodeAnswerPrefix(prefix), options);
-    await sent;
+    // The answer may overtake the news that the last bytes have left, by one turn of the event loop.
+    const isWhole = await Promise.race([
+      isSent,
+      new Promise<false>((resolve) => setImmediate(resolve, false)),
+    ]);
+    if (!isWhole) channel.fail(new StoreError('UNREACHABLE', 'the peer answered and closed the connection'));
     return answer;
   } catch (error) {
     const known =

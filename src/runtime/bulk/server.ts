@@ -4,8 +4,7 @@
 // that trickle, bodies below a minimum rate, replies that nobody reads, and memory through the guard. When the table of
 // connections is full, the one that has waited longest without being of use gives way: first those that have not yet
 // said who they are, then idle ones, so that holding connections open keeps nobody out.
-//
-// An exchange ends in a reply, or in a refusal; after a refusal with body bytes still to come, the connection ends.
+// What happens within an exchange is in `serve-exchange.ts`.
 
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
@@ -19,23 +18,15 @@ import {
   CONNECT_TIMEOUT_MS,
   HEADER_TIMEOUT_MS,
 } from '../../base/limits.ts';
-import type { ServedReply, Service, Signer } from '../../base/ports.ts';
-import { encodeRefusal } from '../refusal.ts';
-import { createServiceGuard, type ServiceGuard, type Ticket } from '../service-guard.ts';
-import { type BodyPool, createBodyPool, isBodyBorrower } from './body-pool.ts';
+import type { Service, Signer } from '../../base/ports.ts';
+import { createServiceGuard, type ServiceGuard } from '../service-guard.ts';
+import { createBodyPool } from './body-pool.ts';
 import { credentialsFor } from './certificate.ts';
 import { Channel, TRANSFER_LIMITS, type TransferLimits } from './channel.ts';
-import {
-  decodeRequestPrefix,
-  encodeAnswer,
-  HELLO_LENGTH,
-  REFUSAL,
-  REPLY,
-  REQUEST_PREFIX_LENGTH,
-  type RequestPrefix,
-} from './frame.ts';
+import { decodeRequestPrefix, HELLO_LENGTH, REQUEST_PREFIX_LENGTH } from './frame.ts';
 import { checkHello, createHello, type NetworkAccess } from './hello.ts';
 import { receive } from './receive.ts';
+import { refuse, type Served, serveExchange } from './serve-exchange.ts';
 import { peerOf, TLS_OPTIONS } from './tls.ts';
 
 export interface BulkServerOptions extends NetworkAccess {
@@ -94,7 +85,7 @@ interface Connection {
 export async function createBulkServer(options: BulkServerOptions): Promise<BulkServer> {
   const limits: BulkServerLimits = { ...LIMITS, ...options.limits };
   const guard = options.guard ?? createServiceGuard();
-  const pool = createBodyPool();
+  const served: Served = { guard, pool: createBodyPool(), headerMs: limits.headerMs };
   /** Sockets in order of arrival that are not yet a connection; by the address of their other end. */
   const newcomers = new Map<string, Socket>();
   /** In the order in which they were last of use. */
@@ -143,13 +134,13 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
     return false;
   }
 
-  // Failed handshakes end here; their sockets are already destroyed.
-  tlsServer.on('tlsClientError', () => {});
+  // Failed handshakes end here, those that took too long among them; node leaves the latter open.
+  tlsServer.on('tlsClientError', (_error, socket) => socket.destroy());
   tlsServer.on('secureConnection', (socket: TLSSocket) => {
     const channel = new Channel(socket, limits);
     sweeping.add(channel);
     channel.tie(() => sweeping.delete(channel));
-    greet(channel, socket).catch((error: unknown) => refuse(channel, error));
+    greet(channel, socket).catch((error: unknown) => refuse(channel, error, limits.headerMs));
   });
 
   /** Learns who is there and checks hello and gate, then serves until the connection ends. */
@@ -190,56 +181,18 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
       connection.idleSinceMs = undefined;
       channel.limit('a request header', limits.headerMs);
       await channel.read(prefixBytes.subarray(1));
-      const isReusable = await serveExchange(connection, decodeRequestPrefix(prefixBytes));
+      const isReusable = await serveExchange(
+        served,
+        channel,
+        connection.peer,
+        decodeRequestPrefix(prefixBytes),
+      );
       if (!isReusable) return;
       connection.idleSinceMs = performance.now();
       connections.delete(connection);
       if (channel.failure === undefined) connections.add(connection);
     }
     channel.finish();
-  }
-
-  /** True when the connection can carry another exchange. */
-  async function serveExchange({ channel, peer }: Connection, prefix: RequestPrefix): Promise<boolean> {
-    const gone = new AbortController();
-    const untie = channel.tie(() => gone.abort());
-    let ticket: Ticket | undefined;
-    let isBodyRead = prefix.bodyLength === 0;
-    try {
-      const name = new Uint8Array(prefix.nameLength);
-      await channel.read(name);
-      ticket = guard.enter(
-        peer,
-        Buffer.from(name).toString('latin1'),
-        prefix.headerLength,
-        prefix.bodyLength,
-      );
-      const header = new Uint8Array(prefix.headerLength);
-      await channel.read(header);
-      channel.limit('the exchange', undefined);
-      await ticket.admit(header, prefix.bodyLength, gone.signal);
-      const body = await readBody(channel, ticket, pool, prefix.bodyLength);
-      isBodyRead = true;
-      await sendReply(channel, ticket, await ticket.handle(header, body, gone.signal));
-      return true;
-    } catch (error) {
-      return await refuse(channel, error, isBodyRead && ticket !== undefined);
-    } finally {
-      untie();
-      ticket?.release();
-    }
-  }
-
-  async function refuse(channel: Channel, error: unknown, isReusable = false): Promise<boolean> {
-    if (channel.failure !== undefined) return false;
-    try {
-      channel.limit('a refusal', limits.headerMs);
-      await channel.write(encodeAnswer(REFUSAL, encodeRefusal(error), 0));
-      if (!isReusable) channel.finish();
-      return isReusable;
-    } catch {
-      return false; // the peer is gone, so there is nobody to tell
-    }
   }
 
   const sweeper = setInterval(() => {
@@ -270,33 +223,6 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
       clearInterval(sweeper);
     },
   };
-}
-
-async function readBody(
-  channel: Channel,
-  ticket: Ticket,
-  pool: BodyPool,
-  length: number,
-): Promise<Uint8Array> {
-  ticket.reserve(length);
-  const isBorrowed = isBodyBorrower(ticket.service);
-  // Not zeroed: every byte is overwritten before anybody sees the buffer.
-  const body = isBorrowed ? pool.take(length) : Buffer.allocUnsafeSlow(length);
-  if (isBorrowed) ticket.whenOver(() => pool.give(body));
-  if (length === 0) return body;
-  channel.isTransferring = true;
-  await channel.read(body);
-  channel.isTransferring = false;
-  return body;
-}
-
-async function sendReply(channel: Channel, ticket: Ticket, reply: ServedReply): Promise<void> {
-  const body = reply.body ?? [];
-  const length = body.reduce((sum, part) => sum + part.length, 0);
-  ticket.reserve(length);
-  channel.isTransferring = true;
-  await channel.write(encodeAnswer(REPLY, reply.header, length), body);
-  channel.isTransferring = false;
 }
 
 function endOf(socket: Socket): string {

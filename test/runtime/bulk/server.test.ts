@@ -1,4 +1,4 @@
-import { createServer as createTcpServer } from 'node:net';
+import { connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { concat } from '../../../src/base/bytes.ts';
@@ -144,6 +144,22 @@ describe('bounds', () => {
   });
 });
 
+describe('after a refusal', () => {
+  test('a connection with little left to read goes on, another ends', async () => {
+    const { endpoints, peer, server } = await startServer({}, [echo({ maxBodyLength: 1000 })]);
+    const client = startClient();
+    for (const [length, connections] of [
+      [2000, 1],
+      [200_000, 0],
+    ] as const) {
+      const refused = client.call(peer, endpoints, 'echo', { header, body: [pattern(length)] });
+      await expect(refused).rejects.toMatchObject({ code: 'PROTOCOL' });
+      await expect.poll(() => server.connections).toBe(connections);
+    }
+    await client.call(peer, endpoints, 'echo', { header });
+  });
+});
+
 describe('time', () => {
   test('whoever does not finish the handshake, the hello, a header or a body is cut', async () => {
     const { server } = await startServer({ limits: QUICK });
@@ -164,6 +180,14 @@ describe('time', () => {
       }),
     );
     await expect.poll(() => server.connections).toBe(0);
+  });
+
+  test('a connection that never begins the handshake is cut', async () => {
+    const { server } = await startServer({ limits: QUICK });
+    const socket = connectTcp(server.address.port, server.address.host);
+    socket.on('error', () => {});
+    socket.resume();
+    await new Promise((resolve) => socket.once('close', resolve));
   });
 
   test('a body that trickles is cut although it never stops', async () => {
@@ -230,7 +254,7 @@ describe('borrowed bodies', () => {
 interface Raw {
   readonly socket: TLSSocket;
   readonly closed: Promise<void>;
-  /** Code of the refusal that ends the connection, after `skip` bytes. */
+  /** Code of the refusal that comes after `skip` bytes. */
   refusal(skip: number): Promise<string>;
 }
 
@@ -253,9 +277,9 @@ async function rawConnection(server: BulkServer, index: number): Promise<Raw> {
     socket,
     closed,
     async refusal(skip) {
-      await closed;
-      const bytes = concat(...chunks).subarray(skip + ANSWER_PREFIX_LENGTH);
-      return decodeRefusal(bytes, nodeOf(1)).code;
+      const after = (): Uint8Array => concat(...chunks).subarray(skip + ANSWER_PREFIX_LENGTH);
+      await expect.poll(() => after().length).toBeGreaterThan(0);
+      return decodeRefusal(after(), nodeOf(1)).code;
     },
   };
 }
