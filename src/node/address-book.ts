@@ -33,6 +33,11 @@ export interface AddressBook {
    */
   learn(bytes: Uint8Array): Promise<boolean>;
   find(node: NodeId): NodeRecord | undefined;
+  /**
+   * Makes the signer of a sound record reachable although the record in force does not name it: it may know a newer one that does.
+   * The returned function ends that, unless it is a member by then. Throws like `learn`, UNAUTHORIZED apart.
+   */
+  introduce(bytes: Uint8Array): () => void;
   /** Records that have not expired, as they were signed. */
   records(): readonly Uint8Array[];
   /** Forgets who is no longer a member. */
@@ -49,14 +54,17 @@ export async function openAddressBook(ports: AddressBookPorts): Promise<AddressB
   const { clock, keyValue, membership, network } = ports;
   const entries = new Map<string, Entry>();
 
-  function take(bytes: Uint8Array, nowMs: number): Entry | undefined {
+  const isMember = (node: NodeId): boolean => membership.member(node) !== undefined;
+
+  function check(bytes: Uint8Array, nowMs: number, isWelcome: (node: NodeId) => boolean): NodeRecord {
     const { node } = peekNodeRecord(bytes);
-    const rules = {
-      network: membership.network,
-      verify: ports.verify,
-      isMember: (member: NodeId) => membership.member(member) !== undefined,
-    };
-    const record = checkRecord(nodeKey(node), bytes, rules, nowMs) as NodeRecord;
+    const rules = { network: membership.network, verify: ports.verify, isMember: isWelcome };
+    return checkRecord(nodeKey(node), bytes, rules, nowMs) as NodeRecord;
+  }
+
+  function take(bytes: Uint8Array, nowMs: number): Entry | undefined {
+    const record = check(bytes, nowMs, isMember);
+    const { node } = record;
     const known = entries.get(toHex(node));
     if (known !== undefined && compareAge(known.record, record, known.bytes, bytes) >= 0) return undefined;
     const entry = { record, bytes: bytes.slice() };
@@ -82,6 +90,13 @@ export async function openAddressBook(ports: AddressBookPorts): Promise<AddressB
       return true;
     },
     find: (node) => entries.get(toHex(node))?.record,
+    introduce(bytes) {
+      const { node, addresses } = check(bytes, clock.now(), () => true);
+      network.setAddresses(node, addresses);
+      return () => {
+        if (!isMember(node)) network.setAddresses(node, { control: [], bulk: [] });
+      };
+    },
     records: () =>
       [...entries.values()].flatMap(({ record, bytes }) => (record.expiresAtMs > clock.now() ? bytes : [])),
     async prune() {
@@ -97,8 +112,8 @@ export async function openAddressBook(ports: AddressBookPorts): Promise<AddressB
 }
 
 const envelope = z.tuple([bytesUpTo(DHT_RECORD_LENGTH_MAX), bytesOf(SIGNATURE_LENGTH)]);
-const addresses = listOf(text(ADDRESS_LENGTH_MAX), ADDRESSES_MAX);
-const body = z.tuple([digestOf<NetworkId>(), digestOf<NodeId>(), uint(), uint(), addresses, addresses]);
+const addressList = listOf(text(ADDRESS_LENGTH_MAX), ADDRESSES_MAX);
+const body = z.tuple([digestOf<NetworkId>(), digestOf<NodeId>(), uint(), uint(), addressList, addressList]);
 
 /** Whose record this claims to be and until when, before anything is verified. Throws INVALID_ENCODING. */
 export function peekNodeRecord(bytes: Uint8Array): { readonly node: NodeId; readonly expiresAtMs: number } {

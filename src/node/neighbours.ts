@@ -25,7 +25,7 @@ import type { Clock, Directory, Network, Random, Service } from '../base/ports.t
 import { nodeKey } from '../dht/record.ts';
 import { peerIdText } from '../runtime/peer-id.ts';
 import { decodeMembersReply, MEMBERS_REPLY_LENGTH_MAX, SERVICES } from '../replication/messages.ts';
-import type { AddressBook } from './address-book.ts';
+import { type AddressBook, peekNodeRecord } from './address-book.ts';
 import { decodeGreeting, encodeGreeting, GREET_SERVICE, type Greeting } from './greeting.ts';
 import { EMPTY_HEADER } from './keeper-ports.ts';
 import type { Membership } from './membership.ts';
@@ -221,7 +221,20 @@ export class Neighbours {
     }
     if (neighbour !== undefined) this.#inBackground(this.#link(neighbour.node, isBack));
     const isBehind = greeting.epoch > this.#ports.membership.current().record.epoch;
-    if (isBehind || isBack) await this.fetchFrom(from);
+    if (isBehind && this.#ports.book.find(from) === undefined) await this.#fetchFromStranger(from, greeting);
+    else if (isBehind || isBack) await this.fetchFrom(from);
+  }
+
+  /** Whoever claims a newer record may be a member by it, and is not by ours: after a restore, or a long sleep. */
+  async #fetchFromStranger(from: NodeId, { nodeRecord }: Greeting): Promise<void> {
+    if (compare(peekNodeRecord(nodeRecord).node, from) !== 0) return;
+    const end = this.#ports.book.introduce(nodeRecord);
+    try {
+      await this.fetchFrom(from);
+      await this.#learn(from, nodeRecord);
+    } finally {
+      end();
+    }
   }
 
   /** One of the two ends dials the control lane; the other only when that has not helped. */

@@ -21,7 +21,7 @@ import { openPieceLog } from '../runtime/piece-log/log.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { type ConfigInput, loadConfig, type LogLevel, type NodeConfig } from './config.ts';
 import { type DataFolder, dataFolder } from './data-folder.ts';
-import { readGenesis } from './genesis.ts';
+import { readGenesis, writeGenesis } from './genesis.ts';
 import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts';
 import { type Membership, openMembership } from './membership.ts';
 import { readPresharedKey } from './preshared-key.ts';
@@ -86,6 +86,7 @@ async function openNode(
   opened.push(() => keyValue.close());
   await pinFolder(keyValue, folder, genesis, identity);
   const membership = await openMembership({ keyValue, verify: nativeVerify, sha256: nativeSha256 }, genesis);
+  keepGenesisFile(folder, membership, logger);
   const pieces = await openPieces(folder, config, identity, membership, clock, logger);
   opened.push(() => pieces.log.close());
   const coder = createCoder({ workers: 1, maxMemory: NODE_CODER_MEMORY });
@@ -138,6 +139,15 @@ async function closeAll(opened: (() => Promise<unknown>)[], clock: Clock): Promi
   const late = new AbortController();
   await Promise.race([closing, clock.sleep(NODE_STOP_MS, late.signal).catch(() => undefined)]);
   late.abort();
+}
+
+/** The file follows the record in force, so that a lost state folder does not take membership back. */
+function keepGenesisFile(folder: DataFolder, membership: Membership, logger: NodeLogger): void {
+  membership.onChange((signed) => {
+    writeGenesis(folder.genesisFile, signed).catch((error: unknown) => {
+      logger.warn({ reason: String(error) }, 'genesis.json was not renewed');
+    });
+  });
 }
 
 /** The founder's key, where the folder has one. Throws INVALID_CONFIG when it is of another network. */

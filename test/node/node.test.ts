@@ -284,6 +284,18 @@ describe('an invitation', () => {
     );
   });
 
+  test('is not undone when the founder loses its state', async () => {
+    const { founder, folder, code } = await invited();
+    const { epoch } = await join1(code, 'bob');
+    const file = dataFolder(folder);
+    const written = async (): Promise<boolean> =>
+      (await readGenesis(file.genesisFile, nativeVerify)).record.epoch === epoch.record.epoch;
+    while (!(await written())) await new Promise((resolve) => setTimeout(resolve, 10));
+    await founder.stop();
+    await rm(file.state, { recursive: true });
+    expect((await start(folder)).status()).toMatchObject({ epoch: 1, members: 2, isMember: true });
+  });
+
   test('may be used again by the same folder, and by no other', async () => {
     const { code } = await invited();
     const first = await join1(code, 'bob');

@@ -114,6 +114,22 @@ describe('a new epoch record', () => {
     await until('the record at the sleeper', () => dave.membership.current().record.epoch === 1);
   });
 
+  test('comes back to a founder that lost everything, from members that it does not know', async () => {
+    const small = await openTestNetwork(['alice']);
+    try {
+      const next = nextEpoch(small.epoch, 'bob');
+      await small.nodes[0]!.membership.offer(encodeEpoch(next));
+      await small.start('bob', { epoch: next });
+      await until('acquaintance', () => neighboursOf(small.nodes[0]!).length === 1);
+      await small.nodes[0]!.stop();
+      const restored = await small.start('alice', { isFounder: true, epoch: small.epoch });
+      await until('the record', () => restored.membership.current().record.epoch === 1);
+      await until('acquaintance again', () => neighboursOf(restored).includes(idOf('bob')));
+    } finally {
+      await small.close();
+    }
+  });
+
   test('takes up who is new and forgets who left', async () => {
     await everybodyMeets(3);
     const withErin = nextEpoch(net.epoch, 'erin');
