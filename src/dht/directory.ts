@@ -20,7 +20,7 @@ export interface DirectoryOptions {
 }
 
 /** What a record says now; sequence and expiry are added. Undefined: there is nothing to say at the moment. */
-export type RecordMaker = (sequence: number, expiresAtMs: number) => DhtRecord | undefined;
+type RecordMaker = (sequence: number, expiresAtMs: number) => DhtRecord | undefined;
 
 export interface NodeDirectory extends Directory {
   /** Publishes what `make` gives, now and again before it expires; the returned function ends it. */

@@ -17,12 +17,12 @@ import type {
   NodeAddresses,
   Reply,
   Request,
-  ServedReply,
-  Service,
 } from '../base/ports.ts';
+import { systemClock } from './clock.ts';
+import { type MemoryServer, serveBounded } from './memory-server.ts';
 
 /** What is wrong with one node. Assign to the fields at any time; they apply to calls that start afterwards. */
-export interface NodeFaults {
+interface NodeFaults {
   /** Nobody reaches it, and it reaches nobody: UNREACHABLE. */
   isDead: boolean;
   /** Added to every call to it. */
@@ -58,13 +58,9 @@ export interface MemoryHubOptions {
   readonly seed?: number;
 }
 
-interface Member extends MemoryNode {
+interface Member extends MemoryNode, MemoryServer {
   readonly network: string;
-  readonly services: Map<string, Service>;
   readonly topics: Map<string, (from: NodeId, message: Uint8Array) => Promise<GossipVerdict>>;
-  readonly inFlight: Map<string, number>;
-  readonly buckets: Map<string, { tokens: number; atMs: number }>;
-  readonly calls: Map<string, number>;
 }
 
 interface Hub {
@@ -75,7 +71,7 @@ interface Hub {
 
 export function createMemoryHub(options: MemoryHubOptions = {}): MemoryHub {
   const hub: Hub = {
-    clock: options.clock ?? realClock,
+    clock: options.clock ?? systemClock,
     members: new Map(),
     chance: mulberry(options.seed ?? 1),
   };
@@ -212,83 +208,11 @@ async function exchange(
   options.onBytes?.(body.length);
   const refusal = faults.refuse?.(name, request.header);
   if (refusal !== undefined) throw new StoreError(refusal, `${name} at node ${short(target.self)}: refused`);
-  const served = await serveBounded(hub, from, target, name, request.header.slice(), body, signal);
+  const served = await serveBounded(hub.clock, from.self, target, name, request.header.slice(), body, signal);
   if (faults.isStalled) return never();
   reach(hub, from, target, target.self);
   const honest: Reply = { header: served.header.slice(), body: concat(...(served.body ?? [])) };
   return deliver(faults.lie === undefined ? honest : faults.lie(name, honest), options);
-}
-
-/** Enforces the service's bounds, then runs its handler. */
-async function serveBounded(
-  hub: Hub,
-  from: Member,
-  target: Member,
-  name: string,
-  header: Uint8Array,
-  body: Uint8Array,
-  signal: AbortSignal,
-): Promise<ServedReply> {
-  const service = target.services.get(name);
-  if (service === undefined) throw new StoreError('UNSUPPORTED', `service ${name} is not offered`);
-  target.calls.set(name, (target.calls.get(name) ?? 0) + 1);
-  if (header.length > service.maxHeaderLength || body.length > service.maxBodyLength) {
-    throw new StoreError('PROTOCOL', `${name}: request is longer than the service takes`);
-  }
-  const peerKey = `${name}/${toHex(from.self)}`;
-  const running = target.inFlight.get(peerKey) ?? 0;
-  if (running >= service.maxConcurrentPerPeer || !takeToken(hub, target, service, peerKey)) {
-    throw new StoreError('BUSY', `${name}: too many requests`);
-  }
-  target.inFlight.set(peerKey, running + 1);
-  try {
-    return await handleWithin(hub, service, signal, async (handlerSignal) => {
-      await service.admit?.(from.self, header, body.length);
-      return service.handle(from.self, header, body, handlerSignal);
-    });
-  } catch (error) {
-    // The insides of a defect stay at home.
-    if (error instanceof StoreError) throw error;
-    throw new StoreError('INTERNAL', `${name}: the handler failed`, { cause: error });
-  } finally {
-    target.inFlight.set(peerKey, target.inFlight.get(peerKey)! - 1);
-  }
-}
-
-/** Runs a handler under the time limit of its service and the life of the call. */
-async function handleWithin(
-  hub: Hub,
-  service: Service,
-  callSignal: AbortSignal,
-  run: (signal: AbortSignal) => Promise<ServedReply>,
-): Promise<ServedReply> {
-  const stop = new AbortController();
-  const late = new StoreError(
-    'TIMEOUT',
-    `${service.name}: the handler took longer than ${service.timeoutMs} ms`,
-  );
-  const cancel = hub.clock.timer(service.timeoutMs, () => stop.abort(late));
-  const onAbort = (): void => stop.abort(callSignal.reason);
-  callSignal.addEventListener('abort', onAbort, { once: true });
-  const stopped = new Promise<never>((_, reject) => {
-    stop.signal.addEventListener('abort', () => reject(stop.signal.reason as StoreError), { once: true });
-  });
-  try {
-    return await Promise.race([stopped, run(stop.signal)]);
-  } finally {
-    cancel();
-    callSignal.removeEventListener('abort', onAbort);
-  }
-}
-
-function takeToken(hub: Hub, target: Member, service: Service, peerKey: string): boolean {
-  const nowMs = hub.clock.monotonic();
-  const burst = 2 * service.maxPerSecondPerPeer;
-  const bucket = target.buckets.get(peerKey) ?? { tokens: burst, atMs: nowMs };
-  const refilled = bucket.tokens + ((nowMs - bucket.atMs) / 1000) * service.maxPerSecondPerPeer;
-  const tokens = Math.min(burst, refilled);
-  target.buckets.set(peerKey, { tokens: tokens >= 1 ? tokens - 1 : tokens, atMs: nowMs });
-  return tokens >= 1;
 }
 
 function deliver(reply: Reply, options: CallOptions): Reply {
@@ -328,26 +252,3 @@ function mulberry(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
-
-const realClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  sleep: (delayMs, signal) =>
-    new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        clearTimeout(handle);
-        reject(new StoreError('ABORTED', 'sleep: aborted'));
-      };
-      const handle = setTimeout(() => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      }, delayMs);
-      if (signal?.aborted === true) onAbort();
-      else signal?.addEventListener('abort', onAbort, { once: true });
-    }),
-  timer: (delayMs, run) => {
-    const handle = setTimeout(run, delayMs);
-    handle.unref();
-    return () => clearTimeout(handle);
-  },
-};

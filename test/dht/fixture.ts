@@ -5,7 +5,7 @@ import type { Digest, Epoch, NetworkId, NodeId, ShardId } from '../../src/base/i
 import type { Signer } from '../../src/base/ports.ts';
 import type { DhtRecord, NodeRecord, ObjectRecord, RecordRules, ShardRecord } from '../../src/dht/record.ts';
 
-export const NETWORK = new Uint8Array(32).fill(0x11) as NetworkId;
+const NETWORK = new Uint8Array(32).fill(0x11) as NetworkId;
 export const NOW_MS = 1_800_000_000_000;
 export const HOUR_MS = 3_600_000;
 

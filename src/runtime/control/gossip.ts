@@ -25,7 +25,7 @@ import { controlFailure } from './failure.ts';
 import { networkPrefix, topicName } from './protocols.ts';
 
 /** Topics of every network: announced epoch records, and nodes that come and go. */
-export const TOPICS = ['epoch', 'nodes'] as const;
+const TOPICS = ['epoch', 'nodes'] as const;
 
 type TopicScores = NonNullable<NonNullable<GossipsubOpts['scoreParams']>['topics']>;
 

@@ -5,58 +5,19 @@
 // left alone for a while; at most CONTROL_CONNECTIONS_MAX connections; a cut link shows after PING_INTERVAL_MS + PING_TIMEOUT_MS.
 
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
-import { identify } from '@libp2p/identify';
-import type { Connection, Libp2p, PeerId, PrivateKey, ServiceMap, Stream } from '@libp2p/interface';
-import { noise } from '@libp2p/noise';
+import type { Connection, Libp2p, PeerId, ServiceMap, Stream } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
-import { ping } from '@libp2p/ping';
-import { preSharedKey as protectWith } from '@libp2p/pnet';
-import { tcp } from '@libp2p/tcp';
-import { yamux } from '@libp2p/yamux';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
-import { createLibp2p, type Libp2pOptions, type ServiceFactoryMap } from 'libp2p';
-import { short, toHex, toUtf8 } from '../../base/bytes.ts';
+import { createLibp2p } from 'libp2p';
+import { short, toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
-import type { NetworkId, NodeId } from '../../base/ids.ts';
-import {
-  ADDRESSES_MAX,
-  CONNECT_TIMEOUT_MS,
-  CONTROL_CONNECTIONS_MAX,
-  CONTROL_STREAM_BUFFER,
-  CONTROL_STREAM_WINDOW,
-  PING_INTERVAL_MS,
-  PING_TIMEOUT_MS,
-  STOP_TIMEOUT_MS,
-} from '../../base/limits.ts';
-import type { Clock } from '../../base/ports.ts';
-import type { Identity } from '../identity.ts';
+import type { NodeId } from '../../base/ids.ts';
+import { ADDRESSES_MAX, CONNECT_TIMEOUT_MS, STOP_TIMEOUT_MS } from '../../base/limits.ts';
 import { nodeIdFromPeerIdText, peerIdText } from '../peer-id.ts';
 import { controlFailure, unlessAborted } from './failure.ts';
 import { createGater, type Gater } from './gater.ts';
-import { answerHello, sayHello } from './hello.ts';
-import { noiseCrypto } from './noise-crypto.ts';
-import { HELLO_PROTOCOL, networkPrefix } from './protocols.ts';
-
-const NETWORK_KEY_LENGTH = 32;
-/** For the last bytes of a connection that is closed politely. */
-const HANG_UP_MS = 1000;
-
-export interface HostOptions<Services extends ServiceMap> {
-  readonly identity: Identity;
-  readonly networkId: NetworkId;
-  readonly clock: Clock;
-  /** Multiaddrs to listen on, `/ip4/0.0.0.0/tcp/4001`; empty: only dial. */
-  readonly listen: readonly string[];
-  /** Addresses that others are told, where they differ from those listened on. */
-  readonly announce?: readonly string[];
-  /** 32 secret bytes that every node of a closed network has; who lacks them learns nothing. */
-  readonly preSharedKey?: Uint8Array;
-  /** Peers that may connect; everyone when absent. */
-  readonly isAllowed?: (peer: NodeId) => boolean;
-  readonly services: ServiceFactoryMap<Services>;
-  readonly pingIntervalMs?: number;
-  readonly pingTimeoutMs?: number;
-}
+import { createGreeter } from './greeter.ts';
+import { type HostOptions, libp2pOptions } from './libp2p-options.ts';
 
 export interface Host<Services extends ServiceMap = ServiceMap> {
   readonly libp2p: Libp2p<Services>;
@@ -81,7 +42,6 @@ export async function createHost<Services extends ServiceMap>(
 ): Promise<Host<Services>> {
   const { clock, networkId } = options;
   const addresses = new Map<string, readonly Multiaddr[]>();
-  const greetings = new Map<string, Promise<void>>();
   const gater = createGater({
     clock,
     connectionCount: (peer) => libp2p.getConnections(peer).length,
@@ -90,76 +50,14 @@ export async function createHost<Services extends ServiceMap>(
       : { isAllowed: (peer) => options.isAllowed!(nodeIdFromPeerIdText(peer.toString())) }),
   });
   const privateKey = await generateKeyPairFromSeed('Ed25519', options.identity.secretSeed());
-  const libp2p = (await createLibp2p(libp2pOptions(options, gater, privateKey)).catch((error: unknown) => {
+  const libp2p = (await createLibp2p(libp2pOptions(options, gater, privateKey))) as Libp2p<Services>;
+
+  const greetingOf = await createGreeter(libp2p as unknown as Libp2p, gater, networkId, clock);
+  try {
+    await libp2p.start();
+  } catch (error) {
     throw listenFailure(error, options.listen);
-  })) as Libp2p<Services>;
-
-  /** Whoever dialled into the wrong network is told so, every time: only the dialling side keeps away by itself. */
-  function hangUp(connection: Connection, failure: StoreError): StoreError {
-    const isMistaken = failure.code === 'WRONG_NETWORK';
-    if (isMistaken && connection.direction === 'inbound') {
-      // Its hello is still on the way out.
-      connection.close({ signal: AbortSignal.timeout(HANG_UP_MS) }).catch(() => connection.abort(failure));
-      return failure;
-    }
-    if (isMistaken || failure.code === 'PROTOCOL') gater.ban(connection.remotePeer, failure);
-    connection.abort(failure);
-    return failure;
   }
-
-  /** The one hello of a connection, whoever asks for it; its failure hangs up. */
-  function greet(connection: Connection, greeting: () => Promise<void>): Promise<void> {
-    const known = greetings.get(connection.id);
-    if (known !== undefined) return known;
-    // Nothing would take the entry away again.
-    if (connection.status !== 'open') {
-      return Promise.reject(new StoreError('UNREACHABLE', 'the connection was closed before the hello'));
-    }
-    const running = greeting().catch((error: unknown) => {
-      throw hangUp(connection, controlFailure(error, 'UNREACHABLE', 'hello'));
-    });
-    running.catch(() => undefined);
-    greetings.set(connection.id, running);
-    return running;
-  }
-
-  /** The dialling side speaks first; the other waits for it, but not for ever. */
-  function greetingOf(connection: Connection): Promise<void> {
-    if (connection.direction === 'outbound') {
-      return greet(connection, () => sayHello(connection, networkId, clock));
-    }
-    return greet(connection, () => {
-      const wait = Promise.withResolvers<void>();
-      const cancel = clock.timer(CONNECT_TIMEOUT_MS, () => {
-        wait.reject(new StoreError('TIMEOUT', `no hello from ${connection.remoteAddr.toString()}`));
-      });
-      heard.set(connection.id, wait);
-      return wait.promise.finally(() => {
-        cancel();
-        heard.delete(connection.id);
-      });
-    });
-  }
-  const heard = new Map<string, PromiseWithResolvers<void>>();
-
-  libp2p.addEventListener('connection:open', ({ detail }) => {
-    greetingOf(detail).catch(() => undefined);
-  });
-  libp2p.addEventListener('connection:close', ({ detail }) => {
-    greetings.delete(detail.id);
-    heard.get(detail.id)?.reject(new StoreError('UNREACHABLE', 'the connection was closed before the hello'));
-  });
-  await libp2p.handle(
-    HELLO_PROTOCOL,
-    (stream, connection) => {
-      greetingOf(connection).catch(() => undefined);
-      answerHello(stream, connection, networkId, clock).then(
-        () => heard.get(connection.id)?.resolve(),
-        (error: unknown) => heard.get(connection.id)?.reject(error),
-      );
-    },
-    { maxInboundStreams: 1 },
-  );
 
   async function greeted(connection: Connection): Promise<Connection> {
     await greetingOf(connection);
@@ -233,64 +131,6 @@ export async function createHost<Services extends ServiceMap>(
   };
 }
 
-function libp2pOptions<Services extends ServiceMap>(
-  options: HostOptions<Services>,
-  gater: Gater,
-  privateKey: PrivateKey,
-): Libp2pOptions {
-  const prefix = networkPrefix(options.networkId);
-  const pingTimeoutMs = options.pingTimeoutMs ?? PING_TIMEOUT_MS;
-  return {
-    privateKey,
-    addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
-    nodeInfo: { name: 'holdfast', version: '', userAgent: 'holdfast' },
-    transports: [tcp({ maxConnections: CONTROL_CONNECTIONS_MAX, backlog: CONTROL_CONNECTIONS_MAX })],
-    connectionEncrypters: [noise({ crypto: noiseCrypto })],
-    streamMuxers: [
-      yamux({
-        maxInboundStreams: 64,
-        maxOutboundStreams: 128,
-        streamOptions: {
-          // Windows below the read buffer: a slow reader is paused, never reset by its peer's lawful traffic.
-          maxStreamWindowSize: CONTROL_STREAM_WINDOW,
-          maxReadBufferLength: CONTROL_STREAM_BUFFER,
-          maxWriteBufferLength: CONTROL_STREAM_BUFFER,
-        },
-      }),
-    ],
-    connectionGater: gater.libp2p,
-    connectionManager: {
-      maxConnections: CONTROL_CONNECTIONS_MAX,
-      // Many nodes may share an address; the default of 5 a second would refuse most of them.
-      inboundConnectionThreshold: CONTROL_CONNECTIONS_MAX,
-      maxIncomingPendingConnections: CONTROL_CONNECTIONS_MAX / 2,
-      maxPeerAddrsToDial: ADDRESSES_MAX,
-      dialTimeout: CONNECT_TIMEOUT_MS,
-      inboundUpgradeTimeout: CONNECT_TIMEOUT_MS,
-      reconnectRetries: 0,
-    },
-    connectionMonitor: {
-      protocolPrefix: prefix,
-      pingInterval: options.pingIntervalMs ?? PING_INTERVAL_MS,
-      pingTimeout: { minTimeout: pingTimeoutMs, maxTimeout: pingTimeoutMs },
-      abortConnectionOnPingFailure: true,
-    },
-    ...(options.preSharedKey === undefined
-      ? {}
-      : {
-          connectionProtector: protectWith({
-            psk: swarmKey(options.preSharedKey),
-            timeout: CONNECT_TIMEOUT_MS,
-          }),
-        }),
-    services: {
-      identify: identify({ protocolPrefix: prefix }),
-      ping: ping({ protocolPrefix: prefix }),
-      ...options.services,
-    } as Libp2pOptions['services'] & object,
-  };
-}
-
 /** libp2p lists every failed address with a stack in one message; a person needs the reason. */
 function listenFailure(error: unknown, listen: readonly string[]): StoreError {
   const { message } = controlFailure(error, 'INVALID_ARGUMENT', 'control lane');
@@ -302,17 +142,6 @@ function listenFailure(error: unknown, listen: readonly string[]): StoreError {
     });
   }
   return new StoreError('INVALID_ARGUMENT', `${where}: ${message.split('\n')[0]}`, { cause: error });
-}
-
-/** A network key in the form that libp2p reads. */
-function swarmKey(key: Uint8Array): Uint8Array {
-  if (key.length !== NETWORK_KEY_LENGTH) {
-    throw new StoreError(
-      'INVALID_CONFIG',
-      `a pre-shared network key has ${NETWORK_KEY_LENGTH} bytes, not ${key.length}`,
-    );
-  }
-  return toUtf8(`/key/swarm/psk/1.0.0/\n/base16/\n${toHex(key)}`);
 }
 
 /** Addresses that libp2p learned by itself: from the DHT, or from a peer that once dialled us. */

@@ -6,7 +6,8 @@ import type { NetworkId } from '../../../src/base/ids.ts';
 import type { Clock } from '../../../src/base/ports.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { type ControlCalls, createControlCalls } from '../../../src/runtime/control/calls.ts';
-import { createHost, type Host, type HostOptions } from '../../../src/runtime/control/host.ts';
+import { createHost, type Host } from '../../../src/runtime/control/host.ts';
+import type { HostOptions } from '../../../src/runtime/control/libp2p-options.ts';
 import { ephemeralIdentity, type Identity } from '../../../src/runtime/identity.ts';
 import { createServiceGuard, type ServiceGuard } from '../../../src/runtime/service-guard.ts';
 
