@@ -90,14 +90,19 @@ export function coderSuite(name: string, makeCoder: (maxMemory: number) => Coder
     });
 
     it('gives each piece the root that BLAKE3 gives it', async () => {
-      const shape = segmentShape({ k: 3, n: 7, plaintextLength: 300_000, isEncrypted: true });
-      const slot = await coder.acquire(shape);
-      slot.plaintext.set(noise(300_000, 2));
-      const roots = await slot.encode(KEY);
-      expect(roots.length).toBe(7);
-      for (const [index, root] of roots.entries()) {
-        expect(root).toEqual(blake3(slot.piece(index)));
-        expect(await slot.hash(index)).toEqual(root);
+      for (const [k, n] of [
+        [3, 7],
+        [1, 3],
+      ] as const) {
+        const shape = segmentShape({ k, n, plaintextLength: 300_000, isEncrypted: true });
+        const slot = await coder.acquire(shape);
+        slot.plaintext.set(noise(300_000, 2));
+        const roots = await slot.encode(KEY);
+        expect(roots.length).toBe(n);
+        for (const [index, root] of roots.entries()) {
+          expect(root).toEqual(blake3(slot.piece(index)));
+          expect(await slot.hash(index)).toEqual(root);
+        }
       }
     });
 
