@@ -14,8 +14,11 @@ import { StoreError } from '../base/errors.ts';
 import type { KeyValue, KeyValueOperation } from '../base/ports.ts';
 import { systemFiles } from './files.ts';
 
-/** A KeyValue that can also make everything written so far durable. */
+/** What a KeyValue in this process can do besides. */
 export interface LocalKeyValue extends KeyValue {
+  /** As many `get`s in one go. */
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
+  /** Makes everything written so far durable. */
   flush(): Promise<void>;
 }
 
@@ -60,6 +63,11 @@ class LevelKeyValue implements LocalKeyValue {
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     const sealed = await this.#try(() => this.#level.get(key));
     return sealed === undefined ? undefined : this.#unseal(key, sealed);
+  }
+
+  async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const sealed = await this.#try(() => this.#level.getMany([...keys]));
+    return sealed.map((one, at) => (one === undefined ? undefined : this.#unseal(keys[at]!, one)));
   }
 
   async batch(

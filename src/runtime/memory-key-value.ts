@@ -24,6 +24,10 @@ export class MemoryKeyValue implements LocalKeyValue {
     return this.#current.get(toHex(key))?.slice();
   }
 
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return Promise.all(keys.map((key) => this.get(key)));
+  }
+
   async batch(
     operations: readonly KeyValueOperation[],
     options: { readonly isDurable?: boolean } = {},

@@ -36,7 +36,7 @@ interface NameChange {
   readonly set: readonly (readonly [string, Inode | undefined])[];
 }
 
-export class PowerCut extends Error {
+class PowerCut extends Error {
   override readonly name = 'PowerCut';
 }
 

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
 import { StoreError } from '../../src/base/errors.ts';
-import type { KeyValue } from '../../src/base/ports.ts';
+import type { LocalKeyValue } from '../../src/runtime/key-value.ts';
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const END = new Uint8Array(200).fill(255);
@@ -24,10 +24,10 @@ async function collect(range: AsyncIterable<readonly [Uint8Array, Uint8Array]>):
   return found;
 }
 
-export function keyValueSuite(name: string, open: () => Promise<KeyValue>): void {
+export function keyValueSuite(name: string, open: () => Promise<LocalKeyValue>): void {
   describe(name, () => {
-    const opened: KeyValue[] = [];
-    const start = async (): Promise<KeyValue> => {
+    const opened: LocalKeyValue[] = [];
+    const start = async (): Promise<LocalKeyValue> => {
       const one = await open();
       opened.push(one);
       return one;
@@ -48,6 +48,14 @@ export function keyValueSuite(name: string, open: () => Promise<KeyValue>): void
         { kind: 'delete', key: bytes(9) },
       ]);
       expect(await store.get(bytes(1))).toBe(undefined);
+    });
+
+    test('many are had in one go, in the order asked', async () => {
+      const store = await start();
+      await store.batch([put(bytes(1), bytes(1)), put(bytes(2), bytes(2))]);
+      const found = await store.getMany([bytes(2), bytes(9), bytes(1), bytes(2)]);
+      expect(found).toEqual([bytes(2), undefined, bytes(1), bytes(2)]);
+      expect(await store.getMany([])).toEqual([]);
     });
 
     test('in a batch the last word on a key holds', async () => {

@@ -2,7 +2,7 @@
 // Pure: the writer does the reading and writing around it.
 
 import { toHex } from '../../base/bytes.ts';
-import { isSamePlace, type Location } from './index.ts';
+import { isSamePlace, type Location } from './log-index.ts';
 import { encodeHead, headLength, type Identity, type RecordHead, recordLength } from './record.ts';
 
 export type WriteOperation =
@@ -33,7 +33,7 @@ export interface Batch {
   readonly results: readonly number[];
 }
 
-export interface RowChange {
+interface RowChange {
   readonly key: Uint8Array;
   readonly before: Location | undefined;
   readonly after: Location | undefined;

@@ -2,7 +2,7 @@
 // since a checkpoint only speaks about the position and the counts taken when it started.
 
 import { LOG_CHECKPOINT_LENGTH } from '../../base/limits.ts';
-import type { LogIndex } from './index.ts';
+import type { LogIndex } from './log-index.ts';
 import type { Identity } from './record.ts';
 import type { LogUsageCount } from './usage.ts';
 import type { LogEnd } from './writer.ts';

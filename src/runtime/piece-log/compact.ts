@@ -12,7 +12,7 @@ import type { Clock } from '../../base/ports.ts';
 import { COMPACTION_BYTES_PER_SECOND, LOG_BATCH_OPERATIONS } from '../../base/limits.ts';
 import type { Files, OpenFile } from '../files.ts';
 import type { WriteOperation } from './batch.ts';
-import type { LogIndex } from './index.ts';
+import type { LogIndex } from './log-index.ts';
 import type { LogFiles } from './log-files.ts';
 import { headLength, type Identity, type RecordHead, recordLength } from './record.ts';
 import { scanFile } from './scan.ts';

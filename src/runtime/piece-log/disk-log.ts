@@ -18,7 +18,7 @@ import type { Files } from '../files.ts';
 import type { FolderLock } from '../folder-lock.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { compactFile } from './compact.ts';
-import { isSamePlace, type Location, type LogIndex } from './index.ts';
+import { isSamePlace, type Location, type LogIndex } from './log-index.ts';
 import type { LogFiles } from './log-files.ts';
 import type { PieceLogOptions } from './options.ts';
 import { Damage, type RecordReader } from './reader.ts';

@@ -3,7 +3,7 @@
 //
 //   record.ts   bytes of a log file          writer.ts   group commit            recover.ts  start after a crash
 //   batch.ts    what a batch writes          reader.ts   checked reads           compact.ts  space given back
-//   index.ts    where records stand          scan.ts     a file without index    scrub.ts    rot found early
+//   log-index.ts where records stand          scan.ts     a file without index    scrub.ts    rot found early
 //   disk-log.ts the log while it is open     start.ts    index and log in line   identity.ts whose folder it is
 //
 // What it promises: a put or removal that resolved survives any crash; a read returns exact bytes or throws; the

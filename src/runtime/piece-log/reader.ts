@@ -7,7 +7,7 @@ import { equal } from '../../base/bytes.ts';
 import { toStoreError } from '../../base/errors.ts';
 import { LOG_BLOCK_LENGTH } from '../../base/limits.ts';
 import { type OpenFile, systemCode } from '../files.ts';
-import type { Location } from './index.ts';
+import type { Location } from './log-index.ts';
 import type { LogFiles } from './log-files.ts';
 import { decodeHead, type Identity, type RecordHead } from './record.ts';
 

@@ -25,7 +25,7 @@ export interface Identity {
 }
 
 /** `remove` says that older records of its key are dead. */
-export type RecordKind = 'put' | 'remove';
+type RecordKind = 'put' | 'remove';
 
 export interface RecordHead {
   readonly kind: RecordKind;
@@ -45,7 +45,7 @@ export interface RecordHead {
 
 export const MARKER_LENGTH = 16;
 export const FILE_HEADER_LENGTH = 128;
-export const FIXED_HEAD_LENGTH = 120;
+const FIXED_HEAD_LENGTH = 120;
 const CHECKSUM_LENGTH = 4;
 const FORMAT = 1;
 const FILE_MAGIC = new TextEncoder().encode('holdfast log\n\0\0\0');
@@ -55,7 +55,7 @@ export const HEAD_LENGTH_MAX: number =
   FIXED_HEAD_LENGTH + ENTRY_KEY_LENGTH_MAX + CHECKSUM_LENGTH * (blockCount(PIECE_LENGTH_MAX) + 1);
 
 /** Blocks of a payload; the last one may be short. */
-export function blockCount(payloadLength: number): number {
+function blockCount(payloadLength: number): number {
   return Math.ceil(payloadLength / LOG_BLOCK_LENGTH);
 }
 

@@ -15,7 +15,7 @@
 import { toHex } from '../../base/bytes.ts';
 import { LOG_DAMAGE_LISTED_MAX } from '../../base/limits.ts';
 import { fileLength, type Files, type OpenFile } from '../files.ts';
-import type { Checkpoint, Location, LogIndex } from './index.ts';
+import type { Checkpoint, Location, LogIndex } from './log-index.ts';
 import { type LogFiles, logFileNumber } from './log-files.ts';
 import { asDamage, Damage, type RecordReader } from './reader.ts';
 import { FILE_HEADER_LENGTH, headLength, type Identity, type RecordHead, recordLength } from './record.ts';

@@ -4,7 +4,7 @@
 
 import { StoreError } from '../../base/errors.ts';
 import type { Clock, ScrubReport } from '../../base/ports.ts';
-import type { Location, LogIndex, ScrubPosition } from './index.ts';
+import type { Location, LogIndex, ScrubPosition } from './log-index.ts';
 import { rowLength } from './usage.ts';
 
 export interface ScrubContext {

@@ -6,7 +6,7 @@ import { equal } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import { fileLength, type Files } from '../files.ts';
 import { type LocalKeyValue, openKeyValue } from '../key-value.ts';
-import { LogIndex } from './index.ts';
+import { LogIndex } from './log-index.ts';
 import type { LogFiles } from './log-files.ts';
 import type { RecordReader } from './reader.ts';
 import type { Identity } from './record.ts';

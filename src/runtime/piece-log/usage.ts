@@ -2,7 +2,7 @@
 // sums over index rows and tombstones: whatever adds or drops one says so here, in the same turn as the index.
 
 import { COMPACTION_LIVE_PERCENT } from '../../base/limits.ts';
-import type { Location } from './index.ts';
+import type { Location } from './log-index.ts';
 
 export interface FileUsage {
   length: number;

@@ -16,7 +16,7 @@ import { LOG_BATCH_LENGTH, LOG_BATCH_OPERATIONS, LOG_WAITING_BYTES } from '../..
 import { type Files, isNoSpace, type OpenFile } from '../files.ts';
 import { type Batch, planBatch, type WriteOperation } from './batch.ts';
 import { ByteBudget } from './budget.ts';
-import type { Location, LogIndex } from './index.ts';
+import type { Location, LogIndex } from './log-index.ts';
 import type { LogFiles } from './log-files.ts';
 import { encodeFileHeader, FILE_HEADER_LENGTH, type Identity } from './record.ts';
 import type { LogUsageCount } from './usage.ts';
@@ -161,8 +161,8 @@ export class LogWriter {
       for (const key of operation.kind === 'remove' ? operation.keys : [operation.key])
         keys.set(toHex(key), key);
     }
-    const found = [...keys].map(async ([hex, key]) => [hex, await this.#options.index.get(key)] as const);
-    return new Map(await Promise.all(found));
+    const rows = await this.#options.index.getMany([...keys.values()]);
+    return new Map([...keys.keys()].map((hex, at) => [hex, rows[at]] as const));
   }
 
   /** A file that takes `length` more bytes is open: the last one, or a new one where that would grow too long. */

@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { toHex } from '../../../src/base/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { type OpenReport, openPieceLog, type PieceLogOptions } from '../../../src/runtime/piece-log/log.ts';
 import { seededChance } from '../simulated-disk.ts';
@@ -17,16 +16,16 @@ export const LOG_OPTIONS: Omit<PieceLogOptions, 'folder' | 'clock'> = {
   node: new Uint8Array(32).fill(2),
   quotaBytes: 1e9,
   reserveBytes: 0,
-  logFileLength: 2_000_000,
+  logFileLength: 1_000_000,
 };
 
 export function keyOf(key: number): Uint8Array {
   return new Uint8Array([0xfe, key]);
 }
 
-/** Length and bytes follow from the stamp: up to 100 KB. */
+/** Length and bytes follow from the stamp: up to 40 KB. */
 export function payloadOf(stamp: number): Uint8Array {
-  const bytes = new Uint8Array((stamp * 7919) % 100_000);
+  const bytes = new Uint8Array((stamp * 7919) % 40_000);
   for (let at = 0; at < bytes.length; at++) bytes[at] = (stamp + at * 31 + (at >>> 8)) & 0xff;
   return bytes;
 }
@@ -120,7 +119,7 @@ async function verify(folder: string, allowed: Allowed): Promise<OpenReport> {
         throw new Error(`key ${key} holds ${stamp}, allowed: ${stamps.join(', ')}`);
       if (stat !== undefined) {
         const payload = await log.read(keyOf(key), 0, stat.payloadLength);
-        if (toHex(payload) !== toHex(payloadOf(stamp))) throw new Error(`key ${key} holds wrong bytes`);
+        if (Buffer.compare(payload, payloadOf(stamp)) !== 0) throw new Error(`key ${key} holds wrong bytes`);
       }
       allowed.set(key, [stamp]);
     }

@@ -71,6 +71,15 @@ export class LogIndex {
     }
   }
 
+  async getMany(keys: readonly Uint8Array[]): Promise<(Location | undefined)[]> {
+    try {
+      const values = await this.#store.getMany(keys.map((key) => concat(ENTRY, key)));
+      return values.map((value) => (value === undefined ? undefined : decodeLocation(value)));
+    } catch (error) {
+      throw this.#tellDamage(error);
+    }
+  }
+
   /** Sets or, with undefined, deletes rows. Not synced. */
   async change(rows: readonly (readonly [key: Uint8Array, row: Location | undefined])[]): Promise<void> {
     await this.#store.batch(

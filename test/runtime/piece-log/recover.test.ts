@@ -2,8 +2,8 @@
 
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { codeOf, filled, Harness, keyOf } from './log-harness.ts';
-import { seededChance, systemError } from './simulated-disk.ts';
+import { codeOf, filled, Harness, keyOf } from '../log-harness.ts';
+import { seededChance, systemError } from '../simulated-disk.ts';
 
 /** A refusal is what a cut power looks like to a caller; anything but these codes is a defect. */
 async function tolerate(call: Promise<unknown>): Promise<void> {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fromHex, toHex } from '../../src/base/bytes.ts';
-import { LOG_BLOCK_LENGTH, PIECE_LENGTH_MAX } from '../../src/base/limits.ts';
+import { fromHex, toHex } from '../../../src/base/bytes.ts';
+import { LOG_BLOCK_LENGTH, PIECE_LENGTH_MAX } from '../../../src/base/limits.ts';
 import {
   blockChecksums,
   decodeFileHeader,
@@ -16,7 +16,7 @@ import {
   isKnownFormat,
   type RecordHead,
   recordLength,
-} from '../../src/runtime/piece-log/record.ts';
+} from '../../../src/runtime/piece-log/record.ts';
 
 const identity: Identity = {
   network: new Uint8Array(32).fill(0x11),
@@ -39,7 +39,9 @@ interface Vector {
   readonly headAndMeta: string;
 }
 
-const vectors = JSON.parse(readFileSync(new URL('../vectors/log-record.json', import.meta.url), 'utf8')) as {
+const vectors = JSON.parse(
+  readFileSync(new URL('../../vectors/log-record.json', import.meta.url), 'utf8'),
+) as {
   readonly network: string;
   readonly node: string;
   readonly marker: string;

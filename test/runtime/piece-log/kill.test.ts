@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { runCampaign } from './campaign.ts';
+import { runCampaign } from '../crash/campaign.ts';
 
 test('a log whose process is killed again and again while it writes keeps what it confirmed', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-kill-'));
   try {
-    const result = await runCampaign({ folder: join(folder, 'log'), kills: 10, seed: 1, lifeMsMax: 200 });
+    const result = await runCampaign({ folder: join(folder, 'log'), kills: 10, seed: 1, lifeMsMax: 120 });
     expect(result.recoveries).toBeGreaterThan(0);
     expect(result.confirmed).toBeGreaterThan(0);
   } finally {

@@ -1,9 +1,9 @@
 // The background scrub, on a clock that the test moves.
 
 import { expect, test } from 'vitest';
-import type { Clock } from '../../src/base/ports.ts';
-import { toHex } from '../../src/base/bytes.ts';
-import { filled, FOLDER, Harness, keyOf } from './log-harness.ts';
+import type { Clock } from '../../../src/base/ports.ts';
+import { toHex } from '../../../src/base/bytes.ts';
+import { filled, FOLDER, Harness, keyOf } from '../log-harness.ts';
 
 const PERIOD_MS = 1_000_000;
 
