@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
-import { combinationRows, parityRows } from '../../src/replication/matrix.ts';
+import { parityRows } from '../../src/replication/matrix.ts';
 import { type Combine, combineBytes, decode, encode } from '../../src/replication/reed-solomon.ts';
 import { emitModule, i32 } from '../../src/runtime/kernel/emitter.ts';
 import { createFftKernel, FFT_SCRATCH_LENGTH } from '../../src/runtime/kernel/fft-kernel.ts';
@@ -145,10 +145,14 @@ describe.each(Object.entries(kernels))('the %s kernel', (_, combine) => {
     }
   });
 
-  it('refuses lengths that it would cut', () => {
+  it('refuses lengths that it would cut, and arrays outside its memory', () => {
     const [source, target] = arrays(2, 96, 1) as [Uint8Array, Uint8Array];
     expect(() => combine(parityRows(1, 2), [source], [target])).toThrow('invariant');
-    expect(() => combine(combinationRows(1, 2, [0], [1]), [source], [])).not.toThrow('type');
+    const [left, right] = arrays(2, 64, 1) as [Uint8Array, Uint8Array];
+    expect(() => combine(parityRows(1, 2), [left], [new Uint8Array(64)])).toThrow('invariant');
+    expect(() => combine(parityRows(1, 2), [left], [right.subarray(32)])).toThrow('invariant');
+    expect(() => combine(parityRows(2, 3), [left], [right])).toThrow('invariant');
+    expect(() => combine(parityRows(1, 3), [left], [right])).toThrow('invariant');
   });
 });
 

@@ -1,6 +1,7 @@
 // What a coding job needs of the machine: linear combination and hashing. Two engines give equal results: WebAssembly
 // SIMD on a shared memory, and plain TypeScript on any array.
 
+import { assert } from '../../base/assert.ts';
 import { CODE_PIECES_MAX } from '../../base/limits.ts';
 import type { HashedPiece } from '../../base/ports.ts';
 import { hashPiece } from '../../replication/piece-tree.ts';
@@ -45,7 +46,10 @@ export function createSimdEngine(
     },
     combine,
     scratch: new Uint8Array(memory.buffer, at + CHECK_AT, CHECK_SCRATCH_LENGTH),
-    hash: (piece) => blake3.hash(piece.byteOffset, piece.length),
+    hash(piece) {
+      assert(piece.buffer === memory.buffer, 'the piece lies in the memory of the engine');
+      return blake3.hash(piece.byteOffset, piece.length);
+    },
   };
 }
 

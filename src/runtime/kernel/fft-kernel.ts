@@ -107,6 +107,10 @@ export function createFftKernel(
       run ??= firstUse();
       const length = pieces[0]!.length;
       assert(length % CELL_ALIGNMENT === 0, 'lengths are multiples of the cell alignment');
+      assert(
+        pieces.every((piece) => piece.length === length && piece.buffer === memory.buffer),
+        'arrays of one length in the memory of the kernel',
+      );
       const plan = planFor(k, pieces.length);
       assert(plan.passes.length > 0, 'the transform can do this code');
       const passes = load(plan, pieces, run);

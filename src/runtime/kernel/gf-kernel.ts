@@ -34,8 +34,11 @@ import {
 /** Which shuffle the machine has; 'none' means no SIMD at all. */
 export type SimdLevel = 'relaxed' | 'strict' | 'none';
 
-/** Tables of the largest code (127 sources, 128 targets) and addresses of all columns. */
-export const GF_SCRATCH_LENGTH: number = 128 * 128 * 32 + 4 * 2 * (CODE_PIECES_MAX + 1);
+/** Coefficients of the largest code: 127 sources, 128 targets. */
+const TABLES_MAX: number = 128 * 128;
+
+/** Nibble tables, and addresses of all columns. */
+export const GF_SCRATCH_LENGTH: number = TABLES_MAX * 32 + 4 * 2 * (CODE_PIECES_MAX + 1);
 
 /** What this machine can run. */
 export function simdLevel(): SimdLevel {
@@ -56,7 +59,7 @@ export function createGfKernel(
 ): Combine {
   const functions = new Map<string, CombineFunction>();
   const pointers = new Uint32Array(memory.buffer, scratch, 2 * (CODE_PIECES_MAX + 1));
-  const tables = new Uint8Array(memory.buffer, scratch + pointers.byteLength, 128 * 128 * 32);
+  const tables = new Uint8Array(memory.buffer, scratch + pointers.byteLength, TABLES_MAX * 32);
   const targetPointers = scratch + 4 * (CODE_PIECES_MAX + 1);
   let loaded: Matrix | undefined;
 
@@ -73,16 +76,7 @@ export function createGfKernel(
   return (rows, sources, targets) => {
     if (rows.length === 0) return;
     const length = targets[0]!.length;
-    assert(length % CELL_ALIGNMENT === 0, 'lengths are multiples of the cell alignment');
-    assert(rows.length === targets.length && rows.length <= CODE_PIECES_MAX, 'one row per target');
-    assert(
-      rows.every((row) => row.length === sources.length),
-      'one coefficient per source',
-    );
-    assert(
-      [...sources, ...targets].every((bytes) => bytes.length === length),
-      'all arrays are of one length',
-    );
+    checkOperands(rows, sources, targets, memory);
     if (length === 0) return;
     if (loaded !== rows) loadTables(tables, rows);
     loaded = rows;
@@ -105,6 +99,29 @@ export function createGfKernel(
       }
     }
   };
+}
+
+/** What the addresses alone would not tell: a mistake here would be a write to someone else's bytes. */
+function checkOperands(
+  rows: Matrix,
+  sources: readonly Uint8Array[],
+  targets: readonly Uint8Array[],
+  memory: WebAssembly.Memory,
+): void {
+  const { length } = targets[0]!;
+  const all = [...sources, ...targets];
+  const isRegular = rows.every((row) => row.length === sources.length);
+  assert(length % CELL_ALIGNMENT === 0, 'lengths are multiples of the cell alignment');
+  assert(rows.length === targets.length && isRegular, 'a row per target, a coefficient per source');
+  assert(
+    rows.length <= CODE_PIECES_MAX && sources.length <= CODE_PIECES_MAX,
+    'a code has at most 255 pieces',
+  );
+  assert(rows.length * sources.length <= TABLES_MAX, 'the tables fit the scratch');
+  assert(
+    all.every((bytes) => bytes.length === length && bytes.buffer === memory.buffer),
+    'arrays of one length in the memory of the kernel',
+  );
 }
 
 /** Targets computed at a time. */
