@@ -255,3 +255,9 @@ export const ANNOUNCE_DELAY_MS = 500;
 export const NODE_CODER_MEMORY: number = 4 * PIECE_LENGTH_MAX;
 /** Nodes of a local trial network: each is a process of some 100 MB. */
 export const LOCAL_NODES_MAX = 64;
+/** How long a peer whose claim of a newer epoch record came to nothing is not believed again. */
+export const DISBELIEF_MS = 10_000;
+/** Claims of peers that are no members are looked into at most this often, all of them together. */
+export const STRANGER_INTERVAL_MS = 1_000;
+/** Bytes of pieces being read for replies; once read they count against BODY_BUDGET. One of the largest pieces fits twice. */
+export const READ_BUDGET: number = 2 * PIECE_LENGTH_MAX;

@@ -5,7 +5,7 @@
 // the log said durable; what a request can cost is bounded before it starts. Which nodes are members, how they are
 // reached and what is written on disk are left to others.
 
-import { encodeEpoch } from '../base/epoch.ts';
+import { encodeEpoch, type SignedEpoch } from '../base/epoch.ts';
 import {
   EXCHANGE_TIMEOUT_MS,
   SERVICE_CONCURRENCY,
@@ -45,15 +45,14 @@ export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper
       peers: options.peers?.() ?? [],
     };
   };
-  const members = (): ServedReply => ({
-    header: EMPTY_HEADER,
-    body: [
-      encodeMembersReply({
-        epoch: encodeEpoch(options.epoch()),
-        nodeRecords: options.nodeRecords?.() ?? [],
-      }),
-    ],
-  });
+  let encoded: { readonly signed: SignedEpoch; readonly bytes: Uint8Array } | undefined;
+  const members = (): ServedReply => {
+    // Thousands of members take a while to encode, and every client begins with this question.
+    const signed = options.epoch();
+    if (encoded?.signed !== signed) encoded = { signed, bytes: encodeEpoch(signed) };
+    const nodeRecords = options.nodeRecords?.() ?? [];
+    return { header: EMPTY_HEADER, body: [encodeMembersReply({ epoch: encoded.bytes, nodeRecords })] };
+  };
   return {
     status,
     services: [

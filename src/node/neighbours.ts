@@ -11,7 +11,6 @@ import { StoreError, toStoreError } from '../base/errors.ts';
 import type { Sha256 } from '../base/hash.ts';
 import type { NodeId } from '../base/ids.ts';
 import {
-  EXCHANGE_TIMEOUT_MS,
   GREET_INTERVAL_MS,
   GREET_TIMEOUT_MS,
   GREETING_LENGTH_MAX,
@@ -24,10 +23,9 @@ import {
 import type { Clock, Directory, Network, Random, Service } from '../base/ports.ts';
 import { nodeKey } from '../dht/record.ts';
 import { peerIdText } from '../runtime/peer-id.ts';
-import { decodeMembersReply, MEMBERS_REPLY_LENGTH_MAX, SERVICES } from '../replication/messages.ts';
-import { type AddressBook, peekNodeRecord } from './address-book.ts';
+import type { AddressBook } from './address-book.ts';
 import { decodeGreeting, encodeGreeting, GREET_SERVICE, type Greeting } from './greeting.ts';
-import { EMPTY_HEADER } from './keeper-ports.ts';
+import { Learner } from './learner.ts';
 import type { Membership } from './membership.ts';
 
 export interface NeighbourPorts {
@@ -66,9 +64,9 @@ interface Neighbour {
   readonly node: NodeId;
   failures: number;
   isUp: boolean;
+  /** A greeting is under way; `isDue`: another shall follow at once. */
   isBusy: boolean;
-  /** Monotonic time of the last word from it. */
-  heardAtMs: number;
+  isDue: boolean;
   cancel: () => void;
 }
 
@@ -79,13 +77,21 @@ export class Neighbours {
   readonly #known: Map<string, Neighbour> = new Map();
   readonly #stop: AbortController = new AbortController();
   readonly #running: Set<Promise<unknown>> = new Set();
-  readonly #fetching: Map<string, Promise<void>> = new Map();
+  readonly #learner: Learner;
   #bootstrapFailures = 0;
   #cancelBootstrap: () => void = () => undefined;
 
   constructor(ports: NeighbourPorts, options: NeighbourOptions) {
     this.#ports = ports;
     this.#options = options;
+    this.#learner = new Learner(ports, {
+      signal: this.#stop.signal,
+      onRefused: (node, error) => options.onEvent?.({ kind: 'refused', node, error }),
+      onLearned: () => {
+        // Whoever could not be reached for want of an address can be now.
+        for (const neighbour of this.#known.values()) if (!neighbour.isUp) this.#schedule(neighbour, 0);
+      },
+    });
     this.service = {
       name: GREET_SERVICE,
       maxHeaderLength: GREETING_LENGTH_MAX,
@@ -115,7 +121,7 @@ export class Neighbours {
       this.#known.delete(key);
     }
     for (const [key, node] of wanted) {
-      const fresh = { node, failures: 0, isUp: false, isBusy: false, heardAtMs: Number.NEGATIVE_INFINITY };
+      const fresh = { node, failures: 0, isUp: false, isBusy: false, isDue: false };
       if (!this.#known.has(key)) this.#known.set(key, { ...fresh, cancel: () => undefined });
       this.#schedule(this.#known.get(key)!, 0);
     }
@@ -126,17 +132,9 @@ export class Neighbours {
     return [...this.#known.values()].flatMap((neighbour) => (neighbour.isUp ? neighbour.node : []));
   }
 
-  /**
-   * Asks a peer for its epoch record and the addresses it knows, and takes them in. Throws what the peer or its record
-   * deserves.
-   */
-  async fetchFrom(peer: NodeId): Promise<void> {
-    const key = toHex(peer);
-    const under = this.#fetching.get(key);
-    if (under !== undefined) return under;
-    const fetching = this.#fetch(peer).finally(() => this.#fetching.delete(key));
-    this.#fetching.set(key, fetching);
-    return fetching;
+  /** Asks a peer for its epoch record and the addresses it knows. Throws UNREACHABLE, TIMEOUT and the like. */
+  fetchFrom(peer: NodeId): Promise<void> {
+    return this.#learner.fetchFrom(peer);
   }
 
   async stop(): Promise<void> {
@@ -167,7 +165,7 @@ export class Neighbours {
   }
 
   #greeting(): Uint8Array {
-    const epoch = this.#ports.membership.current().record.epoch;
+    const { epoch } = this.#ports.membership.current().record;
     return encodeGreeting({ nodeRecord: this.#options.ownRecord(), epoch });
   }
 
@@ -178,8 +176,18 @@ export class Neighbours {
   }
 
   async #greet(neighbour: Neighbour): Promise<void> {
+    neighbour.isDue = neighbour.isBusy;
     if (neighbour.isBusy) return;
     neighbour.isBusy = true;
+    const delayMs = await this.#exchange(neighbour);
+    neighbour.isBusy = false;
+    // It may have left the network meanwhile.
+    if (this.#known.get(toHex(neighbour.node)) !== neighbour) return;
+    this.#schedule(neighbour, neighbour.isDue ? 0 : delayMs);
+  }
+
+  /** One greeting; returns after how long the next is due. */
+  async #exchange(neighbour: Neighbour): Promise<number> {
     try {
       const reply = await this.#ports.network.call(
         neighbour.node,
@@ -188,53 +196,41 @@ export class Neighbours {
         { timeoutMs: GREET_TIMEOUT_MS, signal: this.#stop.signal },
       );
       await this.#hear(neighbour.node, decodeGreeting(reply.header));
-      this.#schedule(neighbour, this.#spread(this.#options.greetIntervalMs ?? GREET_INTERVAL_MS));
+      return this.#spread(this.#options.greetIntervalMs ?? GREET_INTERVAL_MS);
     } catch (error) {
-      await this.#failed(neighbour, toStoreError(error, 'UNREACHABLE', 'greeting'));
-    } finally {
-      neighbour.isBusy = false;
+      this.#fail(neighbour, toStoreError(error, 'UNREACHABLE', 'greeting'));
+      return this.#backoffMs(neighbour.failures);
     }
   }
 
-  async #failed(neighbour: Neighbour, error: StoreError): Promise<void> {
+  #fail(neighbour: Neighbour, error: StoreError): void {
     if (this.#stop.signal.aborted) return;
     if (neighbour.isUp) this.#options.onEvent?.({ kind: 'down', node: neighbour.node, error });
     neighbour.isUp = false;
     neighbour.failures += 1;
-    this.#schedule(neighbour, this.#backoffMs(neighbour.failures));
-    const record = await this.#ports.directory
-      ?.find(nodeKey(neighbour.node), this.#stop.signal)
-      .catch(() => undefined);
-    if (record !== undefined) await this.#learn(neighbour.node, record);
+    this.#inBackground(this.#searchFor(neighbour));
+  }
+
+  /** The DHT may know where a neighbour is now. */
+  async #searchFor({ node }: Neighbour): Promise<void> {
+    const record = await this.#ports.directory?.find(nodeKey(node), this.#stop.signal);
+    if (record !== undefined) await this.#learner.learn(node, record);
   }
 
   /** What a peer said of itself, whether asked or not. */
   async #hear(from: NodeId, greeting: Greeting): Promise<void> {
     const neighbour = this.#known.get(toHex(from));
     const isBack = neighbour !== undefined && !neighbour.isUp;
-    if (greeting.nodeRecord.length > 0) await this.#learn(from, greeting.nodeRecord);
+    if (greeting.nodeRecord.length > 0) await this.#learner.learn(from, greeting.nodeRecord);
     if (neighbour !== undefined) {
       neighbour.isUp = true;
       neighbour.failures = 0;
-      neighbour.heardAtMs = this.#ports.clock.monotonic();
       if (isBack) this.#options.onEvent?.({ kind: 'up', node: from });
+      this.#inBackground(this.#link(from, isBack));
     }
-    if (neighbour !== undefined) this.#inBackground(this.#link(neighbour.node, isBack));
     const isBehind = greeting.epoch > this.#ports.membership.current().record.epoch;
-    if (isBehind && this.#ports.book.find(from) === undefined) await this.#fetchFromStranger(from, greeting);
-    else if (isBehind || isBack) await this.fetchFrom(from);
-  }
-
-  /** Whoever claims a newer record may be a member by it, and is not by ours: after a restore, or a long sleep. */
-  async #fetchFromStranger(from: NodeId, { nodeRecord }: Greeting): Promise<void> {
-    if (compare(peekNodeRecord(nodeRecord).node, from) !== 0) return;
-    const end = this.#ports.book.introduce(nodeRecord);
-    try {
-      await this.fetchFrom(from);
-      await this.#learn(from, nodeRecord);
-    } finally {
-      end();
-    }
+    if (isBehind) await this.#learner.lookInto(from, greeting);
+    else if (isBack) await this.fetchFrom(from);
   }
 
   /** One of the two ends dials the control lane; the other only when that has not helped. */
@@ -249,37 +245,6 @@ export class Neighbours {
       } catch (error) {
         if (this.#stop.signal.aborted || !(error instanceof StoreError)) return;
       }
-    }
-  }
-
-  // ---- Learning ------------------------------------------------------------------------------------------------
-
-  async #fetch(peer: NodeId): Promise<void> {
-    const reply = await this.#ports.network.call(
-      peer,
-      SERVICES.members,
-      { header: EMPTY_HEADER },
-      { maxBodyLength: MEMBERS_REPLY_LENGTH_MAX, timeoutMs: EXCHANGE_TIMEOUT_MS, signal: this.#stop.signal },
-    );
-    const { epoch, nodeRecords } = decodeMembersReply(reply.body);
-    await this.#ports.membership.offer(epoch);
-    let count = 0;
-    for (const record of nodeRecords) if (await this.#learn(peer, record)) count += 1;
-    // Whoever could not be reached for want of an address can be now.
-    if (count > 0) {
-      for (const neighbour of this.#known.values()) if (!neighbour.isUp) this.#schedule(neighbour, 0);
-    }
-  }
-
-  /** True when the record is news. A record that is not fit is dropped; who passed it on may be honest but late. */
-  async #learn(from: NodeId, record: Uint8Array): Promise<boolean> {
-    try {
-      return await this.#ports.book.learn(record);
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      const isLate = error.code === 'NOT_FOUND' || error.code === 'UNAUTHORIZED';
-      if (!isLate) this.#options.onEvent?.({ kind: 'refused', node: from, error });
-      return false;
     }
   }
 

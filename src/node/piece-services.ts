@@ -10,6 +10,7 @@ import {
   PAGE_SEGMENTS_MAX,
   PIECE_LENGTH_MAX,
   PIECE_REQUESTS_PER_SECOND,
+  READ_BUDGET,
   READ_SLICE_LENGTH,
   SERVICE_CONCURRENCY,
   SERVICE_HEADER_LENGTH_MAX,
@@ -29,6 +30,7 @@ import {
   SERVICES,
 } from '../replication/messages.ts';
 import { coveringGroups, proveRange } from '../replication/piece-tree.ts';
+import { type ByteBudget, createByteBudget } from './byte-budget.ts';
 import {
   decodePieceMeta,
   encodePieceMeta,
@@ -54,6 +56,7 @@ const BOUNDS = {
 };
 
 export function pieceServices(ports: KeeperPorts, options: KeeperOptions): Service[] {
+  const reading = createByteBudget(READ_BUDGET);
   return [
     {
       ...BOUNDS,
@@ -68,7 +71,7 @@ export function pieceServices(ports: KeeperPorts, options: KeeperOptions): Servi
       name: SERVICES.getPiece,
       maxBodyLength: 0,
       handle: (_from, header, _body, signal) =>
-        atBorder(() => getPiece(ports, decodeGetPiece(header), signal)),
+        atBorder(() => getPiece(ports, reading, decodeGetPiece(header), signal)),
     },
     {
       ...BOUNDS,
@@ -115,7 +118,12 @@ async function putPiece(
   return { header: encodePutReply(signConfirmation(confirmed, ports.signer)) };
 }
 
-async function getPiece(ports: KeeperPorts, get: GetPiece, signal: AbortSignal): Promise<ServedReply> {
+async function getPiece(
+  ports: KeeperPorts,
+  reading: ByteBudget,
+  get: GetPiece,
+  signal: AbortSignal,
+): Promise<ServedReply> {
   const key = pieceKey(get);
   const stat = await ports.log.stat(key);
   if (stat === undefined) {
@@ -126,13 +134,15 @@ async function getPiece(ports: KeeperPorts, get: GetPiece, signal: AbortSignal):
   }
   const pieceLength = stat.payloadLength;
   if (get.range === undefined) {
-    const body = await readSlices(ports, key, 0, pieceLength, signal);
+    const body = await reading.use(pieceLength, signal, () => readSlices(ports, key, 0, pieceLength, signal));
     return { header: encodeGetPieceReply({ pieceLength, proof: [] }), body };
   }
   const covered = coveringGroups(pieceLength, get.range);
   const { outboard } = decodePieceMeta(stat.meta);
   const proof = proveRange(outboard, pieceLength, get.range.offset, get.range.length);
-  const body = await readSlices(ports, key, covered.offset, covered.length, signal);
+  const body = await reading.use(covered.length, signal, () =>
+    readSlices(ports, key, covered.offset, covered.length, signal),
+  );
   return { header: encodeGetPieceReply({ pieceLength, proof }), body };
 }
 

@@ -1,8 +1,5 @@
 // Whole storage nodes in one process: the real node over memory ports, with the founder as node 0.
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { toHex } from '../../src/base/bytes.ts';
 import type { SignedEpoch } from '../../src/base/epoch.ts';
 import type { NodeId, OperatorId, Stake } from '../../src/base/ids.ts';
@@ -13,9 +10,9 @@ import { type NodeLogger, startStorageNode, type StorageNode } from '../../src/n
 import { hashPiece } from '../../src/replication/piece-tree.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { nativeSha256, nativeVerify } from '../../src/runtime/crypto.ts';
+import { MemoryLog } from '../../src/runtime/memory-log.ts';
 import { MemoryKeyValue } from '../../src/runtime/memory-key-value.ts';
 import { createMemoryHub, type MemoryHub, type MemoryNode } from '../../src/runtime/memory-network.ts';
-import { openPieceLog } from '../../src/runtime/piece-log/log.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
 import { digestFrom, signerFrom } from './records.ts';
 
@@ -67,13 +64,11 @@ export const addressOf = (name: string): string => `/memory/${name}`;
 /** A network whose members are `names`; the first is the founder. All know the founder's address to begin with. */
 export async function openTestNetwork(names: readonly string[]): Promise<TestNetwork> {
   const hub = createMemoryHub();
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-nodes-'));
   const epoch = foundNetwork(
     { clock: systemClock, random: systemRandom, genesisSigner },
     { name: 'test', members: names.map((name) => candidateNamed(name)) },
   );
   const nodes: TestNode[] = [];
-  let started = 0;
 
   async function start(name: string, options: StartOptions = {}): Promise<TestNode> {
     const signer = signerFrom(name);
@@ -82,14 +77,7 @@ export async function openTestNetwork(names: readonly string[]): Promise<TestNet
     const keyValue = options.keyValue ?? new MemoryKeyValue();
     const common = { keyValue, verify: nativeVerify, sha256: nativeSha256 };
     const membership = await openMembership(common, options.epoch ?? epoch);
-    const { log } = await openPieceLog({
-      folder: join(folder, `${name}-${started++}`),
-      network: epoch.record.network,
-      node: id,
-      clock: systemClock,
-      quotaBytes: 2 ** 28,
-      reserveBytes: 0,
-    });
+    const log = new MemoryLog();
     const lines: string[] = [];
     const addresses: NodeAddresses = { control: [], bulk: [addressOf(name)] };
     const node = await startStorageNode(
@@ -142,7 +130,6 @@ export async function openTestNetwork(names: readonly string[]): Promise<TestNet
     start,
     close: async () => {
       for (const node of nodes.slice()) await node.stop();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -156,9 +143,9 @@ function loggerInto(lines: string[]): NodeLogger {
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
 }
 
-/** Waits until `condition` holds, or fails after five seconds and says what did not come. */
+/** Waits until `condition` holds, or fails after twenty seconds and says what did not come. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + 5000;
+  const deadlineMs = performance.now() + 20_000;
   while (!condition()) {
     if (performance.now() > deadlineMs) throw new Error(`did not come: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
