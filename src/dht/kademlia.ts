@@ -16,6 +16,7 @@ import { equal } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import { DHT_ANSWERS_MAX, DHT_BUCKET_SIZE, DHT_OPERATION_MS } from '../base/limits.ts';
 import type { Clock } from '../base/ports.ts';
+import { placeOf } from './keyspace.ts';
 import { checkRecord, NAMESPACES, type RecordRules, selectNewest } from './record.ts';
 import { createRecordStore, type RecordStore, STORE_PREFIX } from './record-store.ts';
 
@@ -67,7 +68,7 @@ export function kademliaService(options: KademliaOptions): (components: KadDHTCo
     incomingMessageTimeout: DHT_OPERATION_MS,
   });
   return (components) => {
-    const store = createRecordStore(rules, clock);
+    const store = createRecordStore(rules, clock, placeOf(components.peerId.toMultihash().bytes));
     const dht = create({
       peerId: components.peerId,
       privateKey: components.privateKey,

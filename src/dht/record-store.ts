@@ -8,10 +8,12 @@
 import type { KadDHTComponents } from '@libp2p/kad-dht';
 import { Libp2pRecord } from '@libp2p/record';
 import { base32 } from 'multiformats/bases/base32';
-import { toHex } from '../base/bytes.ts';
+import { equal, short, toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
+import type { Digest } from '../base/ids.ts';
 import { DHT_RECORD_LENGTH_MAX, DHT_RECORDS_MAX, DHT_RECORDS_PER_SIGNER } from '../base/limits.ts';
 import type { Clock } from '../base/ports.ts';
+import { compareDistance, placeOf } from './keyspace.ts';
 import { checkRecord, compareAge, type DhtRecord, type RecordRules } from './record.ts';
 
 type Datastore = KadDHTComponents['datastore'];
@@ -32,6 +34,7 @@ interface Kept {
   readonly bytes: Uint8Array;
   /** libp2p's wrapping of it: key, value, time received. */
   readonly wrapped: Uint8Array;
+  readonly place: Digest;
 }
 
 /** Where the DHT is told to keep its entries; records then lie under `/dht/record/<key in base32>`. */
@@ -39,7 +42,13 @@ export const STORE_PREFIX = '/dht';
 /** Key and time that libp2p wraps around a record. */
 const WRAPPING_LENGTH_MAX = 512;
 
-export function createRecordStore(rules: RecordRules, clock: Clock): RecordStore {
+/** `self` is this node's own place, by which it decides what to keep when there is more than it may keep. */
+export function createRecordStore(
+  rules: RecordRules,
+  clock: Clock,
+  self: Digest,
+  recordsMax: number = DHT_RECORDS_MAX,
+): RecordStore {
   const kept = new Map<string, Kept>();
   const counts = new Map<string, number>();
 
@@ -53,16 +62,39 @@ export function createRecordStore(rules: RecordRules, clock: Clock): RecordStore
     if (known !== undefined && compareAge(known.record, record, known.bytes, value) > 0) {
       throw new StoreError('ALREADY_EXISTS', `a newer ${record.kind} record is known`);
     }
+    makeRoom(key, record, known?.record);
     drop(name);
-    makeRoom(record);
     counts.set(toHex(record.node), countOf(record) + 1);
-    kept.set(name, { record, bytes: new Uint8Array(value), wrapped: new Uint8Array(wrapped) });
+    kept.set(name, {
+      record,
+      bytes: new Uint8Array(value),
+      wrapped: new Uint8Array(wrapped),
+      place: placeOf(key),
+    });
   }
 
-  function makeRoom(record: DhtRecord): void {
-    const isFull = (): boolean => countOf(record) >= DHT_RECORDS_PER_SIGNER || kept.size >= DHT_RECORDS_MAX;
-    if (isFull()) for (const name of kept.keys()) inForce(name);
-    if (isFull()) throw new StoreError('BUSY', 'no room for more records of this signer');
+  /** Room for `record` beside all that stays: `known` is what it replaces. */
+  function makeRoom(key: Uint8Array, record: DhtRecord, known: DhtRecord | undefined): void {
+    const isNewOfSigner = known === undefined || !equal(known.node, record.node);
+    const isSignerFull = (): boolean => isNewOfSigner && countOf(record) >= DHT_RECORDS_PER_SIGNER;
+    const isFull = (): boolean => known === undefined && kept.size >= recordsMax;
+    if (isSignerFull() || isFull()) for (const name of kept.keys()) inForce(name);
+    if (isSignerFull())
+      throw new StoreError('BUSY', `${short(record.node)} has as many records here as a node may have`);
+    if (isFull() && !evictFartherThan(placeOf(key)))
+      throw new StoreError('BUSY', 'no room for a record so far away');
+  }
+
+  /** A node keeps what is near to it: there it is looked for. Drops the farthest record if it is farther than `place`. */
+  function evictFartherThan(place: Digest): boolean {
+    let farthest: readonly [string, Kept] | undefined;
+    for (const entry of kept) {
+      if (farthest === undefined || compareDistance(self, entry[1].place, farthest[1].place) > 0)
+        farthest = entry;
+    }
+    if (farthest === undefined || compareDistance(self, farthest[1].place, place) <= 0) return false;
+    drop(farthest[0]);
+    return true;
   }
 
   /** The record under a name; one that expired, or whose signer left the network, is dropped. */

@@ -1,15 +1,18 @@
 import { Libp2pRecord } from '@libp2p/record';
 import { base32 } from 'multiformats/bases/base32';
 import { describe, expect, test } from 'vitest';
+import { toUtf8 } from '../../src/base/bytes.ts';
 import type { Digest, NodeId, ShardId } from '../../src/base/ids.ts';
 import { DHT_RECORDS_PER_SIGNER } from '../../src/base/limits.ts';
 import type { Clock, Signer } from '../../src/base/ports.ts';
+import { nearest, placeOf } from '../../src/dht/keyspace.ts';
 import { type DhtRecord, keyOf, signRecord } from '../../src/dht/record.ts';
 import { createRecordStore, type RecordStore } from '../../src/dht/record-store.ts';
 import { HOUR_MS, NOW_MS, nodeRecord, objectRecord, RULES, shardRecord, signerOf } from './fixture.ts';
 
 const alice = signerOf(1);
 const bob = signerOf(2);
+const SELF = placeOf(toUtf8('this node'));
 
 describe('the records a node keeps', () => {
   test('are given back until they expire', () => {
@@ -62,6 +65,40 @@ describe('the records a node keeps', () => {
     expect(store.size).toBe(1);
   });
 
+  test('are those nearest to the node when there are more than it may keep', () => {
+    const { store } = open(undefined, 8);
+    const records = Array.from({ length: 30 }, (_, tag) =>
+      objectRecord(alice, { object: new Uint8Array(32).fill(tag) as Digest }),
+    );
+    const codes = records.map((record) => {
+      try {
+        keep(store, record, alice);
+        return 'kept';
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    });
+    const places = records.map((record) => placeOf(keyOf(record)));
+    const near = nearest(SELF, places, 8);
+    expect(records.filter((record) => store.find(keyOf(record)) !== undefined)).toEqual(
+      records.filter((_, index) => near.includes(places[index]!)),
+    );
+    expect(new Set(codes)).toEqual(new Set(['kept', 'BUSY']));
+    expect(store.size).toBe(8);
+  });
+
+  test('stay when what would replace them is refused', () => {
+    const { store } = open();
+    keep(store, objectRecord(alice, { sequence: 1 }), alice);
+    for (let shard = 0; shard < DHT_RECORDS_PER_SIGNER; shard++) {
+      keep(store, shardRecord(bob, { shard: shard as ShardId }), bob);
+    }
+    expect(() => keep(store, objectRecord(bob, { sequence: 2 }), bob)).toThrow(
+      expect.objectContaining({ code: 'BUSY' }),
+    );
+    expect(store.find(keyOf(objectRecord(alice)))).toBeDefined();
+  });
+
   test('a slot that changes its signer counts for the new one', () => {
     const { store } = open();
     for (let tag = 0; tag < DHT_RECORDS_PER_SIGNER; tag++) {
@@ -106,10 +143,10 @@ describe('as the data store of libp2p', () => {
   });
 });
 
-function open(isMember: (node: NodeId) => boolean = () => true) {
+function open(isMember: (node: NodeId) => boolean = () => true, recordsMax?: number) {
   const clock = { nowMs: NOW_MS };
   const port = { now: () => clock.nowMs } as Clock;
-  return { clock, store: createRecordStore({ ...RULES, isMember }, port) };
+  return { clock, store: createRecordStore({ ...RULES, isMember }, port, SELF, recordsMax) };
 }
 
 function keep(store: RecordStore, record: DhtRecord, signer: Signer): void {
