@@ -30,7 +30,7 @@ describe('the coder', () => {
         ours.release();
         theirs.release();
       }),
-      { numRuns: 15 },
+      { numRuns: 10 },
     );
     await coder.close();
   });

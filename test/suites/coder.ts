@@ -85,7 +85,7 @@ export function coderSuite(name: string, makeCoder: (maxMemory: number) => Coder
           expect(isSame(slot.plaintext, noise(length, seed))).toBe(true);
           slot.release();
         }),
-        { numRuns: 15 },
+        { numRuns: 10 },
       );
     });
 
