@@ -125,9 +125,14 @@ export async function openJournal(
     await files.remove(path).catch(() => undefined);
     const file = await files.open(path, 'create');
     const first = frameOf(headerRecord(fresh));
-    await file.write([first], 0);
-    await file.sync();
-    await files.syncDirectory(folder);
+    try {
+      await file.write([first], 0);
+      await file.sync();
+      await files.syncDirectory(folder);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     return journalOn(
       file,
       { header: fresh, segments: new Map(), length: first.length },

@@ -65,7 +65,7 @@ export function createMembership(context: Asker, options: MembershipOptions): Me
     if (known !== undefined) teach(context, known);
     const found = await askNetwork(context, options.bootstrap, known, signal);
     const newest = merge(context, known, found.replies);
-    if (newest === undefined) throw found.error ?? nobody(options.bootstrap);
+    if (newest === undefined) throw noAnswer(found.error, options.bootstrap);
     // Nobody answered, but the nodes may: what is known is used, and asked for again by the next call.
     if (found.replies.length > 0) askedAtMs = context.clock.monotonic();
     if (newest === known) return;
@@ -133,7 +133,11 @@ async function askNetwork(
   await round([...bootstrap, ...someMembers(known, asked)]);
   throwIfAborted(signal);
   // A single voice may be stale: the members that it names are asked, too.
-  if (replies.length === 1) await round(someMembers(merge(context, known, replies), asked));
+  if (replies.length === 1) {
+    const named = merge(context, known, replies);
+    if (named !== undefined) teach(context, named);
+    await round(someMembers(named, asked));
+  }
   throwIfAborted(signal);
   return { replies, error };
 }
@@ -234,9 +238,11 @@ function teach(context: Asker, known: Known): void {
     context.network.setAddresses(record.node, record.addresses);
 }
 
-function nobody(bootstrap: readonly string[]): StoreError {
+function noAnswer(error: StoreError | undefined, bootstrap: readonly string[]): StoreError {
+  if (error !== undefined && error.code !== 'UNREACHABLE' && error.code !== 'TIMEOUT') return error;
   const where = bootstrap.length === 0 ? 'no bootstrap address is known' : `asked ${bootstrap.join(', ')}`;
   return new StoreError('UNREACHABLE', `no node of the network answered (${where})`, {
+    cause: error,
     next: 'Check that the nodes run and that the addresses in network.json are theirs.',
   });
 }

@@ -31,8 +31,8 @@ export interface StoreOverOptions {
   readonly onClose?: () => Promise<void>;
 }
 
-/** Two segments in flight at 3 of 7 and half the default size, one at the default: a client stays under 200 MB. */
-export const MEMORY_DEFAULT: number = 96 * 1024 * 1024;
+/** One default segment at 3 of 7 at a time: with what the runtime itself needs, a client stays near 200 MB. */
+export const MEMORY_DEFAULT: number = 64 * 1024 * 1024;
 
 export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): Store {
   const life = linkedAbort(options.signal);

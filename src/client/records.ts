@@ -6,7 +6,6 @@ import { cidOfDigest, cidToText } from '../base/cid.ts';
 import type { EpochRecord, Member } from '../base/epoch.ts';
 import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
 import type { Digest, ObjectId, OwnerId, PieceRoot, Signature } from '../base/ids.ts';
-import { CODE_PIECES_MAX, MANIFEST_PAGES_MAX, PAGE_SEGMENTS_MAX } from '../base/limits.ts';
 import type { Signer } from '../base/ports.ts';
 import { type Code, manifestCopies, putQuorum } from '../replication/code.ts';
 import { verifyConfirmation } from '../replication/confirmation.ts';
@@ -21,6 +20,8 @@ import type { NoticeEvent } from './types.ts';
 
 /** Members asked for a record at the same time. */
 const ASKED_AT_ONCE = 4;
+/** Segment index that no segment has: a signature for a record is never one for a piece. PROTOCOL.md, section 7. */
+const RECORD_SEGMENT: number = 2 ** 32 - 1;
 
 /** An object being written: who writes it, and its name. */
 export interface ObjectIdentity {
@@ -120,9 +121,8 @@ async function sendCopy(
   const confirmed = {
     network,
     object,
-    // One beyond the last segment and piece: a signature for a record is never one for a piece.
-    segmentIndex: MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX,
-    pieceIndex: CODE_PIECES_MAX,
+    segmentIndex: RECORD_SEGMENT,
+    pieceIndex: 0,
     root: digest as Uint8Array as PieceRoot,
     lengthBytes,
   };

@@ -12,6 +12,7 @@ import type { NetworkDescription, Store, StoreOptions } from './types.ts';
 
 /** Address space for coding; pages are used when first touched, and the client's own bound is far below. */
 const CODER_MEMORY: number = 768 * 1024 * 1024;
+const MEMORY_FOR_TWO_WORKERS: number = 128 * 1024 * 1024;
 const MEMORY_MIN: number = 1024 * 1024;
 
 /**
@@ -88,7 +89,9 @@ async function describe(home: string, given: NetworkDescription | undefined): Pr
 
 async function openCoder(memoryBytes: number | undefined): Promise<Coder> {
   const { createCoder } = await import('../runtime/coder/coder.ts');
-  return createCoder({ maxMemory: Math.max(CODER_MEMORY, memoryBytes ?? 0) });
+  // A worker costs some 25 MB; a second one helps only where several segments are in flight.
+  const workers = (memoryBytes ?? 0) >= MEMORY_FOR_TWO_WORKERS ? 2 : 1;
+  return createCoder({ workers, maxMemory: Math.max(CODER_MEMORY, memoryBytes ?? 0) });
 }
 
 async function openHasher(): Promise<GroupHasher> {
