@@ -166,6 +166,48 @@ describe('a hostile caller', () => {
   });
 });
 
+test('a crowd of hostile callers does not keep honest ones from being served, and leaves nothing behind', async () => {
+  const server = await startNode();
+  server.guard.serve(echoService({ maxPerSecondPerPeer: 100 }));
+  const crowd = await Promise.all(Array.from({ length: 8 }, () => startNode()));
+  const friend = await startNode();
+  await connect(friend, server);
+  let isOver = false;
+  const attack = async (attacker: Node, kind: number): Promise<void> => {
+    while (!isOver) {
+      try {
+        const connection = await connect(attacker, server);
+        const stream = await connection.newStream(callProtocol(networkId));
+        const { ended } = listen(stream);
+        for (let round = 0; round < 50 && !isOver && stream.status === 'open'; round++) {
+          if (kind === 0) stream.send(patterned(20_000));
+          else if (kind === 1) stream.send(encodeFrame(ask(round, 3_000_000)));
+          else if (kind === 2) stream.send(encodeFrame(ask(round)).subarray(0, 3 + (round % 8)));
+          else
+            stream.send(concat(...Array.from({ length: 20 }, (_, id) => encodeFrame(ask(round * 20 + id)))));
+          await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 10))]);
+        }
+        stream.abort(new Error('next'));
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  };
+  const attacks = crowd.map((attacker, index) => attack(attacker, index % 4));
+  const request = { header: toUtf8('h'), body: [patterned(100_000)] };
+  const codes: string[] = [];
+  for (let count = 0; count < 12; count++) {
+    const call = friend.calls.call(server.identity.nodeId, 'echo', request, { maxBodyLength: 100_000 });
+    codes.push(await codeOf(call));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  isOver = true;
+  await Promise.all(attacks);
+  expect(codes.filter((code) => code !== 'none' && code !== 'BUSY')).toEqual([]);
+  expect(codes.filter((code) => code === 'none').length).toBeGreaterThan(6);
+  await until(() => server.guard.heldBytes === 0 && server.guard.active === 0, 'memory is given back');
+});
+
 describe('a hostile server', () => {
   const lies: Record<string, { answer: (stream: Stream, id: number) => void; code: string }> = {
     'sends garbage': { answer: (stream) => stream.send(patterned(3000).fill(0xdd)), code: 'PROTOCOL' },
