@@ -11,7 +11,7 @@ import { StoreError } from '../../base/errors.ts';
 import { BODY_RATE_MIN_PER_SECOND, BULK_LINGER_MS, BULK_UNREAD_MAX } from '../../base/limits.ts';
 
 /** Handed to TLS in one call: large enough to make per-call costs vanish, and a multiple of a TLS record. */
-const SLICE_LENGTH = 128 * 1024;
+const SLICE_LENGTH = 512 * 1024;
 /** The first body bytes travel with the head in one record of at most this length. */
 const RECORD_LENGTH = 16 * 1024;
 
@@ -47,6 +47,8 @@ export class Channel {
   #isDiscarding = false;
   #received = 0;
   #isHandedOver = true;
+  /** What the operating system has not taken entirely. */
+  #slice: { readonly length: number; readonly sinceMs: number } | undefined;
   #moved = 0;
   #deadlineAt = Number.POSITIVE_INFINITY;
   #deadlineOf = '';
@@ -136,8 +138,7 @@ export class Channel {
     const { rateMinPerSecond, rateWindowMs } = this.#limits;
     if (this.#window === undefined || nowMs - this.#window.sinceMs < rateWindowMs) return;
     const needed = (rateMinPerSecond * rateWindowMs) / 1000;
-    // A slice counts when it has left entirely, so one may be nearly gone and not counted.
-    if (this.#moved - this.#window.moved + SLICE_LENGTH < needed || this.#moved === this.#window.moved) {
+    if (this.#moved - this.#window.moved + this.#credit(nowMs) < needed) {
       this.fail(new StoreError('TIMEOUT', `the peer moves less than ${rateMinPerSecond} bytes per second`));
     } else {
       this.#window = { sinceMs: nowMs, moved: this.#moved };
@@ -173,13 +174,24 @@ export class Channel {
     this.#ties.clear();
   }
 
+  /** How much of a slice has left is not known before all of it has: it counts while its own time is not over. */
+  #credit(nowMs: number): number {
+    if (this.#slice === undefined) return 0;
+    const { length, sinceMs } = this.#slice;
+    const timeMs = (length / this.#limits.rateMinPerSecond) * 1000 + this.#limits.rateWindowMs;
+    return nowMs - sinceMs < timeMs ? Number.POSITIVE_INFINITY : 0;
+  }
+
   #writeSlice(bytes: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#slice = { length: bytes.length, sinceMs: performance.now() };
     return new Promise((resolve, reject) => {
       this.#rejectWrite = reject;
       // An error is also the socket's `error` event, which says what happened to every waiting part.
       this.#socket.write(bytes, (error) => {
-        if (error === undefined || error === null) resolve();
+        if (error !== undefined && error !== null) return;
+        this.#slice = undefined;
+        resolve();
       });
     });
   }

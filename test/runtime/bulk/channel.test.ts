@@ -110,6 +110,21 @@ describe('time', () => {
     near.channel.sweep(start + 20_200);
     await expect(reading).rejects.toMatchObject({ code: 'TIMEOUT' });
   });
+
+  test('a peer that does not read is cut, but not before a slice had its time at the minimum rate', async () => {
+    const { near, far } = await channels({ rateMinPerSecond: 100_000, rateWindowMs: 10_000 });
+    far.socket.pause();
+    near.channel.isTransferring = true;
+    const writing = near.channel.write(new Uint8Array(1), [new Uint8Array(64 << 20)]);
+    writing.catch(() => {});
+    // Until the buffers of both sockets are full.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const start = performance.now();
+    near.channel.sweep(start + 12_000);
+    expect(near.channel.failure).toBeUndefined();
+    near.channel.sweep(start + 30_000);
+    await expect(writing).rejects.toMatchObject({ code: 'TIMEOUT' });
+  });
 });
 
 interface End {

@@ -205,7 +205,9 @@ describe('time', () => {
   test('a reply that nobody reads is cut, and its memory is free again', async () => {
     const guard = createServiceGuard();
     const big = echo({ handle: async () => ({ header, body: [new Uint8Array(32 << 20)] }) });
-    const { server } = await startServer({ limits: QUICK, guard }, [big]);
+    const { server } = await startServer({ limits: { ...QUICK, rateMinPerSecond: 10_000_000 }, guard }, [
+      big,
+    ]);
     const raw = await rawConnection(server, 3);
     raw.socket.pause();
     raw.socket.write(encodeHello({ network: NETWORK, proof: undefined }));
