@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../../src/base/errors.ts';
 import type { NetworkId, NodeId } from '../../../src/base/ids.ts';
@@ -239,6 +241,23 @@ describe('reuse', () => {
     const reply = await client.call(first.peer, first.endpoints, 'echo', { header });
     expect(reply.header).toEqual(header);
     await again.close();
+  });
+
+  test('an idle client does not keep its process alive', async () => {
+    const { endpoints } = await startServer();
+    const source = (path: string): string => new URL(`../../../src/runtime/${path}`, import.meta.url).href;
+    const script = `
+      import { createBulkClient } from '${source('bulk/client.ts')}';
+      import { nativeSigner } from '${source('crypto.ts')}';
+      const signer = nativeSigner(new Uint8Array(32).fill(3));
+      const client = createBulkClient({ signer, network: new Uint8Array(32).fill(9) });
+      const peer = await client.connect('${endpoints[0]!}');
+      const reply = await client.call(peer, [], 'echo', { header: new Uint8Array([7]) });
+      console.log(reply.header[0]);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      timeout: 30_000,
+    });
+    expect(stdout).toBe('7\n');
   });
 
   test('connections that are idle for long are closed', async () => {
