@@ -401,6 +401,29 @@ describe('damage', () => {
     await harness.log.close();
   });
 
+  test('of a head makes list leave the entry out, and its file is not compacted away', async () => {
+    const harness = await Harness.open({ logFileLength: 2000 });
+    await harness.put(keyOf(1), filled(200, 1));
+    await harness.put(keyOf(2), filled(900, 2));
+    const path = `${FOLDER}/00000001.log`;
+    const at = Buffer.from(harness.disk.bytesOf(path)).indexOf(filled(200, 1)) - 131;
+    harness.disk.bytesOf(path)[at + 20]! ^= 1;
+    await harness.put(keyOf(3), filled(900, 3));
+    await harness.log.remove([keyOf(2)]);
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(await harness.disk.list(FOLDER)).toContain('00000001.log');
+    expect(await codeOf(harness.log.stat(keyOf(1)))).toBe('DAMAGED');
+    const listed: Uint8Array[] = [];
+    for await (const { key } of harness.log.list(new Uint8Array())) listed.push(key);
+    expect(listed).toEqual([keyOf(3)]);
+    expect(harness.damaged).toEqual([toHex(keyOf(1))]);
+    // A new put frees the key, as a removal would; then the file may go.
+    await harness.put(keyOf(1), filled(10, 1));
+    expect(await harness.log.read(keyOf(1), 0, 10)).toEqual(filled(10, 1));
+    await expect.poll(() => harness.disk.list(FOLDER)).not.toContain('00000001.log');
+    await harness.log.close();
+  });
+
   test('moves with its entry when the file is compacted, and stays quarantined', async () => {
     const harness = await Harness.open({ logFileLength: 2000 });
     await harness.put(keyOf(1), filled(200, 1));

@@ -4,20 +4,12 @@
 import { crc32 } from 'node:zlib';
 import { toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
-import {
-  ENTRY_KEY_LENGTH_MAX,
-  ENTRY_META_LENGTH_MAX,
-  LOG_BATCH_OPERATIONS,
-  LOG_FILE_LENGTH,
-  LOG_HOUSEKEEPING_MS,
-  PIECE_LENGTH_MAX,
-  SCRUB_PERIOD_MS,
-} from '../../base/limits.ts';
+import { LOG_BATCH_OPERATIONS, LOG_FILE_LENGTH, SCRUB_PERIOD_MS } from '../../base/limits.ts';
 import type { LogEntry, LogEntryStat, LogUsage, PieceLog, ScrubReport } from '../../base/ports.ts';
 import type { Files } from '../files.ts';
 import type { FolderLock } from '../folder-lock.ts';
 import { Checkpoints } from './checkpoints.ts';
-import { compactFile } from './compact.ts';
+import { checkEntry, checkRange, damagedError } from './checks.ts';
 import { isSamePlace, type Location, type LogIndex } from './log-index.ts';
 import type { LogFiles } from './log-files.ts';
 import type { PieceLogOptions } from './options.ts';
@@ -26,6 +18,7 @@ import { blockChecksums, headLength, type Identity } from './record.ts';
 import type { Recovered } from './recover.ts';
 import { scrubAll, type ScrubContext, scrubInBackground } from './scrub.ts';
 import { Space } from './space.ts';
+import { Upkeep } from './upkeep.ts';
 import type { LogUsageCount } from './usage.ts';
 import { LogWriter } from './writer.ts';
 
@@ -46,15 +39,12 @@ export class DiskLog implements PieceLog {
   readonly #writer: LogWriter;
   readonly #space: Space;
   readonly #checkpoints: Checkpoints;
+  readonly #upkeep: Upkeep;
   readonly #scrubContext: ScrubContext;
   readonly #stop: AbortController = new AbortController();
   /** Places found damaged whose row does not say so yet. */
   readonly #damagedPlaces: Set<string> = new Set();
-  /** Files that stay though little in them is live, because of damage. */
-  readonly #keptFiles: Set<number> = new Set();
-  #compacting: Promise<void> | undefined;
   #scrubbing: Promise<void> | undefined;
-  #cancelHousekeeping: () => void = () => undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: LogParts) {
@@ -84,6 +74,19 @@ export class DiskLog implements PieceLog {
     // Without its row an entry would seem absent to the next put or removal. The next start rebuilds the index.
     index.onDamage = (error) => this.#writer.fail(error);
     this.#checkpoints = new Checkpoints(index, usage, identity, () => this.#writer.end);
+    this.#upkeep = new Upkeep({
+      files,
+      logFiles,
+      identity,
+      index,
+      usage,
+      clock,
+      logFileLength: options.logFileLength ?? LOG_FILE_LENGTH,
+      writer: this.#writer,
+      space: this.#space,
+      checkpoints: this.#checkpoints,
+      signal: this.#stop.signal,
+    });
     this.#scrubContext = {
       index,
       clock,
@@ -98,7 +101,7 @@ export class DiskLog implements PieceLog {
     await this.#space.refresh();
     await this.#checkpoints.write();
     this.#scrubbing = scrubInBackground(this.#scrubContext, this.#stop.signal);
-    this.#scheduleHousekeeping();
+    this.#upkeep.start();
   }
 
   async put(entry: LogEntry): Promise<void> {
@@ -121,7 +124,7 @@ export class DiskLog implements PieceLog {
     } finally {
       this.#space.settle(length);
     }
-    this.#considerCompaction();
+    this.#upkeep.considerCompaction();
   }
 
   async stat(key: Uint8Array): Promise<LogEntryStat | undefined> {
@@ -132,7 +135,7 @@ export class DiskLog implements PieceLog {
   async read(key: Uint8Array, offset: number, length: number): Promise<Uint8Array> {
     this.#checkOpen();
     return this.#withRow(key, true, async (row) => {
-      if (row === undefined) throw new StoreError('NOT_FOUND', `the log has no entry ${nameOf(key)}`);
+      if (row === undefined) throw new StoreError('NOT_FOUND', `the log has no entry ${toHex(key)}`);
       checkRange(offset, length, row.payloadLength);
       return this.#parts.reader.range(row, key, offset, length);
     });
@@ -145,7 +148,7 @@ export class DiskLog implements PieceLog {
       const some = keys.slice(at, at + LOG_BATCH_OPERATIONS).map((key) => key.slice());
       count += await this.#writer.submit({ kind: 'remove', keys: some });
     }
-    this.#considerCompaction();
+    this.#upkeep.considerCompaction();
     return count;
   }
 
@@ -190,9 +193,8 @@ export class DiskLog implements PieceLog {
 
   async #close(): Promise<void> {
     this.#stop.abort();
-    this.#cancelHousekeeping();
     await this.#scrubbing;
-    await this.#compacting;
+    await this.#upkeep.stop();
     await this.#writer.close();
     await this.#checkpoints.settle();
     const { index, logFiles, lock } = this.#parts;
@@ -272,86 +274,10 @@ export class DiskLog implements PieceLog {
     return this.#space.isFull ? 'full' : 'writable';
   }
 
-  #scheduleHousekeeping(): void {
-    this.#cancelHousekeeping = this.#parts.options.clock.timer(LOG_HOUSEKEEPING_MS, () => {
-      void this.#keepHouse().then(() => {
-        if (!this.#stop.signal.aborted) this.#scheduleHousekeeping();
-      });
-    });
-  }
-
-  async #keepHouse(): Promise<void> {
-    await this.#space.refresh().catch(() => undefined);
-    await this.#checkpoints.write().catch(() => undefined);
-    this.#considerCompaction();
-  }
-
-  /** Starts a compaction when a file deserves it and none runs. */
-  #considerCompaction(): void {
-    if (this.#stop.signal.aborted || this.#compacting !== undefined || this.#candidate() === undefined)
-      return;
-    this.#compacting = this.#compact()
-      .catch(() => undefined)
-      .finally(() => {
-        this.#compacting = undefined;
-      });
-  }
-
-  /** At the quota any file with dead records is worth it: its space is what puts wait for. */
-  #candidate(): number | undefined {
-    if (this.#writer.failure !== undefined) return undefined;
-    const livePercent = this.#space.isQuotaReached ? 95 : undefined;
-    const { logFileLength = LOG_FILE_LENGTH } = this.#parts.options;
-    return this.#parts.usage.compactionCandidate((file) => {
-      if (this.#keptFiles.has(file)) return false;
-      const isActive = file === this.#writer.end.file && !this.#writer.end.isSealed;
-      return !isActive || livePercent !== undefined || this.#writer.end.offset > logFileLength / 2;
-    }, livePercent);
-  }
-
-  async #compact(): Promise<void> {
-    const { files, logFiles, identity, index, usage, options } = this.#parts;
-    const submit = this.#writer.submit.bind(this.#writer);
-    const checkpoint = (): Promise<void> => this.#checkpoints.write();
-    const context = { files, logFiles, identity, index, usage, clock: options.clock, submit, checkpoint };
-    for (let file = this.#candidate(); file !== undefined; file = this.#candidate()) {
-      if (file === this.#writer.end.file) await this.#writer.seal();
-      const isGone = await compactFile(context, file, this.#stop.signal);
-      if (!isGone) this.#keptFiles.add(file);
-    }
-  }
-
   #checkOpen(): void {
     if (this.#closing !== undefined)
       throw new StoreError('CLOSED', `the log in ${this.#parts.options.folder} is closed`);
   }
-}
-
-function checkEntry({ key, meta, payload }: LogEntry): void {
-  const text =
-    key.length === 0 || key.length > ENTRY_KEY_LENGTH_MAX
-      ? `key of ${key.length} bytes, allowed are 1 to ${ENTRY_KEY_LENGTH_MAX}`
-      : meta.length > ENTRY_META_LENGTH_MAX
-        ? `meta of ${meta.length} bytes, allowed are ${ENTRY_META_LENGTH_MAX}`
-        : payload.length > PIECE_LENGTH_MAX
-          ? `payload of ${payload.length} bytes, allowed are ${PIECE_LENGTH_MAX}`
-          : undefined;
-  if (text !== undefined) throw new StoreError('INVALID_ARGUMENT', `log entry with a ${text}`);
-}
-
-function checkRange(offset: number, length: number, payloadLength: number): void {
-  const isRange = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
-  if (isRange && offset + length <= payloadLength) return;
-  const text = `range [${offset}, ${offset} + ${length}) of a payload of ${payloadLength} bytes`;
-  throw new StoreError('INVALID_ARGUMENT', text);
-}
-
-function damagedError(key: Uint8Array, reason: string): StoreError {
-  return new StoreError('DAMAGED', `entry ${nameOf(key)} is damaged: ${reason}`);
-}
-
-function nameOf(key: Uint8Array): string {
-  return toHex(key);
 }
 
 function placeName(row: Location): string {

@@ -19,11 +19,12 @@ import { openIdentity } from './identity.ts';
 import { LogFiles } from './log-files.ts';
 import type { PieceLogOptions } from './options.ts';
 import { RecordReader } from './reader.ts';
-import { DamageList, listLogFiles, type OpenReport } from './recover.ts';
+import { listLogFiles } from './recover.ts';
+import { DamageList, type OpenReport } from './report.ts';
 import { startIndex } from './start.ts';
 
 export type { PieceLogOptions } from './options.ts';
-export type { LogDamage, OpenReport } from './recover.ts';
+export type { LogDamage, OpenReport } from './report.ts';
 
 /**
  * Opens or creates the log in `options.folder`. Throws LOCKED, INVALID_CONFIG (another network's or node's folder),

@@ -13,36 +13,16 @@
 // read well may be in memory only.
 
 import { toHex } from '../../base/bytes.ts';
-import { LOG_DAMAGE_LISTED_MAX } from '../../base/limits.ts';
+import { countRows } from './count.ts';
 import { fileLength, type Files, type OpenFile } from '../files.ts';
 import type { Checkpoint, Location, LogIndex } from './log-index.ts';
 import { type LogFiles, logFileNumber } from './log-files.ts';
 import { asDamage, Damage, type RecordReader } from './reader.ts';
 import { FILE_HEADER_LENGTH, headLength, type Identity, type RecordHead, recordLength } from './record.ts';
+import type { DamageList } from './report.ts';
 import { scanFile, type Scanned } from './scan.ts';
 import { type LogUsageCount, rowLength } from './usage.ts';
 import type { LogEnd } from './writer.ts';
-
-export interface LogDamage {
-  /** Number of the log file; 0 is the identity file. */
-  readonly file: number;
-  readonly offset: number;
-  readonly length: number;
-  readonly reason: string;
-  /** Key of the entry, where it is known. */
-  readonly key?: Uint8Array;
-}
-
-export interface OpenReport {
-  /** `clean`: after an orderly stop; `recovered`: after a crash; `rebuilt`: the index was made anew from the log files. */
-  readonly start: 'created' | 'clean' | 'recovered' | 'rebuilt';
-  readonly recordsReplayed: number;
-  /** Bytes of unconfirmed writes that a crash had cut off. */
-  readonly tornBytes: number;
-  /** At most LOG_DAMAGE_LISTED_MAX places; `damagedCount` has them all. Entries among them are quarantined. */
-  readonly damaged: readonly LogDamage[];
-  readonly damagedCount: number;
-}
 
 export interface RecoverContext {
   readonly files: Files;
@@ -53,17 +33,6 @@ export interface RecoverContext {
   readonly usage: LogUsageCount;
   /** The log files found, ascending. */
   readonly numbers: readonly number[];
-}
-
-/** Lists damage up to its bound and counts the rest. */
-export class DamageList {
-  readonly places: LogDamage[] = [];
-  count = 0;
-
-  add(place: LogDamage): void {
-    this.count++;
-    if (this.places.length < LOG_DAMAGE_LISTED_MAX) this.places.push(place);
-  }
 }
 
 export async function listLogFiles(folder: string, files: Files): Promise<number[]> {
@@ -313,26 +282,6 @@ class Replay {
     });
     return true;
   }
-}
-
-/** Sums up all rows. Those whose record cannot be there are quarantined and reported. */
-async function countRows(context: RecoverContext, damage: DamageList): Promise<void> {
-  const { index, usage } = context;
-  let marked: (readonly [Uint8Array, Location])[] = [];
-  for await (const [key, row] of index.rows(new Uint8Array())) {
-    usage.addRow(row);
-    const file = usage.files.get(row.file);
-    const isThere = file !== undefined && row.offset + rowLength(row) <= file.length;
-    if (isThere || row.isDamaged) continue;
-    const reason = file === undefined ? 'the log file is missing' : 'the end of the file is missing';
-    damage.add({ file: row.file, offset: row.offset, length: rowLength(row), reason, key });
-    marked.push([key, { ...row, isDamaged: true }]);
-    if (marked.length >= CHANGES_MAX) {
-      await index.change(marked);
-      marked = [];
-    }
-  }
-  if (marked.length > 0) await index.change(marked);
 }
 
 /** Writes a record as it reads, so that the sync that follows covers it. */

@@ -2,7 +2,7 @@
 // never filled, so that serving, deleting and everything else on the machine go on. Only puts ask; removals and
 // compaction, which make space, do not.
 
-import { StoreError } from '../../base/errors.ts';
+import { StoreError, toStoreError } from '../../base/errors.ts';
 import { DISK_RESERVE, DISK_RESERVE_PER_MILLE } from '../../base/limits.ts';
 import type { Clock } from '../../base/ports.ts';
 import type { Files } from '../files.ts';
@@ -71,7 +71,9 @@ export class Space {
 
   async refresh(): Promise<void> {
     const { files, folder, clock } = this.#options;
-    const { freeBytes, totalBytes } = await files.space(folder);
+    const { freeBytes, totalBytes } = await files.space(folder).catch((error: unknown) => {
+      throw toStoreError(error, 'DISK', `cannot tell the free space of ${folder}`);
+    });
     this.#askedAtMs = clock.monotonic();
     this.#isExhausted = false;
     this.freeBytes = freeBytes - this.#pendingBytes;

@@ -10,7 +10,8 @@ import { LogIndex } from './log-index.ts';
 import type { LogFiles } from './log-files.ts';
 import type { RecordReader } from './reader.ts';
 import type { Identity } from './record.ts';
-import { DamageList, recover, type Recovered } from './recover.ts';
+import { recover, type Recovered } from './recover.ts';
+import { DamageList } from './report.ts';
 import { LogUsageCount } from './usage.ts';
 
 export interface StartedIndex {
