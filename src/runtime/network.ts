@@ -12,9 +12,7 @@ import { type BulkServer, createBulkServer } from './bulk/server.ts';
 import type { ControlLane, NodeLane } from './control/lane.ts';
 import { nativeVerify } from './crypto.ts';
 import { createServiceGuard, type ServiceGuard } from './service-guard.ts';
-import { type NetworkOptions, networkOver, type NetworkStatus, type StatusNetwork } from './two-lanes.ts';
-
-export type { NetworkOptions, NetworkStatus, StatusNetwork };
+import { type NetworkOptions, networkOver, type StatusNetwork } from './two-lanes.ts';
 
 export interface NodeNetworkOptions extends NetworkOptions {
   /** Multiaddrs of the control lane, `/ip4/0.0.0.0/tcp/4001`; port 0 takes any. */

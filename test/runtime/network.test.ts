@@ -7,11 +7,10 @@ import { ephemeralIdentity, type Identity } from '../../src/runtime/identity.ts'
 import {
   createClientNetwork,
   createNetwork,
-  type NetworkOptions,
   type NodeNetwork,
   type NodeNetworkOptions,
-  type StatusNetwork,
 } from '../../src/runtime/network.ts';
+import type { NetworkOptions, StatusNetwork } from '../../src/runtime/two-lanes.ts';
 import { codeOf, echoService, networkSuite, patterned } from '../suites/network.ts';
 
 const networkId = new Uint8Array(32).fill(0xab) as NetworkId;
