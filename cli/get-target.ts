@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { StoreError } from '../src/base/errors.ts';
 import { BrokenPipeError } from './output.ts';
 
-export interface GetTarget {
+interface GetTarget {
   readonly name: string;
   write(bytes: Uint8Array): Promise<void>;
   /** Everything is there: sync and give it its name. */

@@ -28,7 +28,8 @@ export const get: CommandSpec = {
     { flags: '--length <bytes>', help: 'only so many bytes', parse: BYTES },
     ...CLIENT_OPTIONS,
   ],
-  details: `Every byte is verified before it is written. A file appears under its name only when it is whole.
+  details: `Every byte is verified before it is written. A file appears under its name only
+when it is whole.
 
 Examples:
   store get 'store://bafy...#1a2b3c4d.Zm9v...' photo.jpg

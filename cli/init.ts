@@ -23,8 +23,9 @@ export const init: CommandSpec = {
     { flags: '--trial', help: 'mark it as a trial, whose members are not independent' },
     { flags: '-f, --force', help: "replace the home's network" },
   ],
-  details: `Then run the node with "store node", and make a code for each further machine with "store invite". The key
-genesis.key in the data folder signs who is a member: back it up and keep it private.`,
+  details: `Then run the node with "store node", and make a code for each further machine
+with "store invite". The key genesis.key in the data folder signs who is a
+member: back it up and keep it private.`,
   run: (context, _, flags) => found(context, flags as unknown as InitFlags),
 };
 

@@ -28,7 +28,8 @@ export const invite: CommandSpec = {
       isList: true,
     },
   ],
-  details: `For whoever founded the network: it needs genesis.key in the data folder. The code is a secret until it is used.`,
+  details: `For whoever founded the network: it needs genesis.key in the data folder. The
+code is a secret until it is used.`,
   async run({ output, home }, _, flags) {
     const { makeInvitation } = await import('../src/node/invite.ts');
     const { nodeEnvironment, nodeFolderOf } = await import('./node-folder.ts');

@@ -15,8 +15,9 @@ export const network: CommandSpec = {
     },
     ...CLIENT_OPTIONS,
   ],
-  details: `The five lines at the top are the system as docs/theory.md defines it (Def 1.1): nodes, links, messages, state and
-protocol. The degree of each node against the average is Prop 1.1.`,
+  details: `The five lines at the top are the system as docs/theory.md defines it (Def
+1.1): nodes, links, messages, state and protocol. The degree of each node
+against the average is Prop 1.1.`,
   async run(context, _, flags) {
     const { withStore } = await import('./open.ts');
     const { measureOverlay } = await import('./overlay.ts');

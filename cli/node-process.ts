@@ -46,7 +46,7 @@ export function mainPath(): string {
   return fileURLToPath(new URL(isSource ? './main.ts' : './main.js', import.meta.url));
 }
 
-export function logPathOf(folder: string): string {
+function logPathOf(folder: string): string {
   return join(folder, 'node.log');
 }
 

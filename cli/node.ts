@@ -25,8 +25,9 @@ export const node: CommandSpec = {
     },
     { flags: '--supervised', help: 'stop when standard input closes', isHidden: true },
   ],
-  details: `Runs in the foreground until Ctrl-C or SIGTERM; the log goes to standard error, one JSON object a line. Flags win over
-node.yaml in the data folder, which "store init" and "store join" write; docs/operating.md lists its settings.`,
+  details: `Runs in the foreground until Ctrl-C or SIGTERM; the log goes to standard error,
+one JSON object a line. Flags win over node.yaml in the data folder, which
+"store init" and "store join" write; docs/operating.md lists its settings.`,
   run: (context, _, flags) => serve(context, context.home, flags as unknown as RunFlags),
 };
 

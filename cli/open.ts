@@ -44,7 +44,8 @@ export async function withStore<T>(
   const notices: NoticeJson[] = [];
   const onNotice = (notice: NoticeEvent): void => {
     if (notices.length < NOTICES_MAX) notices.push(noticeJson(notice));
-    output.note(noticeLine(notice));
+    // A slow holder costs nothing but time, and a spare is asked already.
+    if (notice.kind !== 'holder-slow') output.note(noticeLine(notice));
   };
   const events: CallEvents = { signal, onProgress: (event) => progress.update(event), onNotice };
   try {
@@ -60,7 +61,7 @@ function noticeJson({ kind, node, segmentIndex, pieceIndex, message }: NoticeEve
 }
 
 /** A notice always names the node where one node is meant. */
-export function noticeLine({ kind, node, segmentIndex, message }: NoticeEvent): string {
+function noticeLine({ kind, node, segmentIndex, message }: NoticeEvent): string {
   if (kind === 'resumed' && segmentIndex !== undefined) return `resumed at segment ${segmentIndex}`;
   const text = printable(message);
   const isNamed = node === undefined || text.includes(shortId(node));

@@ -23,7 +23,7 @@ export interface Output {
   result(text: string | undefined, value: Readonly<Record<string, unknown>>): void;
   /** Something worth knowing on standard error; silent under --quiet. */
   note(text: string): void;
-  /** As `note`, but said under --quiet too. */
+  /** As `note`, but said under --quiet and --json too. */
   warn(text: string): void;
   /** Draws over the current line of the terminal; '' clears it. */
   live(text: string): void;
@@ -75,9 +75,7 @@ export function createOutput(options: OutputOptions): Output {
     note: (text) => {
       if (!isQuiet && !isJson) line(text);
     },
-    warn: (text) => {
-      if (!isJson) line(`${style('yellow', 'note:')}  ${printable(text)}`);
-    },
+    warn: (text) => line(`${style('yellow', 'note:')}  ${printable(text)}`),
     live,
     style,
     fail(thrown) {

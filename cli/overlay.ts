@@ -4,7 +4,7 @@
 
 import type { NetworkView } from '../src/client/types.ts';
 
-export interface NodeDegree {
+interface NodeDegree {
   readonly node: string;
   /** Members this node is linked with, as it or the other end says. */
   readonly degree: number;

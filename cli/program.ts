@@ -41,8 +41,9 @@ export const COMMANDS: readonly CommandSpec[] = [
 ];
 
 const FOOTER = `
-Every option can also be set by the environment (--no-wait: HOLDFAST_WAIT=false) and in config.yaml in the home.
-"store help exit-codes" lists the exit codes; docs/cli.md has the rest.`;
+Every option can also be set by the environment (--no-wait: HOLDFAST_WAIT=false)
+and in config.yaml in the home. "store help exit-codes" lists the exit codes;
+docs/cli.md has the rest.`;
 
 /** One command as the user called it, flags still raw text. */
 export interface Invocation {

@@ -43,9 +43,10 @@ export const put: CommandSpec = {
     },
     ...CLIENT_OPTIONS,
   ],
-  details: `The URI is printed as soon as enough holders have confirmed; unless --no-wait is given the command then goes on
-until the other pieces are stored too, or Ctrl-C. The URI holds the key: whoever has it can read the object.
-An interrupted put of a file goes on where it stopped when it is run again.
+  details: `The URI is printed as soon as enough holders have confirmed; unless --no-wait
+is given the command then goes on until the other pieces are stored too, or
+Ctrl-C. The URI holds the key: whoever has it can read the object. An
+interrupted put of a file goes on where it stopped when it is run again.
 
 Examples:
   store put photo.jpg

@@ -6,8 +6,8 @@ export const rm: CommandSpec = {
   summary: 'remove an object that this home owns',
   operands: '<uri>',
   options: CLIENT_OPTIONS,
-  details: `Only the owner's key can remove. Nodes that are down now may keep bytes until they are asked again; the exit code is
-then 4.`,
+  details: `Only the owner's key can remove. Nodes that are down now may keep bytes until
+they are asked again; the exit code is then 4.`,
   async run(context, [uri], flags) {
     const { withStore } = await import('./open.ts');
     const { plural, shortId } = await import('./format.ts');

@@ -19,7 +19,8 @@ export const status: CommandSpec = {
     },
     ...CLIENT_OPTIONS,
   ],
-  details: `Exit code 0: every member answers and can store; 4: some cannot; 5: none answers.`,
+  details: `Exit code 0: every member answers and can store; 4: some cannot; 5: none
+answers.`,
   async run(context, _, flags) {
     const { withStore } = await import('./open.ts');
     const view = await withStore(context, flags as ClientFlags, ({ store, events }) =>
@@ -48,7 +49,7 @@ export const status: CommandSpec = {
   },
 };
 
-export function healthOf({ members }: NetworkView): Health {
+function healthOf({ members }: NetworkView): Health {
   if (members.every(({ isReachable }) => !isReachable)) return 'down';
   return members.every((member) => stateOf(member) === 'ok') ? 'ok' : 'degraded';
 }

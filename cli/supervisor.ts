@@ -5,7 +5,7 @@
 import { StoreError } from '../src/base/errors.ts';
 import { type Exit, lastWords, type NodeProcess, type ReadyLine, startNodeProcess } from './node-process.ts';
 
-export interface SupervisorTiming {
+interface SupervisorTiming {
   readonly readyTimeoutMs: number;
   /** From the request to stop until a node is killed. */
   readonly stopTimeoutMs: number;
@@ -15,7 +15,7 @@ export interface SupervisorTiming {
   readonly steadyMs: number;
 }
 
-export const SUPERVISOR_TIMING: SupervisorTiming = {
+const SUPERVISOR_TIMING: SupervisorTiming = {
   readyTimeoutMs: 60_000,
   stopTimeoutMs: 10_000,
   backoffMs: 1_000,

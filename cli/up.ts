@@ -26,9 +26,10 @@ export const up: CommandSpec = {
     },
     { flags: '--detach', help: 'leave it running in the background; "store down" stops it' },
   ],
-  details: `Makes the network the default of this home, so that "store put" right after it just works. Runs until Ctrl-C; everything
-stored stays in the folder and is there again at the next start. All nodes are on this machine: a trial, no protection
-against its loss.`,
+  details: `Makes the network the default of this home, so that "store put" right after it
+just works. Runs until Ctrl-C; everything stored stays in the folder and is
+there again at the next start. All nodes are on this machine: a trial, no
+protection against its loss.`,
   run: (context, _, flags) =>
     flags['detach'] === true ? runBehind(context, flags) : runHere(context, flags),
 };
@@ -72,9 +73,9 @@ async function runHere(context: Context, flags: Flags): Promise<undefined> {
       await announce(context, folder, description, lines, running);
       await writeRunning(folder, running);
       await untilStopAsked(folder, signal);
+      output.note('stopping ...');
     } finally {
       signal.removeEventListener('abort', onAbort);
-      output.note('stopping ...');
       await supervisor.stop();
       await clearRunning(folder);
     }

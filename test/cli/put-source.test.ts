@@ -52,6 +52,19 @@ test('a missing file and a directory are refused by name', async () => {
   });
 });
 
+test('a file that cannot be read is a disk error that names it', async () => {
+  // Root may read every file; the memory of a process, read from its start, fails for root too.
+  const isRoot = process.getuid?.() === 0;
+  const unreadable = isRoot ? '/proc/self/mem' : join(root, 'secret');
+  if (!isRoot) writeFileSync(unreadable, 'x', { mode: 0 });
+  const reading = (async () => read(await openSource(unreadable)))();
+  const reason = isRoot ? 'reading it failed' : 'you may not read it';
+  await expect(reading).rejects.toMatchObject({
+    code: 'DISK',
+    message: `cannot put ${unreadable}: ${reason}`,
+  });
+});
+
 test('a device without end has no length and no resume name', async () => {
   const source = await openSource('/dev/null');
   expect([source.lengthBytes, source.resumeKey]).toEqual([undefined, undefined]);
