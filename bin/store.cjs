@@ -63,27 +63,36 @@ function runUnder(node, args) {
 }
 
 function start() {
-  if (!fs.existsSync(main)) return fail(main + ' is missing: run "npm ci" and "npm run build", or install holdfast again.');
+  if (!fs.existsSync(main))
+    return fail(main + ' is missing: run "npm ci" and "npm run build", or install holdfast again.');
   if (isCheckout && !fs.existsSync(path.join(root, 'node_modules', 'commander'))) {
     return fail('the dependencies are missing: run "npm ci" in ' + root + '.');
   }
   var args = process.argv.slice(2);
   if (isAtLeast(OLDEST) && (!isCheckout || isAtLeast(STRIPS_TYPES))) return load();
   var bundled = bundledNode();
-  if (bundled !== undefined && bundled !== process.execPath) return runUnder(bundled, [__filename].concat(args));
+  if (bundled !== undefined && bundled !== process.execPath)
+    return runUnder(bundled, [__filename].concat(args));
   if (isAtLeast(OLDEST)) {
-    return runUnder(process.execPath, ['--experimental-strip-types', '--disable-warning=ExperimentalWarning', main].concat(args));
+    return runUnder(
+      process.execPath,
+      ['--experimental-strip-types', '--disable-warning=ExperimentalWarning', main].concat(args),
+    );
   }
   return fail(
-    'Holdfast needs Node ' + OLDEST.join('.') + ' or newer, this is ' + process.versions.node +
-      '; install a newer Node, or run "npm ci", which brings one for Linux and Windows.'
+    'Holdfast needs Node ' +
+      OLDEST.join('.') +
+      ' or newer, this is ' +
+      process.versions.node +
+      '; install a newer Node, or run "npm ci", which brings one for Linux and Windows.',
   );
 }
 
 function load() {
   process.removeAllListeners('warning');
   process.on('warning', function (warning) {
-    if (warning.name !== 'ExperimentalWarning') process.stderr.write(warning.name + ': ' + warning.message + '\n');
+    if (warning.name !== 'ExperimentalWarning')
+      process.stderr.write(warning.name + ': ' + warning.message + '\n');
   });
   // Stripping types costs 60 ms at the first start; later starts find the result beside the dependencies.
   var enable = require('module').enableCompileCache;
