@@ -8,7 +8,8 @@ import { hashPiece } from '../../replication/piece-tree.ts';
 import { type Combine, combineBytes, encode } from '../../replication/reed-solomon.ts';
 import { BLAKE3_SCRATCH_LENGTH, createBlake3Kernel } from '../kernel/blake3-kernel.ts';
 import { createFftKernel, FFT_SCRATCH_LENGTH } from '../kernel/fft-kernel.ts';
-import { createGfKernel, GF_SCRATCH_LENGTH, type SimdLevel } from '../kernel/gf-kernel.ts';
+import { createGfKernel, GF_SCRATCH_LENGTH } from '../kernel/gf-kernel.ts';
+import type { SimdLevel } from '../kernel/gf-module.ts';
 
 export interface Engine {
   /** Computes the parity pieces from the k data pieces. */

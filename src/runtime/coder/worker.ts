@@ -4,7 +4,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
-import type { SimdLevel } from '../kernel/gf-kernel.ts';
+import type { SimdLevel } from '../kernel/gf-module.ts';
 import { createSimdEngine } from './engine.ts';
 import { type Job, runJob } from './job.ts';
 import type { WorkerReply, WorkerRequest } from './pool.ts';
