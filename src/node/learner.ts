@@ -76,13 +76,13 @@ export class Learner {
 
   /** A peer claims a newer epoch record than the one in force. Throws like `fetchFrom`. */
   async lookInto(from: NodeId, claim: Greeting): Promise<void> {
-    const { clock, membership, book } = this.#ports;
+    const { clock, membership } = this.#ports;
     const key = toHex(from);
     const nowMs = clock.monotonic();
     if ((this.#disbelieved.get(key) ?? 0) > nowMs) return;
     this.#disbelieved.delete(key);
     try {
-      if (book.find(from) !== undefined) await this.fetchFrom(from);
+      if (membership.member(from) !== undefined) await this.fetchFrom(from);
       else await this.#orRefuse(from, () => this.#fetchFromStranger(from, claim));
     } finally {
       if (membership.current().record.epoch < claim.epoch) this.#disbelieve(key, nowMs + DISBELIEF_MS);

@@ -209,6 +209,27 @@ describe('lies', () => {
   });
 });
 
+test('an announcement of a stranger makes nobody call it', async () => {
+  const alice = net.nodes[0]!;
+  const mallory = net.hub.join(signerFrom('mallory').publicKey as NodeId, {
+    network: net.epoch.record.network,
+  });
+  mallory.serve({
+    name: SERVICES.members,
+    maxHeaderLength: 100,
+    maxBodyLength: 0,
+    timeoutMs: 1000,
+    maxConcurrentPerPeer: 8,
+    maxPerSecondPerPeer: 100,
+    handle: async () => ({ header: encode([]) }),
+  });
+  for (const { memory } of net.nodes) memory.setAddresses(mallory.self, { control: [], bulk: ['x'] });
+  await mallory.publish('epoch', encode([999, digestFrom('no such record')]));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(mallory.callsServed.size).toBe(0);
+  expect(alice.membership.current()).toEqual(net.epoch);
+});
+
 test('a stopped node makes no more calls', async () => {
   await everybodyMeets(3);
   const [alice, bob] = net.nodes;
