@@ -24,7 +24,7 @@ import { DamageList, type OpenReport } from './report.ts';
 import { startIndex } from './start.ts';
 
 export type { PieceLogOptions } from './options.ts';
-export type { LogDamage, OpenReport } from './report.ts';
+export type { OpenReport } from './report.ts';
 
 /**
  * Opens or creates the log in `options.folder`. Throws LOCKED, INVALID_CONFIG (another network's or node's folder),
