@@ -70,6 +70,11 @@ function start() {
   }
   var args = process.argv.slice(2);
   if (isAtLeast(OLDEST) && (!isCheckout || isAtLeast(STRIPS_TYPES))) return load();
+  // One page that needs no second Node: it would take longer to start than to read. A test holds it to the parser.
+  if (args.length === 1 && (args[0] === '--help' || args[0] === '-h')) {
+    fs.writeSync(1, fs.readFileSync(path.join(__dirname, 'help.txt')));
+    return undefined;
+  }
   var bundled = bundledNode();
   if (bundled !== undefined && bundled !== process.execPath)
     return runUnder(bundled, [__filename].concat(args));

@@ -67,7 +67,7 @@ async function download(
 ): Promise<void> {
   const { withStore } = await import('./open.ts');
   const { formatBytes, formatDuration, formatRate } = await import('./format.ts');
-  await withStore(context, flags, async ({ store, events, notices, stopProgress }) => {
+  await withStore(context, flags, async ({ store, events, notices, clearProgress }) => {
     const startedAt = performance.now();
     const result = await store.get(uri, { ...events, ...(range === undefined ? {} : { range }) });
     const target = await checked.open();
@@ -77,7 +77,7 @@ async function download(
     } finally {
       await target.discard();
     }
-    stopProgress();
+    clearProgress();
     const durationMs = performance.now() - startedAt;
     const rate = formatRate((result.lengthBytes / Math.max(1, durationMs)) * 1000);
     const took = `${formatBytes(result.lengthBytes)} in ${formatDuration(durationMs)} (${rate})`;

@@ -22,8 +22,8 @@ export interface OpenStore {
   readonly events: CallEvents;
   /** Notices so far, as --json shows them. */
   readonly notices: readonly NoticeJson[];
-  /** Takes the progress line off the screen. */
-  readonly stopProgress: () => void;
+  /** Takes the progress line off the screen until there is news. */
+  readonly clearProgress: () => void;
 }
 
 /** Runs `use` with an open store. Throws what opening or `use` throws. */
@@ -49,7 +49,7 @@ export async function withStore<T>(
   };
   const events: CallEvents = { signal, onProgress: (event) => progress.update(event), onNotice };
   try {
-    return await use({ store, events, notices, stopProgress: () => progress.stop() });
+    return await use({ store, events, notices, clearProgress: () => progress.clear() });
   } finally {
     progress.stop();
     await store.close();

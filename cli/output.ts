@@ -19,6 +19,8 @@ export interface Output {
   readonly isJson: boolean;
   /** A progress line may be drawn on standard error. */
   readonly isLive: boolean;
+  /** Characters that a live line may have. */
+  readonly columns: number;
   /** A result. People see `text`, or nothing where it is undefined; with --json `value` is the one object. */
   result(text: string | undefined, value: Readonly<Record<string, unknown>>): void;
   /** Something worth knowing on standard error; silent under --quiet. */
@@ -41,7 +43,7 @@ export function createOutput(options: OutputOptions): Output {
   const live = (text: string): void => {
     if (!isLive || (text === '' && !isDrawn)) return;
     isDrawn = text !== '';
-    say(`\r\u001b[2K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    say(`\r\u001b[2K${text.slice(0, columns())}`);
   };
   const line = (text: string): void => {
     live('');
@@ -65,6 +67,9 @@ export function createOutput(options: OutputOptions): Output {
   return {
     isJson,
     isLive,
+    get columns() {
+      return columns();
+    },
     result(text, value) {
       live('');
       if (isJson && isReported) return;
@@ -100,6 +105,11 @@ function isBrokenPipe(error: unknown): boolean {
 /** Big integers as decimal text: JSON has no other exact form for them. */
 function jsonValue(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
+}
+
+/** The last column stays empty: some terminals wrap when it is used. */
+function columns(): number {
+  return Math.max(20, (process.stderr.columns || 80) - 1);
 }
 
 function isTerminal(): boolean {

@@ -78,7 +78,7 @@ async function upload(context: Context, open: OpenStore, source: PutSource, flag
     ...open.events,
     ...putOptions(source, flags as PutFlags),
   });
-  open.stopProgress();
+  open.clearProgress();
   if (!output.isJson) output.result(result.uri, {});
   output.note(await summary(result, performance.now() - startedAt));
   if (await source.hasChanged()) output.warn(`${source.name} changed while it was read`);
@@ -126,15 +126,11 @@ async function completed(
   result: PutResult,
 ): Promise<Awaited<PutResult['complete']> | undefined> {
   const { signal, output } = context;
-  if (result.confirmedPieces < result.totalPieces) {
-    output.live(`completing redundancy: ${result.confirmedPieces} of ${result.totalPieces} pieces stored`);
-  }
   if (signal.aborted) return undefined;
   const interrupted = new Promise<undefined>((resolve) => {
     signal.addEventListener('abort', () => resolve(undefined), { once: true });
   });
   const outcome = await Promise.race([result.complete, interrupted]);
-  output.live('');
   if (outcome === undefined)
     output.warn('stopped before every piece was stored; the object itself is stored');
   return outcome;
@@ -144,10 +140,11 @@ async function summary(result: PutResult, durationMs: number): Promise<string> {
   const { formatBytes, formatDuration, formatRate, plural } = await import('./format.ts');
   const { k, n } = result.code;
   const rate = formatRate((result.sizeBytes / Math.max(1, durationMs)) * 1000);
+  const inWhat = result.segments === 0 ? 'inside its manifest' : plural(result.segments, 'segment');
   const resumed = result.resumedSegments > 0 ? `, ${result.resumedSegments} of them resumed` : '';
   return (
     `stored ${formatBytes(result.sizeBytes)} in ${formatDuration(durationMs)} (${rate}): ` +
-    `${plural(result.segments, 'segment')}${resumed}, any ${k} of ${n} pieces rebuild, ` +
+    `${inWhat}${resumed}, any ${k} of ${n} pieces rebuild, ` +
     `${result.confirmedPieces} of ${result.totalPieces} confirmed`
   );
 }
