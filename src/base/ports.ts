@@ -207,6 +207,8 @@ export interface Service {
   /** Requests of one peer at a time, and per second on average (burst: twice that). */
   readonly maxConcurrentPerPeer: number;
   readonly maxPerSecondPerPeer: number;
+  /** The handler keeps no reference to the body once it has ended: the lane may use its memory again. */
+  readonly isBodyBorrowed?: true;
   /** Refuses (throws a StoreError) after the header and before the body is read, so that no one sends in vain. */
   admit?(from: NodeId, header: Uint8Array, bodyLength: number): Promise<void>;
   /** A StoreError thrown here reaches the caller as a refusal with the same code. */

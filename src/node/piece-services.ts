@@ -62,6 +62,8 @@ export function pieceServices(ports: KeeperPorts, options: KeeperOptions): Servi
       ...BOUNDS,
       name: SERVICES.putPiece,
       maxBodyLength: PIECE_LENGTH_MAX,
+      // The log has copied or written the piece when `put` ends.
+      isBodyBorrowed: true,
       admit: async (_from, header, bodyLength) =>
         admitPiece(ports, options, decodePutPiece(header), bodyLength),
       handle: (_from, header, body) => atBorder(() => putPiece(ports, options, decodePutPiece(header), body)),

@@ -5,11 +5,11 @@
 // bytes, answered by one byte; for a get the answer is that many bytes; an echo carries them both ways. What is received is
 // counted and dropped, which is less than the bulk lane does: it delivers each body in one buffer.
 
+import type { Service } from '../../src/base/ports.ts';
 import { createServer as createTcpServer, connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import type { Stream } from '@libp2p/interface';
 import type { NetworkId, NodeId } from '../../src/base/ids.ts';
-import type { BodyBorrower } from '../../src/runtime/bulk/body-pool.ts';
 import { createBulkClient } from '../../src/runtime/bulk/client.ts';
 import { credentialsFor } from '../../src/runtime/bulk/certificate.ts';
 import { formatEndpoint } from '../../src/runtime/bulk/endpoint.ts';
@@ -60,7 +60,7 @@ const SERVERS: Readonly<Record<StackName, () => Promise<number>>> = {
       maxBodyLength: body.length,
     };
     const header = new Uint8Array(1);
-    const put: BodyBorrower = {
+    const put: Service = {
       ...bounds,
       name: 'put',
       isBodyBorrowed: true,

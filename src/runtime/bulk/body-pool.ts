@@ -1,17 +1,11 @@
 // Memory for request bodies that is used again. A fresh buffer per body costs page faults and, because V8 counts
 // foreign memory, a full garbage collection for every few dozen of them: half of what a storage node pays for
-// receiving pieces. Only services that say so get such a body, because whoever kept it would see it change.
+// receiving pieces. Only services that say so (`isBodyBorrowed`) get such a body, because whoever kept it would see it change.
 //
 // Pieces of full segments all have the same length, so a list per length (rounded up) finds a fit nearly always.
 // At most BODY_POOL_MAX bytes are kept; the longest unused lengths are dropped first.
 
 import { BODY_POOL_MAX } from '../../base/limits.ts';
-import type { Service } from '../../base/ports.ts';
-
-/** A service whose handler keeps no reference to a body once it has ended and its reply was sent. */
-export interface BodyBorrower extends Service {
-  readonly isBodyBorrowed: true;
-}
 
 export interface BodyPool {
   /** `length` bytes of any content. */
@@ -25,10 +19,6 @@ export interface BodyPool {
 /** Shorter bodies are cheaper to allocate than to keep. */
 const POOLED_LENGTH_MIN = 64 * 1024;
 const ROUNDING = 64 * 1024;
-
-export function isBodyBorrower(service: Service): service is BodyBorrower {
-  return (service as Partial<BodyBorrower>).isBodyBorrowed === true;
-}
 
 export function createBodyPool(maxBytes: number = BODY_POOL_MAX): BodyPool {
   /** Free buffers by length; the length used last is the last entry. */

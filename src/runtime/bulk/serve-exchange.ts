@@ -6,7 +6,7 @@ import type { NodeId } from '../../base/ids.ts';
 import type { ServedReply } from '../../base/ports.ts';
 import { encodeRefusal } from '../refusal.ts';
 import type { ServiceGuard, Ticket } from '../service-guard.ts';
-import { type BodyPool, isBodyBorrower } from './body-pool.ts';
+import type { BodyPool } from './body-pool.ts';
 import type { Channel } from './channel.ts';
 import { encodeAnswer, REFUSAL, REPLY, type RequestPrefix } from './frame.ts';
 
@@ -90,7 +90,7 @@ async function skip(channel: Channel, length: number, timeMs: number): Promise<b
 function bodyFor(ticket: Ticket, pool: BodyPool, length: number): Uint8Array {
   ticket.reserve(length);
   // Not zeroed: every byte is overwritten before anybody sees the buffer.
-  if (!isBodyBorrower(ticket.service)) return Buffer.allocUnsafeSlow(length);
+  if (ticket.service.isBodyBorrowed !== true) return Buffer.allocUnsafeSlow(length);
   const body = pool.take(length);
   ticket.whenOver(() => pool.give(body));
   return body;

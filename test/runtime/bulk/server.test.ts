@@ -4,8 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { concat } from '../../../src/base/bytes.ts';
 import type { StoreError } from '../../../src/base/errors.ts';
 import type { NodeId } from '../../../src/base/ids.ts';
-import type { ServedReply } from '../../../src/base/ports.ts';
-import type { BodyBorrower } from '../../../src/runtime/bulk/body-pool.ts';
+import type { ServedReply, Service } from '../../../src/base/ports.ts';
 import { credentialsFor } from '../../../src/runtime/bulk/certificate.ts';
 import {
   ANSWER_PREFIX_LENGTH,
@@ -235,7 +234,7 @@ describe('time', () => {
 
 describe('borrowed bodies', () => {
   test('each handler sees its own bytes, also when the memory was another body before', async () => {
-    const borrower: BodyBorrower = { ...echo(), isBodyBorrowed: true };
+    const borrower: Service = { ...echo(), isBodyBorrowed: true };
     const { peer, endpoints } = await startServer({}, [borrower]);
     const client = startClient();
     const calls = Array.from({ length: 40 }, async (_, index) => {
