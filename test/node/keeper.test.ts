@@ -4,7 +4,13 @@ import { toHex } from '../../src/base/bytes.ts';
 import { decodeEpoch } from '../../src/base/epoch.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import type { Digest, NodeId, ObjectId, PieceRoot, Signature } from '../../src/base/ids.ts';
-import { GROUP_LENGTH, REMOVE_BATCH } from '../../src/base/limits.ts';
+import {
+  GROUP_LENGTH,
+  PIECE_LENGTH_MAX,
+  READ_BUDGET,
+  READ_SLICE_LENGTH,
+  REMOVE_BATCH,
+} from '../../src/base/limits.ts';
 import { pieceKey } from '../../src/node/entry-keys.ts';
 import { confirmedRecord } from '../../src/node/record-services.ts';
 import { verifyConfirmation } from '../../src/replication/confirmation.ts';
@@ -229,6 +235,32 @@ describe('get-piece', () => {
     const owner = ownerFrom('alice', node.epoch);
     await putPiece(node, owner, PIECE);
     await expectCodeAsync('INVALID_ARGUMENT', node.call(SERVICES.getPiece, getHeader(owner, { range })));
+  });
+
+  test('however many ask for large pieces at once, few are in memory', async () => {
+    const node = await keeper();
+    const owner = ownerFrom('alice', node.epoch);
+    await putPiece(node, owner, PIECE);
+    const payloadLength = PIECE_LENGTH_MAX;
+    const stat = (await node.log.stat(pieceKey({ ...owner, segmentIndex: 0, pieceIndex: 0, root: ROOT })))!;
+    node.log.stat = async () => ({ ...stat, payloadLength });
+    const reading = new Map<number, number>();
+    let most = 0;
+    let calls = 0;
+    node.log.read = async () => {
+      const call = calls++;
+      reading.set(call, 1);
+      most = Math.max(most, reading.size);
+      await new Promise((resolve) => setImmediate(resolve));
+      reading.delete(call);
+      return new Uint8Array(0);
+    };
+    const service = node.keeper.services.find(({ name }) => name === SERVICES.getPiece)!;
+    const signal = new AbortController().signal;
+    const ask = () => service.handle(node.client.self, getHeader(owner), new Uint8Array(0), signal);
+    await Promise.all(Array.from({ length: 10 }, ask));
+    expect(calls).toBe(10 * Math.ceil(payloadLength / READ_SLICE_LENGTH));
+    expect(most).toBe(READ_BUDGET / payloadLength);
   });
 
   test('what is not here is NOT_FOUND: another piece, object or root', async () => {
