@@ -19,7 +19,7 @@ export interface NetworkOptions {
   readonly clock: Clock;
   /** Secret that all nodes and clients of a closed network share, 32 bytes. */
   readonly preSharedKey?: Uint8Array;
-  /** `control` sends everything over Noise: for measurements, and where only that port is open. */
+  /** `control` sends everything over Noise, where the peer's address for it is known: for measurements. */
   readonly lane?: 'both' | 'control';
 }
 
@@ -79,7 +79,9 @@ export function networkOver(lanes: Lanes): StatusNetwork {
     if (signal?.aborted === true)
       throw new StoreError('ABORTED', `${service} at node ${short(peer)}: aborted`);
     const entry = known.get(toHex(peer));
-    const hasBulk = options.lane !== 'control' && (entry?.addresses.bulk.length ?? 0) > 0;
+    // A peer met by its bulk address alone, as bootstrap nodes are, is asked there where it can be reached otherwise.
+    const isForced = options.lane === 'control' && (entry?.addresses.control.length ?? 0) > 0;
+    const hasBulk = !isForced && (entry?.addresses.bulk.length ?? 0) > 0;
     if (!hasBulk || entry === undefined || entry.bulkFromMs > clock.monotonic()) {
       return callControl(peer, service, request, callOptions);
     }
