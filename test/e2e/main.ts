@@ -108,7 +108,8 @@ async function story(machines: readonly Machine[], folder: string): Promise<void
     return uri;
   };
 
-  await step('init on host1', async () => {
+  const psk = join(folder, 'network.psk');
+  await step('init on host1, closed by a pre-shared key', async () => {
     await first.json(
       'init',
       '--operator',
@@ -119,6 +120,8 @@ async function story(machines: readonly Machine[], folder: string): Promise<void
       `${first.host.address}:${PORT}`,
       '--reserve',
       '64MiB',
+      '--psk',
+      psk,
     );
     await first.startNode();
   });
@@ -135,6 +138,8 @@ async function story(machines: readonly Machine[], folder: string): Promise<void
         `${machine.host.address}:${PORT}`,
         '--reserve',
         '64MiB',
+        '--psk',
+        psk,
       );
       await machine.startNode();
     }
@@ -147,6 +152,13 @@ async function story(machines: readonly Machine[], folder: string): Promise<void
       );
     }
     check(!(await statusOf(first)).isTrial, 'a network of real hosts is no trial');
+  });
+  await step('whoever lacks the pre-shared key is refused', async () => {
+    const { code } = await first.json<{ code: string }>('invite');
+    const home = join(folder, 'stranger');
+    const { exitCode } = await fifth.run('join', code, '--client', '--home', home);
+    check(exitCode !== 0, 'a client without the key came in');
+    await fifth.json('join', code, '--client', '--home', home, '--psk', psk);
   });
   const uri = await step('put on host1', () => put(first));
   await step('get on host3: same bytes', () => getEquals(third, uri));
