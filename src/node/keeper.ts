@@ -7,13 +7,20 @@
 
 import { encodeEpoch, type SignedEpoch } from '../base/epoch.ts';
 import {
+  EPOCH_RECORD_LENGTH_MAX,
   EXCHANGE_TIMEOUT_MS,
   SERVICE_CONCURRENCY,
   SERVICE_HEADER_LENGTH_MAX,
   STATUS_REQUESTS_PER_SECOND,
 } from '../base/limits.ts';
 import type { ServedReply, Service } from '../base/ports.ts';
-import { encodeMembersReply, encodeNodeStatus, type NodeStatus, SERVICES } from '../replication/messages.ts';
+import {
+  encodeMembersReply,
+  encodeNodeStatus,
+  MEMBERS_REPLY_LENGTH_MAX,
+  type NodeStatus,
+  SERVICES,
+} from '../replication/messages.ts';
 import { EMPTY_HEADER, type KeeperOptions, type KeeperPorts } from './keeper-ports.ts';
 import { pieceServices } from './piece-services.ts';
 import { recordServices } from './record-services.ts';
@@ -50,7 +57,7 @@ export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper
     // Thousands of members take a while to encode, and every client begins with this question.
     const signed = options.epoch();
     if (encoded?.signed !== signed) encoded = { signed, bytes: encodeEpoch(signed) };
-    const nodeRecords = options.nodeRecords?.() ?? [];
+    const nodeRecords = fitting(options.nodeRecords?.() ?? []);
     return { header: EMPTY_HEADER, body: [encodeMembersReply({ epoch: encoded.bytes, nodeRecords })] };
   };
   return {
@@ -63,6 +70,17 @@ export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper
       removeService(ports, options),
     ],
   };
+}
+
+/** The first records that fit into a reply: long ones of many members could exceed what a client takes. */
+function fitting(records: readonly Uint8Array[]): readonly Uint8Array[] {
+  // Each stands behind a header of at most three bytes; the list and the tuple around it need a few more.
+  let left = MEMBERS_REPLY_LENGTH_MAX - EPOCH_RECORD_LENGTH_MAX - 64;
+  return records.filter((record) => {
+    if (left >= record.length + 3) left -= record.length + 3;
+    else left = 0;
+    return left > 0;
+  });
 }
 
 /** A service whose request says nothing but its name: whatever header it carries is not read. */

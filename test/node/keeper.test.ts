@@ -460,6 +460,15 @@ test('members and node-status answer whatever they are asked', async () => {
   }
 });
 
+test('a members reply never exceeds what a client takes, however long the records are', async () => {
+  const records = Array.from({ length: 1000 }, (_, index) => new Uint8Array(4096).fill(index));
+  const node = await keeper({ nodeRecords: () => records });
+  const { body } = await node.call(SERVICES.members, new Uint8Array(0));
+  const { nodeRecords } = decodeMembersReply(body);
+  expect(nodeRecords.length).toBeGreaterThan(500);
+  expect(nodeRecords).toEqual(records.slice(0, nodeRecords.length));
+});
+
 describe('hostile headers', () => {
   test('are answered with a typed refusal by every service, admission included', async () => {
     const node = await keeper();
