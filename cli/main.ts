@@ -89,7 +89,7 @@ function createContext(output: Output, home: string): Context {
     if (firstAt !== 0 && now - firstAt > SAME_SIGNAL_MS) process.exit(EXIT.INTERRUPTED);
     if (firstAt !== 0) return;
     firstAt = now;
-    controller.abort();
+    controller.abort(new StoreError('ABORTED', 'interrupted'));
     setTimeout(() => process.exit(EXIT.INTERRUPTED), STOP_TIMEOUT_MS).unref();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);

@@ -67,7 +67,7 @@ async function describeStatus(
   health: Health,
   here: MemberView | undefined,
 ): Promise<string> {
-  const { fields, formatBytes, formatDuration, shortId } = await import('./format.ts');
+  const { fields, formatBytes, formatDuration, plural, shortId } = await import('./format.ts');
   const answering = view.members.filter(({ isReachable }) => isReachable);
   const rows: [string, string][] = [
     ['network', `${view.name} (${view.network.slice(0, 16)})`],
@@ -80,7 +80,7 @@ async function describeStatus(
     rows.push(['', `node ${shortId(member.node)} (${member.operator}) is ${stateOf(member)}${reason}`]);
   }
   const trial = 'trial: all nodes are on one machine, this is no protection against its loss';
-  rows.push(['mode', view.isTrial ? trial : 'independent operators']);
+  rows.push(['mode', view.isTrial ? trial : plural(view.operators, 'independent operator')]);
   if (here?.status !== undefined) {
     const { liveBytes, quotaBytes, uptimeMs, entries, damagedEntries } = here.status;
     rows.push(['this node', `${shortId(here.node)}, ${stateOf(here)}, up ${formatDuration(uptimeMs)}`]);

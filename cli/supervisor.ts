@@ -135,8 +135,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
         isStarted = true;
         return lines;
       } catch (error) {
+        const wasAsked = isStopping;
         await stop();
-        throw error;
+        throw wasAsked ? new StoreError('ABORTED', 'interrupted before every node served') : error;
       }
     },
     pidOf: (index) => places[index]?.process?.pid,

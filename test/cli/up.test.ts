@@ -246,8 +246,10 @@ test('an interrupted put goes on where it stopped', async () => {
   writeFileSync(large, randomBytes(48 * 1024 * 1024));
   const child = spawn(process.execPath, [STORE, 'put', large, '--segment', '1MiB'], {
     env: { ...cleanEnvironment(), ...env },
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
+  let stderr = '';
+  child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
   const uploads = join(home, 'uploads');
   const journalBytes = (): number =>
     (existsSync(uploads) ? readdirSync(uploads) : [])
@@ -256,8 +258,8 @@ test('an interrupted put goes on where it stopped', async () => {
   // A header has some 200 bytes, the record of a segment some 800.
   await until(() => journalBytes() > 2000 || child.exitCode !== null, 'the first segments are stored');
   child.kill('SIGINT');
-  const exitCode = child.exitCode ?? (await new Promise((resolve) => child.once('exit', resolve)));
-  expect(exitCode).toBe(130);
+  const exitCode = await new Promise((resolve) => child.once('close', resolve));
+  expect([exitCode, stderr.split('\n')[0]]).toEqual([130, 'error: interrupted']);
   const again = await run('put', large, '--segment', '1MiB');
   expect(again.stderr).toMatch(/^resumed at segment [1-9]\d*$/m);
   const out = join(root, 'large-out');
