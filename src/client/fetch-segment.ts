@@ -42,7 +42,7 @@ const LOCATED_AT_ONCE = 8;
 /** A range of more than one of so many parts of a segment is read as the whole segment: whole pieces are hashed by the fast kernel. */
 const RANGE_DIVISOR = 2;
 /** Delivered chunks: large enough for few calls, small enough to write them one by one. */
-export const CHUNK_LENGTH: number = 64 * CELL_LENGTH;
+const CHUNK_LENGTH: number = 64 * CELL_LENGTH;
 
 /**
  * Plaintext bytes [offset, offset + length) of segment `index` as copies of at most CHUNK_LENGTH. Throws NOT_ENOUGH_PIECES,

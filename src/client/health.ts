@@ -5,7 +5,7 @@ import { toHex } from '../base/bytes.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Clock } from '../base/ports.ts';
 
-export type Standing = 'good' | 'barred' | 'liar';
+type Standing = 'good' | 'barred' | 'liar';
 
 export interface Health {
   standing(node: NodeId): Standing;

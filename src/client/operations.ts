@@ -32,7 +32,7 @@ export interface StoreOverOptions {
 }
 
 /** One default segment at 3 of 7 at a time: with what the runtime itself needs, a client stays near 200 MB. */
-export const MEMORY_DEFAULT: number = 64 * 1024 * 1024;
+const MEMORY_DEFAULT: number = 64 * 1024 * 1024;
 
 export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): Store {
   const life = linkedAbort(options.signal);

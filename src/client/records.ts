@@ -47,7 +47,7 @@ export function recordOrder(epoch: EpochRecord, digest: Digest): readonly Member
 }
 
 /** Copies that must be durable before a put is acknowledged: a majority, and as many losses survived as the segments survive. */
-export function recordQuorum(code: Code): number {
+function recordQuorum(code: Code): number {
   const copies = manifestCopies(code);
   return Math.min(copies, Math.max(Math.floor(copies / 2) + 1, putQuorum(code) - code.k + 1));
 }

@@ -34,7 +34,7 @@ export interface ScatterPlan {
   readonly onReplaced?: (item: number, failed: Member, error: StoreError, next: Member) => void;
 }
 
-export interface Scattered {
+interface Scattered {
   /** Node of item i at the time: confirmed, under way, or where it was last tried. */
   readonly holders: readonly NodeId[];
   readonly confirmations: readonly Confirmation[];

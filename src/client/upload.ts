@@ -185,7 +185,8 @@ async function storePaged(
     onSent: (index, bytes) => totals.sent(index, bytes),
   };
   for (let index = 0; !(await reader.isAtEnd()); index++) {
-    throwIfAborted(abort.signal);
+    // A source that never waits would keep timers and signals from ever being heard.
+    await context.clock.sleep(0, abort.signal);
     if (index >= MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX) throw tooLong();
     const known = journal?.segments.get(index);
     if (journal !== undefined && known !== undefined)

@@ -59,7 +59,7 @@ describe('a journal', () => {
     await again.add(1, segment(11));
     await again.close(false);
     const third = await openJournal(home, 'file', later);
-    expect([...third.segments.keys()].sort()).toEqual([0, 1, 2]);
+    expect([...third.segments.keys()].sort((a, b) => a - b)).toEqual([0, 1, 2]);
     await third.close(true);
     const fourth = await openJournal(home, 'file', later);
     expect(fourth.segments.size).toBe(0);
@@ -194,7 +194,7 @@ describe('a put that was interrupted', () => {
       onNotice: (notice) => notices.push(notice),
     });
     expect(put.resumedSegments).toBe(2);
-    expect([...seen].sort()).toEqual([2, 3, 4]);
+    expect([...seen].sort((a, b) => a - b)).toEqual([2, 3, 4]);
     expect(notices[0]).toMatchObject({ kind: 'resumed', segmentIndex: 2 });
     expect(Buffer.compare(await (await client.get(put.uri)).bytes(), bytes)).toBe(0);
     expect((await client.stat(put.uri)).isCertified).toBe(true);

@@ -97,6 +97,15 @@ describe('a source that fails', () => {
     await expectCodeAsync('INVALID_ARGUMENT', client.put(stream));
   });
 
+  test('an abort is heard although an endless source never waits', async () => {
+    function* endless(): Generator<Uint8Array> {
+      for (;;) yield new Uint8Array(65_536);
+    }
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 10);
+    await expectCodeAsync('ABORTED', client.put(endless(), { segmentBytes, signal: abort.signal }));
+  });
+
   test('an abort does not wait for a source that never goes on', async () => {
     let isReturned = false;
     const source: AsyncIterable<Uint8Array> = {

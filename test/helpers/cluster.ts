@@ -82,7 +82,7 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-export interface ClientOptions
+interface ClientOptions
   extends Partial<Pick<StoreOverOptions, 'memoryBytes' | 'timing' | 'bootstrap'>> {
   readonly home?: string;
   readonly ports?: Partial<ClientPorts>;
