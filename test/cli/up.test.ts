@@ -4,8 +4,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
+  copyFileSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -202,6 +204,18 @@ test('a wrong key, an object of another network and one that nobody has', async 
   const nobody = await run('get', unknown, join(root, 'x'));
   expect([nobody.exitCode, nobody.stderr]).toEqual([3, expect.stringContaining('code:  NOT_FOUND')]);
   expect(readdirSync(root).filter((name) => name === 'x' || name.includes('.part'))).toEqual([]);
+});
+
+test('a damaged owner key is refused before anything is sent', async () => {
+  const other = join(root, 'damaged-home');
+  mkdirSync(other);
+  copyFileSync(join(home, 'network.json'), join(other, 'network.json'));
+  writeFileSync(join(other, 'owner.key'), 'holdfast-node-key\n', { mode: 0o600 });
+  const result = await runStore(['put', file], { env: { HOLDFAST_HOME: other } });
+  expect([result.exitCode, firstLine(result)]).toEqual([
+    8,
+    `error: owner key: identity file ${join(other, 'owner.key')} is not a node key file`,
+  ]);
 });
 
 test('more pieces than operators are refused', async () => {

@@ -4,13 +4,13 @@
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatDuration } from '../../cli/format.ts';
 import { type Machine, makeMachine } from './machine.ts';
-import { findWay, makeHosts, provideIp, setLink } from './namespaces.ts';
+import { findWay, makeHosts, makeSmallDisk, provideIp, setLink } from './namespaces.ts';
 
 const HOSTS = 5;
 const PORT = 4001;
@@ -162,6 +162,13 @@ async function story(machines: readonly Machine[], folder: string): Promise<void
   });
   const uri = await step('put on host1', () => put(first));
   await step('get on host3: same bytes', () => getEquals(third, uri));
+
+  await step('a full disk at host3 is said, and nothing is left on it', async () => {
+    const small = await makeSmallDisk(join(folder, 'small'));
+    const { exitCode, stderr } = await third.run('get', uri, join(small, 'copy'));
+    check(exitCode === 1 && stderr.includes('the disk is full'), `a full disk, said as: ${stderr}`);
+    check((await readdir(small)).length === 0, 'the failed get left a file behind');
+  });
 
   await step('cut the link of host4', async () => {
     setLink(fourth.host, 'down');

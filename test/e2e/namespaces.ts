@@ -3,6 +3,7 @@
 // kernel takes every host, link and process with it.
 
 import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
 
 export interface Host {
   readonly name: string;
@@ -82,6 +83,13 @@ function makeHost(name: string, address: string): Host {
   ip('-n', name, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
   ip('-n', name, 'link', 'set', 'eth0', 'up');
   return { name, address, prefix: ['ip', 'netns', 'exec', name] };
+}
+
+/** A file system of 4 MiB at `path`. Only inside a namespace of our own. */
+export async function makeSmallDisk(path: string): Promise<string> {
+  await mkdir(path);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', path]);
+  return path;
 }
 
 /** Pulls the plug of a host, or puts it back: packets vanish, nobody is told. */
