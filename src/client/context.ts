@@ -36,6 +36,8 @@ export interface Timing {
   readonly busyMs: number;
   /** A holder that failed is not asked again for so long, while there are others. */
   readonly barMs: number;
+  /** A failed put spends so long on taking back what it left. */
+  readonly withdrawMs: number;
   /** What is known of the network is asked for again after this. */
   readonly refreshMs: number;
   /** After the first answer about the network, how long the other nodes asked are waited for. */
@@ -51,6 +53,7 @@ export const DEFAULT_TIMING: Timing = {
   hedgeFirstMs: 1_000,
   busyMs: 25,
   barMs: 10_000,
+  withdrawMs: 1_000,
   refreshMs: 60_000,
   secondOpinionMs: 1_000,
 };

@@ -32,7 +32,7 @@ export function planPut(context: Context, epoch: EpochRecord, owner: Signer, opt
   // Refuses a code that the network cannot hold before the source is touched.
   placeSegment(epoch, object, segmentIdOf(object, 0), code.n, { allowSameOperator });
   const key = options.isPublic === true ? undefined : (context.random.bytes(32) as ContentKey);
-  return { owner, salt, object, code, segmentCells, key, allowSameOperator };
+  return { owner, salt, object, code, segmentCells, key, allowSameOperator, sentTo: new Set() };
 }
 
 function requestedCode({ code, copies }: PutOptions): Code | undefined {

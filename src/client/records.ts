@@ -5,7 +5,7 @@ import { equal, short, toHex } from '../base/bytes.ts';
 import { cidOfDigest, cidToText } from '../base/cid.ts';
 import type { EpochRecord, Member } from '../base/epoch.ts';
 import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
-import type { Digest, ObjectId, OwnerId, PieceRoot, Signature } from '../base/ids.ts';
+import type { Digest, NodeId, ObjectId, OwnerId, PieceRoot, Signature } from '../base/ids.ts';
 import type { Signer } from '../base/ports.ts';
 import { type Code, manifestCopies, putQuorum } from '../replication/code.ts';
 import { verifyConfirmation } from '../replication/confirmation.ts';
@@ -28,6 +28,8 @@ export interface ObjectIdentity {
   readonly owner: Signer;
   readonly salt: Uint8Array;
   readonly object: ObjectId;
+  /** Nodes that something was sent to: who to tell when the put fails. */
+  readonly sentTo: Set<NodeId>;
 }
 
 /**
@@ -96,10 +98,11 @@ async function sendCopy(
   identity: ObjectIdentity,
   digest: Digest,
   record: Uint8Array,
-  node: Member['node'],
+  node: NodeId,
   options: { readonly signal: AbortSignal; readonly onBytes: (count: number) => void },
 ): Promise<Signature> {
   const { owner, salt, object } = identity;
+  identity.sentTo.add(node);
   const network = context.networkId;
   const lengthBytes = record.length;
   const expiresAtMs = context.clock.now() + TICKET_LIFETIME_MS;

@@ -5,12 +5,14 @@ import { equal, toHex } from '../base/bytes.ts';
 import type { EpochRecord } from '../base/epoch.ts';
 import { StoreError } from '../base/errors.ts';
 import type { OwnerId } from '../base/ids.ts';
+import type { RemoveObject } from '../replication/messages.ts';
 import { signRemove } from '../replication/ticket.ts';
 import { sendRemove } from './calls.ts';
 import type { Context } from './context.ts';
 import { createHealth } from './health.ts';
 import { openObject } from './object-reader.ts';
-import { forEachAtMost, throwIfAborted } from './tasks.ts';
+import type { ObjectIdentity } from './records.ts';
+import { forEachAtMost, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { CallEvents, RemoveResult } from './types.ts';
 import type { ObjectUri } from './uri.ts';
 
@@ -34,11 +36,7 @@ export async function removeObject(
       next: 'Remove it from the home that put it: only the key of its owner can.',
     });
   }
-  const request = {
-    owner: owner.publicKey as OwnerId,
-    objectSalt: manifest.salt,
-    ticket: signRemove(context.networkId, object, owner),
-  };
+  const request = requestOf(context, { owner, salt: manifest.salt, object });
   let nodes = 0;
   let removedEntries = 0;
   const unreachable: string[] = [];
@@ -54,4 +52,39 @@ export async function removeObject(
     }
   });
   return { nodes, removedEntries, unreachable: unreachable.sort() };
+}
+
+/**
+ * Takes back what a failed put has left, as far as the nodes it was sent to answer within `limitMs`: no manifest
+ * names those pieces, so nobody else would ever remove them. Never rejects.
+ */
+export async function withdrawObject(
+  context: Context,
+  identity: ObjectIdentity,
+  limitMs: number,
+): Promise<void> {
+  const limit = linkedAbort();
+  const cancel = context.clock.timer(limitMs, () =>
+    limit.abort(new StoreError('TIMEOUT', 'withdrawing took too long')),
+  );
+  const request = requestOf(context, identity);
+  try {
+    await forEachAtMost(identity.sentTo, ASKED_AT_ONCE, async (node) => {
+      if (!limit.signal.aborted) await sendRemove(context, node, request, limit.signal).catch(() => 0);
+    });
+  } finally {
+    cancel();
+    limit.release();
+  }
+}
+
+function requestOf(
+  context: Context,
+  { owner, salt, object }: Pick<ObjectIdentity, 'owner' | 'salt' | 'object'>,
+): RemoveObject {
+  return {
+    owner: owner.publicKey as OwnerId,
+    objectSalt: salt,
+    ticket: signRemove(context.networkId, object, owner),
+  };
 }

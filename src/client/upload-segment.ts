@@ -102,6 +102,7 @@ async function putPiece(
 ): Promise<Signature> {
   const { context, plan } = upload;
   const { owner, salt, object } = plan;
+  plan.sentTo.add(node);
   const network = context.networkId;
   const lengthBytes = piece.length;
   const expiresAtMs = context.clock.now() + TICKET_LIFETIME_MS;

@@ -30,6 +30,7 @@ import { createMeter, type Meter } from './progress.ts';
 import { planPut, type PutPlan } from './put-plan.ts';
 import { createPutTotals, type PutTotals } from './put-totals.ts';
 import { storeRecord } from './records.ts';
+import { withdrawObject } from './remove.ts';
 import { readSource, sourceLength, type SourceReader } from './source.ts';
 import { failureOf, type LinkedAbort, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { PutOptions, PutResult, Source } from './types.ts';
@@ -74,6 +75,7 @@ export async function putObject(
     const failure = failureOf(error, abort.signal, 'put');
     abort.abort(failure);
     await totals.settled();
+    if (options.resumeKey === undefined) await withdrawObject(context, plan, context.timing.withdrawMs);
     abort.release();
     throw failure;
   } finally {

@@ -66,7 +66,7 @@ describe('holders that fail are replaced by spares while the upload goes on', ()
 test('a holder that fails once is not waited for again by the next segments', async () => {
   await start(9);
   cluster.nodes[3]!.memory.faults.isStalled = true;
-  const serial = await cluster.client({ memoryBytes: 1 });
+  const serial = await cluster.client({ memoryBytes: 1, timing: { barMs: 1e9 } });
   await (await serial.put(patterned(5_000_000), { code, segmentBytes })).complete;
   expect(cluster.nodes[3]!.memory.callsServed.get(SERVICES.putPiece)).toBeLessThanOrEqual(1);
 });
@@ -210,6 +210,37 @@ describe('an abort', () => {
     const put = await client.put(patterned(1_000_000), { code, signal: abort.signal });
     abort.abort();
     expect(await put.complete).toEqual({ confirmedPieces: 5, missingPieces: 2 });
+  });
+});
+
+describe('a put that fails takes back what it left', () => {
+  const entriesLeft = (): number => cluster.nodes.reduce((sum, { entries }) => sum + entries.size, 0);
+  const failing = async function* (): AsyncGenerator<Uint8Array> {
+    yield patterned(2_500_000);
+    throw new Error('the tape tore');
+  };
+
+  test('for want of a quorum', async () => {
+    await start(7);
+    for (const { memory } of cluster.nodes.slice(4)) refuses(memory, 'FULL', SERVICES.putPiece);
+    await expectCodeAsync('NOT_ENOUGH_CONFIRMATIONS', client.put(bytes, { code, segmentBytes }));
+    expect(entriesLeft()).toBe(0);
+  });
+
+  test('because of its source, also while a node does not answer', async () => {
+    await start(7);
+    cluster.nodes[2]!.memory.faults.isStalled = true;
+    await expectCodeAsync('INVALID_ARGUMENT', client.put(failing(), { code, segmentBytes }));
+    expect(entriesLeft()).toBe(0);
+  });
+
+  test('unless it can be resumed', async () => {
+    await start(7);
+    await expectCodeAsync(
+      'INVALID_ARGUMENT',
+      client.put(failing(), { code, segmentBytes, resumeKey: 'tape' }),
+    );
+    expect(entriesLeft()).toBeGreaterThan(0);
   });
 });
 
