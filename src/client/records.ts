@@ -5,10 +5,10 @@ import { equal, short, toHex } from '../base/bytes.ts';
 import { cidOfDigest, cidToText } from '../base/cid.ts';
 import type { EpochRecord, Member } from '../base/epoch.ts';
 import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
-import type { Digest, NodeId, ObjectId, OwnerId, PieceRoot, Signature } from '../base/ids.ts';
+import type { Digest, NodeId, ObjectId, OwnerId, Signature } from '../base/ids.ts';
 import type { Signer } from '../base/ports.ts';
 import { type Code, manifestCopies, putQuorum } from '../replication/code.ts';
-import { verifyConfirmation } from '../replication/confirmation.ts';
+import { confirmedRecord, verifyConfirmation } from '../replication/confirmation.ts';
 import { rank } from '../replication/placement.ts';
 import { signPut, TICKET_LIFETIME_MS } from '../replication/ticket.ts';
 import { fetchRecord, sendRecord } from './calls.ts';
@@ -20,8 +20,6 @@ import type { NoticeEvent } from './types.ts';
 
 /** Members asked for a record at the same time. */
 const ASKED_AT_ONCE = 4;
-/** Segment index that no segment has: a signature for a record is never one for a piece. PROTOCOL.md, section 7. */
-const RECORD_SEGMENT: number = 2 ** 32 - 1;
 
 /** An object being written: who writes it, and its name. */
 export interface ObjectIdentity {
@@ -121,14 +119,7 @@ async function sendCopy(
     record,
     options,
   );
-  const confirmed = {
-    network,
-    object,
-    segmentIndex: RECORD_SEGMENT,
-    pieceIndex: 0,
-    root: digest as Uint8Array as PieceRoot,
-    lengthBytes,
-  };
+  const confirmed = confirmedRecord(network, object, digest, lengthBytes);
   if (!verifyConfirmation(confirmed, node, signature, context.verify)) {
     throw new StoreError('INVALID_SIGNATURE', `node ${short(node)} confirmed with a wrong signature`);
   }

@@ -3,7 +3,7 @@
 
 import { equal, short } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
-import type { Digest, NetworkId, ObjectId, PieceRoot } from '../base/ids.ts';
+import type { Digest, NetworkId, ObjectId } from '../base/ids.ts';
 import {
   EXCHANGE_TIMEOUT_MS,
   MANIFEST_LENGTH_MAX,
@@ -12,7 +12,7 @@ import {
   SERVICE_HEADER_LENGTH_MAX,
 } from '../base/limits.ts';
 import type { ServedReply, Service } from '../base/ports.ts';
-import { type ConfirmedPiece, signConfirmation } from '../replication/confirmation.ts';
+import { confirmedRecord, signConfirmation } from '../replication/confirmation.ts';
 import { decodeManifest, decodePage, manifestObject } from '../replication/manifest.ts';
 import {
   decodeGetRecord,
@@ -86,20 +86,6 @@ async function putRecord(
   }
   const confirmed = confirmedRecord(options.network, object, put.digest, body.length);
   return { header: encodePutReply(signConfirmation(confirmed, ports.signer)) };
-}
-
-/** Segment index that no segment has: it keeps a signature for a record from being shown as one for a piece. */
-const RECORD_SEGMENT = 2 ** 32 - 1;
-
-/** What a node signs for a record. */
-export function confirmedRecord(
-  network: NetworkId,
-  object: ObjectId,
-  digest: Digest,
-  lengthBytes: number,
-): ConfirmedPiece {
-  const root = digest as Uint8Array as PieceRoot;
-  return { network, object, segmentIndex: RECORD_SEGMENT, pieceIndex: 0, root, lengthBytes };
 }
 
 /** Throws INVALID_ENCODING when `body` is no record, WRONG_NETWORK or UNAUTHORIZED when it is another object's. */

@@ -3,7 +3,7 @@
 
 import { encode } from '../base/codec.ts';
 import { signedBytes } from '../base/hash.ts';
-import type { NetworkId, NodeId, ObjectId, PieceRoot, Signature } from '../base/ids.ts';
+import type { Digest, NetworkId, NodeId, ObjectId, PieceRoot, Signature } from '../base/ids.ts';
 import type { Signer, Verify } from '../base/ports.ts';
 import { type Code, putQuorum } from './code.ts';
 
@@ -31,6 +31,20 @@ export interface SegmentCertificate {
 export interface Confirmation {
   readonly pieceIndex: number;
   readonly signature: Signature;
+}
+
+/** Segment index that no segment has: it keeps a signature for a record from being shown as one for a piece. */
+const RECORD_SEGMENT = 2 ** 32 - 1;
+
+/** What a node confirms when it stores a record: the manifest of an object or one of its pages. */
+export function confirmedRecord(
+  network: NetworkId,
+  object: ObjectId,
+  digest: Digest,
+  lengthBytes: number,
+): ConfirmedPiece {
+  const root = digest as Uint8Array as PieceRoot;
+  return { network, object, segmentIndex: RECORD_SEGMENT, pieceIndex: 0, root, lengthBytes };
 }
 
 export function signConfirmation(piece: ConfirmedPiece, node: Signer): Signature {

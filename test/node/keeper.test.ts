@@ -12,7 +12,7 @@ import {
   REMOVE_BATCH,
 } from '../../src/base/limits.ts';
 import { pieceKey } from '../../src/node/entry-keys.ts';
-import { confirmedRecord } from '../../src/node/record-services.ts';
+import { confirmedRecord } from '../../src/replication/confirmation.ts';
 import { verifyConfirmation } from '../../src/replication/confirmation.ts';
 import {
   encodeManifest,
