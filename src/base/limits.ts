@@ -202,7 +202,7 @@ export const REMOVE_TIMEOUT_MS: number = 10 * 60_000;
 /** Entries dropped by one durable write of a removal: bounds the keys held in memory. */
 export const REMOVE_BATCH = 512;
 /** Bytes of a piece read at a time: other requests get their turn between two slices. */
-export const READ_SLICE_LENGTH: number = 1 * MIB;
+export const READ_SLICE_LENGTH: number = 4 * MIB;
 /** Genesis file: 4096 members at 700 bytes of readable text. */
 export const GENESIS_FILE_LENGTH_MAX: number = 4 * MIB;
 
@@ -261,3 +261,7 @@ export const DISBELIEF_MS = 10_000;
 export const STRANGER_INTERVAL_MS = 1_000;
 /** Bytes of pieces being read for replies; once read they count against BODY_BUDGET. One of the largest pieces fits twice. */
 export const READ_BUDGET: number = 2 * PIECE_LENGTH_MAX;
+/** A node hashes pieces up to this in line, in at most 20 milliseconds: handing them to a worker costs a copy and a wake-up each, and the worker's start and memory. */
+export const NODE_INLINE_JOB_LENGTH: number = 16 * MIB;
+/** Memory for pieces being sent that is kept for the next ones: four pieces of a default segment at 3 of 7. */
+export const READ_POOL_MAX: number = 24 * MIB;

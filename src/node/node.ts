@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { concat, equal, short, toHex, toUtf8 } from '../base/bytes.ts';
 import type { SignedEpoch } from '../base/epoch.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
-import { NODE_CODER_MEMORY, NODE_STOP_MS } from '../base/limits.ts';
+import { NODE_CODER_MEMORY, NODE_INLINE_JOB_LENGTH, NODE_STOP_MS } from '../base/limits.ts';
 import type { Clock, KeyValue, PieceLog } from '../base/ports.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createCoder } from '../runtime/coder/coder.ts';
@@ -90,7 +90,11 @@ async function openNode(
   keepGenesisFile(folder, membership, logger);
   const pieces = await openPieces(folder, config, identity, membership, clock, logger);
   opened.push(() => pieces.log.close());
-  const coder = createCoder({ workers: 1, maxMemory: NODE_CODER_MEMORY });
+  const coder = createCoder({
+    workers: 1,
+    maxMemory: NODE_CODER_MEMORY,
+    inlineJobLength: NODE_INLINE_JOB_LENGTH,
+  });
   opened.push(() => coder.close());
   const network = await openNetwork(config, identity, membership, clock);
   opened.push(() => network.close());
