@@ -1,3 +1,5 @@
+// `store down`: asks the process that runs a local network to end, and waits until it has.
+
 import { parseText } from './args.ts';
 import type { CommandSpec } from './command.ts';
 

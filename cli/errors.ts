@@ -89,9 +89,9 @@ export function exitCodeOf(code: ErrorCode): number {
 /** What a shell would see of any thrown thing. */
 export function asStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
-  const system = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  if (system === 'ENOSPC' || system === 'EDQUOT' || system === 'EIO' || system === 'EROFS') {
-    return toStoreError(error, 'DISK', 'the disk refused');
+  const { syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
+  if (syscall !== undefined) {
+    return toStoreError(error, 'DISK', path === undefined ? 'the system refused' : `cannot use ${path}`);
   }
   return toStoreError(error, 'INTERNAL', 'unexpected failure');
 }

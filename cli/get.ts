@@ -1,3 +1,6 @@
+// `store get`: an object into a file or to standard output. Arguments and the output are checked before the network is
+// touched; where and how bytes are written is get-target.ts's.
+
 import type { GetOptions } from '../src/client/types.ts';
 import { parseCount, parseRange } from './args.ts';
 import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec, type Context } from './command.ts';

@@ -1,3 +1,5 @@
+// `store help`: the same text as --help, and topics that belong to no command.
+
 import { StoreError } from '../src/base/errors.ts';
 import type { CommandSpec } from './command.ts';
 import { EXIT_CODES_TOPIC } from './errors.ts';

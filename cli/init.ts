@@ -1,3 +1,5 @@
+// `store init`: founds a network on this machine and makes it the network of the home.
+
 import { parseLabel, parseText } from './args.ts';
 import type { CommandSpec, Context } from './command.ts';
 import { NODE_OPTIONS, type NodeFlags } from './node-folder.ts';

@@ -1,3 +1,5 @@
+// `store invite`: a code by which the founder lets one more node in.
+
 import { parseCount, parseLabel, parseText } from './args.ts';
 import type { CommandSpec } from './command.ts';
 import { DIR_OPTION } from './node-folder.ts';

@@ -1,3 +1,5 @@
+// `store join`: uses an invitation, as a node (which the founder admits) or as a client (which needs nobody's leave).
+
 import { resolve } from 'node:path';
 import { parseText } from './args.ts';
 import type { CommandSpec, Context } from './command.ts';

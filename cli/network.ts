@@ -1,3 +1,5 @@
+// `store network`: the members and the overlay among them, as measured now.
+
 import type { MemberView, NetworkView } from '../src/client/types.ts';
 import { parseCount } from './args.ts';
 import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec } from './command.ts';

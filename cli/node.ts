@@ -1,3 +1,5 @@
+// `store node`: runs the node of a data folder in the foreground, for people, service managers and `store up`.
+
 import { parseChoice } from './args.ts';
 import type { CommandSpec, Context } from './command.ts';
 import { NODE_OPTIONS, type NodeFlags } from './node-folder.ts';

@@ -1,3 +1,5 @@
+// `store put`: a file or standard input, up to the URI and on to full redundancy. What is read is put-source.ts's.
+
 import { parseCode, parseCount, parseSize } from './args.ts';
 import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec, type Context } from './command.ts';
 import type { Code } from '../src/replication/code.ts';

@@ -1,3 +1,5 @@
+// `store rm`: removes an object by its owner's key, and says which nodes could not be told.
+
 import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec } from './command.ts';
 import { EXIT } from './errors.ts';
 

@@ -1,3 +1,5 @@
+// `store stat`: what an object is, and how many of its pieces are alive.
+
 import type { ObjectStat } from '../src/client/types.ts';
 import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec } from './command.ts';
 

@@ -1,3 +1,5 @@
+// `store status`: the home's network and this machine's node at a glance, with an exit code for monitoring.
+
 import { join } from 'node:path';
 import type { MemberView, NetworkView } from '../src/client/types.ts';
 import { parseText } from './args.ts';

@@ -1,3 +1,5 @@
+// `store up`: a local network of node processes under one folder, kept running until somebody asks for the end.
+
 import { LOCAL_NODES_MAX } from '../src/base/limits.ts';
 import type { NetworkDescription } from '../src/client/types.ts';
 import { parseCount, parseText } from './args.ts';

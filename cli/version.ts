@@ -1,3 +1,5 @@
+// `store version`, and the version for whoever else needs it.
+
 import { readFileSync } from 'node:fs';
 import type { CommandSpec } from './command.ts';
 

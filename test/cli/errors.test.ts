@@ -40,9 +40,10 @@ test('docs/cli.md has the table of error codes as the program knows it', () => {
   }
 });
 
-test('what is not ours becomes a defect, a full disk does not', () => {
+test('what is not ours becomes a defect, what the system refused does not', () => {
   expect(asStoreError(new TypeError('x')).code).toBe('INTERNAL');
-  expect(asStoreError(Object.assign(new Error('no space'), { code: 'ENOSPC' })).code).toBe('DISK');
+  const full = Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'mkdir', path: '/x' });
+  expect(asStoreError(full)).toMatchObject({ code: 'DISK', message: 'cannot use /x: no space' });
   expect(asStoreError(Object.assign(new Error('stop'), { name: 'AbortError' })).code).toBe('ABORTED');
 });
 
