@@ -30,9 +30,9 @@ export function sealCell(
   }
   const payloadLength = cell.length - TAG_LENGTH;
   const cipher = createCipheriv(CIPHER, key, cellNonce(index), TAG_OPTIONS);
-  cell.set(cipher.update(plaintext));
+  moveInto(cell, 0, cipher.update(plaintext));
   const padding = payloadLength - plaintext.length;
-  if (padding > 0) cell.set(cipher.update(new Uint8Array(padding)), plaintext.length);
+  if (padding > 0) moveInto(cell, plaintext.length, cipher.update(new Uint8Array(padding)));
   cipher.final();
   cell.set(cipher.getAuthTag(), payloadLength);
 }
@@ -55,10 +55,25 @@ export function openCell(
   try {
     decipher.final();
   } catch (cause) {
+    free(payload);
     throw new StoreError('WRONG_KEY', `the content key does not decrypt cell ${index}`, {
       next: 'check that the URI is complete and belongs to this object',
       cause,
     });
   }
-  plaintext.set(payload.subarray(0, plaintext.length));
+  plaintext.set(payload.length === plaintext.length ? payload : payload.subarray(0, plaintext.length));
+  free(payload);
+}
+
+function moveInto(target: Uint8Array, at: number, output: Buffer): void {
+  target.set(output, at);
+  free(output);
+}
+
+/**
+ * Gives the memory of what a cipher put out back at once: the next output gets the same, which is still in the cache. Left to
+ * the collector, outputs pile up to many megabytes of touched pages.
+ */
+function free({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
