@@ -98,8 +98,11 @@ export interface PieceLog {
   /** Resolves when data, index and directory are durable. Concurrent puts share one sync. */
   put(entry: LogEntry): Promise<void>;
   stat(key: Uint8Array): Promise<LogEntryStat | undefined>;
-  /** Bytes [offset, offset + length) of the payload, checked against the record's checksums. */
-  read(key: Uint8Array, offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * Bytes [offset, offset + length) of the payload, checked against the record's checksums: in the first bytes of `into`, which
+   * has at least as many, or in memory of their own. After a failure what `into` holds is undefined, and it may still change.
+   */
+  read(key: Uint8Array, offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   /** Durable when it resolves. Keys that are not there are ignored; returns how many were. */
   remove(keys: readonly Uint8Array[]): Promise<number>;
   /** Entries whose key starts with `prefix`, in byte order. */
@@ -195,6 +198,8 @@ export interface CallOptions {
 export interface ServedReply {
   readonly header: Uint8Array;
   readonly body?: readonly Uint8Array[];
+  /** Called at most once, when nobody will look at the body's memory again; a lane that cannot tell never calls it. */
+  readonly release?: () => void;
 }
 
 /** A request-reply protocol as a node serves it. The bounds are enforced before the handler sees a byte. */

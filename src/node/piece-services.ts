@@ -11,6 +11,7 @@ import {
   PIECE_LENGTH_MAX,
   PIECE_REQUESTS_PER_SECOND,
   READ_BUDGET,
+  READ_POOL_MAX,
   READ_SLICE_LENGTH,
   SERVICE_CONCURRENCY,
   SERVICE_HEADER_LENGTH_MAX,
@@ -29,7 +30,8 @@ import {
   type PutPiece,
   SERVICES,
 } from '../replication/messages.ts';
-import { coveringGroups, proveRange } from '../replication/piece-tree.ts';
+import { type ByteRange, coveringGroups, proveRange } from '../replication/piece-tree.ts';
+import { type BodyPool, createBodyPool } from '../runtime/bulk/body-pool.ts';
 import { type ByteBudget, createByteBudget } from './byte-budget.ts';
 import {
   decodePieceMeta,
@@ -55,8 +57,14 @@ const BOUNDS = {
   maxPerSecondPerPeer: PIECE_REQUESTS_PER_SECOND,
 };
 
+/** What all reads of pieces share. */
+interface Reading {
+  readonly budget: ByteBudget;
+  readonly pool: BodyPool;
+}
+
 export function pieceServices(ports: KeeperPorts, options: KeeperOptions): Service[] {
-  const reading = createByteBudget(READ_BUDGET);
+  const reading: Reading = { budget: createByteBudget(READ_BUDGET), pool: createBodyPool(READ_POOL_MAX) };
   return [
     {
       ...BOUNDS,
@@ -122,7 +130,7 @@ async function putPiece(
 
 async function getPiece(
   ports: KeeperPorts,
-  reading: ByteBudget,
+  reading: Reading,
   get: GetPiece,
   signal: AbortSignal,
 ): Promise<ServedReply> {
@@ -136,32 +144,35 @@ async function getPiece(
   }
   const pieceLength = stat.payloadLength;
   if (get.range === undefined) {
-    const body = await reading.use(pieceLength, signal, () => readSlices(ports, key, 0, pieceLength, signal));
-    return { header: encodeGetPieceReply({ pieceLength, proof: [] }), body };
+    const all = { offset: 0, length: pieceLength };
+    const header = encodeGetPieceReply({ pieceLength, proof: [] });
+    return { header, ...(await readBody(ports, reading, key, all, signal)) };
   }
   const covered = coveringGroups(pieceLength, get.range);
   const { outboard } = decodePieceMeta(stat.meta);
   const proof = proveRange(outboard, pieceLength, get.range.offset, get.range.length);
-  const body = await reading.use(covered.length, signal, () =>
-    readSlices(ports, key, covered.offset, covered.length, signal),
-  );
-  return { header: encodeGetPieceReply({ pieceLength, proof }), body };
+  const header = encodeGetPieceReply({ pieceLength, proof });
+  return { header, ...(await readBody(ports, reading, key, covered, signal)) };
 }
 
-async function readSlices(
+/** Bytes of a piece in memory that is used again: fresh memory for each cost more than reading and sending them. */
+async function readBody(
   ports: KeeperPorts,
+  { budget, pool }: Reading,
   key: Uint8Array,
-  start: number,
-  length: number,
+  { offset, length }: ByteRange,
   signal: AbortSignal,
-): Promise<Uint8Array[]> {
-  const end = start + length;
-  const slices: Uint8Array[] = [];
-  for (let offset = start; offset < end; offset += READ_SLICE_LENGTH) {
-    signal.throwIfAborted();
-    slices.push(await ports.log.read(key, offset, Math.min(READ_SLICE_LENGTH, end - offset)));
-  }
-  return slices;
+): Promise<Pick<ServedReply, 'body' | 'release'>> {
+  return await budget.use(length, signal, async () => {
+    // After a failure a read may be under way that still writes here: then it is left to the garbage collector.
+    const body = pool.take(length);
+    for (let at = 0; at < length; at += READ_SLICE_LENGTH) {
+      signal.throwIfAborted();
+      const slice = body.subarray(at, at + READ_SLICE_LENGTH);
+      await ports.log.read(key, offset + at, slice.length, slice);
+    }
+    return { body: [body], release: () => pool.give(body) };
+  });
 }
 
 async function locatePieces(ports: KeeperPorts, header: Uint8Array): Promise<ServedReply> {

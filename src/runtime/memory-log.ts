@@ -85,7 +85,7 @@ export class MemoryLog implements PieceLog {
     return held === undefined ? undefined : statOf(held);
   }
 
-  async read(key: Uint8Array, offset: number, length: number): Promise<Uint8Array> {
+  async read(key: Uint8Array, offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     this.#checkOpen();
     const held = this.#entries.get(toHex(key));
     if (held === undefined) throw new StoreError('NOT_FOUND', `the log has no entry ${toHex(key)}`);
@@ -99,7 +99,10 @@ export class MemoryLog implements PieceLog {
     }
     this.#notice(held);
     if (held.isQuarantined) throw new StoreError('DAMAGED', `entry ${toHex(key)} is damaged`);
-    return held.entry.payload.slice(offset, offset + length);
+    const bytes = held.entry.payload.subarray(offset, offset + length);
+    if (into === undefined) return bytes.slice();
+    into.set(bytes);
+    return into.subarray(0, length);
   }
 
   async remove(keys: readonly Uint8Array[]): Promise<number> {

@@ -82,6 +82,22 @@ export function pieceLogSuite(name: string, open: (setup: LogSetup) => Promise<L
       }
     });
 
+    test('a range is read into memory of the caller, in whose other bytes nothing changes', async () => {
+      const { log } = await start();
+      const payload = pattern(2 * LOG_BLOCK_LENGTH + 1000, 1);
+      await log.put({ key: bytes(1), meta: pattern(300, 2), payload });
+      const edges = [0, 1, LOG_BLOCK_LENGTH, 2 * LOG_BLOCK_LENGTH, payload.length - 1, payload.length];
+      for (const from of edges) {
+        for (const to of edges.filter((edge) => edge >= from)) {
+          const into = new Uint8Array(payload.length + 1).fill(7);
+          const read = await log.read(bytes(1), from, to - from, into);
+          expect([read.buffer === into.buffer, read.byteOffset, read.length]).toEqual([true, 0, to - from]);
+          expect(Buffer.compare(read, payload.subarray(from, to))).toBe(0);
+          expect(into.subarray(read.length).every((byte) => byte === 7)).toBe(true);
+        }
+      }
+    });
+
     test('entries may be empty, and as long as the limits', async () => {
       const { log } = await start();
       await log.put({ key: bytes(0), meta: NONE, payload: NONE });

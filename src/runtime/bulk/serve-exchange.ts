@@ -103,4 +103,6 @@ async function sendReply(channel: Channel, ticket: Ticket, reply: ServedReply): 
   channel.isTransferring = true;
   await channel.write(encodeAnswer(REPLY, reply.header, length), body);
   channel.isTransferring = false;
+  // Only now, and not after a failure: the system may still have a part of it under way.
+  reply.release?.();
 }

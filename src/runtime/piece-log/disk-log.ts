@@ -132,12 +132,12 @@ export class DiskLog implements PieceLog {
     return this.#withRow(key, false, async (row) => (row === undefined ? undefined : this.#statOf(key, row)));
   }
 
-  async read(key: Uint8Array, offset: number, length: number): Promise<Uint8Array> {
+  async read(key: Uint8Array, offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     this.#checkOpen();
     return this.#withRow(key, true, async (row) => {
       if (row === undefined) throw new StoreError('NOT_FOUND', `the log has no entry ${toHex(key)}`);
       checkRange(offset, length, row.payloadLength);
-      return this.#parts.reader.range(row, key, offset, length);
+      return this.#parts.reader.range(row, key, offset, length, into);
     });
   }
 

@@ -49,28 +49,49 @@ export class RecordReader {
     });
   }
 
-  /** Checked payload bytes [offset, offset + length); the range is within the payload. Throws Damage, DISK. */
-  range(row: Location, key: Uint8Array, offset: number, length: number): Promise<Uint8Array> {
+  /**
+   * Checked payload bytes [offset, offset + length), in `into` when it is given; the range is within the payload. Throws
+   * Damage, DISK.
+   */
+  range(
+    row: Location,
+    key: Uint8Array,
+    offset: number,
+    length: number,
+    into?: Uint8Array,
+  ): Promise<Uint8Array> {
     return this.#use(row, async (open) => {
       const { from, to } = blocksAround(offset, length, row.payloadLength);
-      const bodyAt = row.headLength + row.metaLength + from;
-      let head: RecordHead;
-      let blocks: Uint8Array;
-      if (bodyAt - row.headLength <= READ_ALONG_LENGTH) {
-        const bytes = await readExactly(open, row.offset, bodyAt + (to - from));
-        head = this.#checkHead(bytes, row, key);
-        blocks = bytes.subarray(bodyAt);
-      } else {
-        const [headBytes, body] = await Promise.all([
-          readExactly(open, row.offset, row.headLength),
-          readExactly(open, row.offset + bodyAt, to - from),
-        ]);
-        head = this.#checkHead(headBytes, row, key);
-        blocks = body;
-      }
+      const isWhole = from === offset && to === offset + length;
+      const target = isWhole ? into?.subarray(0, length) : undefined;
+      const { head, blocks } = await this.#readBlocks(open, row, key, { from, to }, target);
       checkBlocks(head, blocks, from / LOG_BLOCK_LENGTH);
-      return blocks.subarray(offset - from, offset - from + length);
+      const wanted = blocks.subarray(offset - from, offset - from + length);
+      if (into === undefined || target !== undefined) return wanted;
+      into.set(wanted);
+      return into.subarray(0, length);
     });
+  }
+
+  /** The head, checked, and the payload's bytes [from, to), not checked, in `target` when it is given. */
+  async #readBlocks(
+    open: OpenFile,
+    row: Location,
+    key: Uint8Array,
+    { from, to }: { readonly from: number; readonly to: number },
+    target: Uint8Array | undefined,
+  ): Promise<{ readonly head: RecordHead; readonly blocks: Uint8Array }> {
+    const bodyAt = row.headLength + row.metaLength + from;
+    if (target === undefined && bodyAt - row.headLength <= READ_ALONG_LENGTH) {
+      const bytes = await readExactly(open, row.offset, bodyAt + (to - from));
+      return { head: this.#checkHead(bytes, row, key), blocks: bytes.subarray(bodyAt) };
+    }
+    const blocks = target ?? new Uint8Array(to - from);
+    const [headBytes] = await Promise.all([
+      readExactly(open, row.offset, row.headLength),
+      fill(open, row.offset + bodyAt, blocks),
+    ]);
+    return { head: this.#checkHead(headBytes, row, key), blocks };
   }
 
   /** Reads the whole record again. Throws Damage, DISK. */
@@ -123,8 +144,13 @@ export function asDamage(error: unknown): Damage | undefined {
 
 async function readExactly(open: OpenFile, position: number, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
-  if ((await open.read(bytes, position)) < length) throw new Damage('the log file ends within the record');
+  await fill(open, position, bytes);
   return bytes;
+}
+
+async function fill(open: OpenFile, position: number, bytes: Uint8Array): Promise<void> {
+  if ((await open.read(bytes, position)) < bytes.length)
+    throw new Damage('the log file ends within the record');
 }
 
 /** The range widened to whole blocks. */
