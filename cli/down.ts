@@ -8,7 +8,7 @@ export const down: CommandSpec = {
   summary: 'stop the local network that "store up" runs',
   operands: '',
   options: [
-    { flags: '--dir <folder>', help: 'its folder (default: the folder local in the home)', parse: parseText },
+    { flags: '--dir <folder>', help: 'its folder (default: where this home ran it last)', parse: parseText },
   ],
   async run({ output, home, signal }, _, flags) {
     const { localFolder, stopOwner } = await import('./local-folder.ts');

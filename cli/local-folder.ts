@@ -18,8 +18,25 @@ export interface RunningNetwork {
   readonly nodes: readonly { readonly node: string; readonly pid: number; readonly folder: string }[];
 }
 
+/** The folder named, else the one this home ran last, else the folder `local` in the home. */
 export function localFolder(home: string, dir: string | undefined): string {
-  return resolve(dir ?? join(home, 'local'));
+  return resolve(dir ?? lastFolder(home) ?? join(home, 'local'));
+}
+
+const lastFolderPath = (home: string): string => join(home, 'local-folder');
+
+/** Makes `folder` the one that `store up` and `store down` of this home mean. */
+export async function rememberFolder(home: string, folder: string): Promise<void> {
+  await atomicWrite(lastFolderPath(home), new TextEncoder().encode(`${folder}\n`));
+}
+
+function lastFolder(home: string): string | undefined {
+  try {
+    const folder = readFileSync(lastFolderPath(home), 'utf8').trim();
+    return folder === '' ? undefined : folder;
+  } catch {
+    return undefined;
+  }
 }
 
 const runningPath = (folder: string): string => join(folder, 'running.json');

@@ -23,7 +23,7 @@ export const up: CommandSpec = {
     },
     {
       flags: '--dir <folder>',
-      help: 'where it lives (default: the folder local in the home)',
+      help: 'where it lives (default: where this home ran it last, else its folder local)',
       parse: parseText,
     },
     { flags: '--detach', help: 'leave it running in the background; "store down" stops it' },
@@ -48,7 +48,9 @@ async function runBehind(context: Context, flags: Flags): Promise<undefined> {
 
 async function runHere(context: Context, flags: Flags): Promise<undefined> {
   const { output, home, signal } = context;
-  const { clearRunning, localFolder, untilStopAsked, writeRunning } = await import('./local-folder.ts');
+  const { clearRunning, localFolder, rememberFolder, untilStopAsked, writeRunning } = await import(
+    './local-folder.ts'
+  );
   const { lockFolder } = await import('../src/runtime/folder-lock.ts');
   const { prepareLocalNetwork } = await import('../src/node/local-network.ts');
   const { createSupervisor } = await import('./supervisor.ts');
@@ -73,6 +75,7 @@ async function runHere(context: Context, flags: Flags): Promise<undefined> {
       const lines = await supervisor.start();
       const running = runningOf(lines, nodeFolders, (index) => supervisor.pidOf(index));
       await announce(context, folder, description, lines, running);
+      await rememberFolder(home, folder);
       await writeRunning(folder, running);
       await untilStopAsked(folder, signal);
       output.note('stopping ...');

@@ -46,6 +46,8 @@ const home = join(root, 'home');
 const env = { HOLDFAST_HOME: home };
 const content = randomBytes(3_000_000);
 const file = join(root, 'content');
+/** Not the default: the home must remember it, or the last test would start another network. */
+const folder = join(root, 'nodes');
 let network: ChildProcess;
 let running: UpJson;
 /** What `up` said on standard error. */
@@ -67,7 +69,7 @@ async function until(isTrue: () => boolean | Promise<boolean>, what: string): Pr
 
 beforeAll(async () => {
   writeFileSync(file, content);
-  network = spawn(process.execPath, [STORE, 'up', '--nodes', '4', '--json'], {
+  network = spawn(process.execPath, [STORE, 'up', '--nodes', '4', '--dir', folder, '--json'], {
     env: { ...cleanEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -99,7 +101,7 @@ test('a second network in the same folder is refused', async () => {
   const result = await run('up');
   expect([result.exitCode, firstLine(result)]).toEqual([
     9,
-    `error: ${join(home, 'local')} is in use by process ${running.pid}`,
+    `error: ${folder} is in use by process ${running.pid}`,
   ]);
 });
 
