@@ -1,7 +1,8 @@
 // The asking end of a call stream: many calls under way at once, told apart by id, each with its own time limit and signal.
 //
-// Invariants: a call ends exactly once; memory for a reply is taken only within what its caller said it accepts; what the
-// server sends for calls that are over is dropped, up to a bound; when the stream ends, every call ends.
+// Invariants: a call ends exactly once, and the memory of its body is not read after that; memory for a reply is taken
+// only within what its caller said it accepts; what the server sends for calls that are over is dropped, up to a bound;
+// when the stream ends, every call ends.
 
 import type { Stream } from '@libp2p/interface';
 import { short } from '../../base/bytes.ts';
@@ -80,7 +81,9 @@ export function createCaller(stream: Stream, peer: NodeId, needs: CallerDependen
       for (let offset = 0; offset < part.length; offset += CALL_DATA_LENGTH_MAX) {
         if (pending.get(id) !== call) return;
         const bytes = part.subarray(offset, offset + CALL_DATA_LENGTH_MAX);
-        await pipe.write({ kind: 'data', id, bytes });
+        // Looked at again when the frame's turn has come: once the call is over, its caller fills the memory with other things.
+        await pipe.write(() => (pending.get(id) === call ? { kind: 'data', id, bytes } : undefined));
+        if (pending.get(id) !== call) return;
         call.options.onBytes?.(bytes.length);
       }
     }

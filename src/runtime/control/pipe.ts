@@ -12,8 +12,12 @@ import { connectionLost, controlFailure } from './failure.ts';
 import { createFrameReader, encodeFrame, type Frame } from './frames.ts';
 
 export interface Pipe {
-  /** Resolves when there is room for the next frame. Throws UNREACHABLE, TIMEOUT, or the reason of `abort`. */
-  write(frame: Frame): Promise<void>;
+  /**
+   * Resolves when there is room for the next frame. A function is asked for its frame only when its turn has come, and
+   * nothing goes when it has none: memory that the frame shows may be somebody else's by then. Throws UNREACHABLE,
+   * TIMEOUT, or the reason of `abort`.
+   */
+  write(frame: Frame | (() => Frame | undefined)): Promise<void>;
   /** Cuts the stream; `reason` is what waiting writers and `onEnd` get. */
   abort(reason: StoreError): void;
   readonly isOpen: boolean;
@@ -69,8 +73,11 @@ export function openPipe(stream: Stream, clock: Clock, peerName: string, handler
     });
   }
 
-  async function send(bytes: Uint8Array): Promise<void> {
+  async function send(next: Frame | (() => Frame | undefined)): Promise<void> {
     if (ended !== undefined) throw ended;
+    const frame = typeof next === 'function' ? next() : next;
+    if (frame === undefined) return;
+    const bytes = encodeFrame(frame);
     let hasRoom: boolean;
     try {
       hasRoom = stream.send(bytes);
@@ -115,7 +122,7 @@ export function openPipe(stream: Stream, clock: Clock, peerName: string, handler
       if (ended !== undefined) throw ended;
       if (queued >= FRAMES_QUEUED_MAX) end(new StoreError('PROTOCOL', `${peerName} asks but does not read`));
       queued += 1;
-      const mine = turn.then(() => send(encodeFrame(frame)));
+      const mine = turn.then(() => send(frame));
       turn = mine.catch(() => undefined);
       try {
         await mine;
