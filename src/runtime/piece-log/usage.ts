@@ -3,6 +3,7 @@
 
 import { COMPACTION_LIVE_PERCENT } from '../../base/limits.ts';
 import type { Location } from './log-index.ts';
+import { FILE_HEADER_LENGTH } from './record.ts';
 
 export interface FileUsage {
   length: number;
@@ -93,7 +94,10 @@ export class LogUsageCount {
     return oldest;
   }
 
-  /** Of the files that `mayGo`, the one with the least worth keeping, if that is less than the threshold. */
+  /**
+   * Of the files that `mayGo`, the one with the least worth keeping, if that is less than the threshold. Copying a file
+   * without dead bytes would give another such file, so each round must give back more than the header of a new one.
+   */
   compactionCandidate(
     mayGo: (file: number) => boolean,
     livePercent: number = COMPACTION_LIVE_PERCENT,
@@ -105,7 +109,10 @@ export class LogUsageCount {
       if (!mayGo(file)) continue;
       // Tombstones of the oldest file speak about no other file: they go with it.
       const kept = usage.liveBytes + (file === oldest ? 0 : usage.tombstoneBytes);
-      const share = kept / Math.max(1, usage.length);
+      const recordBytes = usage.length - FILE_HEADER_LENGTH;
+      const gain = recordBytes - kept;
+      if (gain <= (kept === 0 ? 0 : FILE_HEADER_LENGTH)) continue;
+      const share = kept / recordBytes;
       if (share < bestShare) {
         best = file;
         bestShare = share;
