@@ -9,6 +9,8 @@ import type { Files } from '../files.ts';
 
 /** An answer of the file system is taken as good for this long. */
 const FRESH_MS = 1000;
+/** One refusal speaks for entries to come for so long; shorter ones may find room at any time. */
+const REFUSAL_TOLD_MS = 10_000;
 
 export interface SpaceOptions {
   readonly files: Files;
@@ -28,6 +30,7 @@ export class Space {
   #pendingBytes = 0;
   /** Length of the last entry that was refused; 0 after one was admitted. */
   #refusedLength = 0;
+  #refusedAtMs = 0;
   /** A write found the disk full although it had seemed to have space. */
   #isExhausted = false;
 
@@ -35,12 +38,13 @@ export class Space {
     this.#options = options;
   }
 
-  /** True while an entry like the last one refused would be refused again. */
+  /** True while nothing fits, and for a moment after a refusal, as long as such an entry would be refused again. */
   get isFull(): boolean {
-    return this.room() < Math.max(1, this.#refusedLength);
+    const isRecent = this.#options.clock.monotonic() - this.#refusedAtMs < REFUSAL_TOLD_MS;
+    return this.room() < Math.max(1, isRecent ? this.#refusedLength : 0);
   }
 
-  /** True while only dead records stand between the quota and the last entry refused. */
+  /** True while the quota has no room for the last entry refused; how long ago that was does not matter. */
   get isQuotaReached(): boolean {
     const { quotaBytes, logBytes } = this.#options;
     return quotaBytes - logBytes() < Math.max(1, this.#refusedLength);
@@ -52,6 +56,7 @@ export class Space {
     if (isStale || this.room() < length) await this.refresh();
     if (this.room() < length) {
       this.#refusedLength = length;
+      this.#refusedAtMs = this.#options.clock.monotonic();
       throw this.#fullError();
     }
     this.#refusedLength = 0;
