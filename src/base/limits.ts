@@ -163,8 +163,10 @@ export const COMPACTION_LIVE_PERCENT = 50;
 export const LOG_BLOCK_LENGTH: number = CELL_LENGTH;
 /** Payload bytes that wait in the writer of a log; further puts wait before they take memory. */
 export const LOG_WAITING_BYTES: number = 64 * MIB;
-/** One write and one sync cover at most this: larger batches gain nothing and delay whoever comes next. */
+/** Written and waiting for their sync are at most this: more gains nothing and delays whoever comes next. */
 export const LOG_BATCH_LENGTH: number = 16 * MIB;
+/** One write covers at most this: small enough that copying into the system's cache goes on beside the sync of what came before. */
+export const LOG_WRITE_LENGTH: number = 2 * MIB;
 /** Operations per batch: two buffers each stay under the 1024 of one vectored write. */
 export const LOG_BATCH_OPERATIONS = 256;
 /** Log bytes between checkpoints: what a start after a crash scans again. */
@@ -265,3 +267,5 @@ export const READ_BUDGET: number = 2 * PIECE_LENGTH_MAX;
 export const NODE_INLINE_JOB_LENGTH: number = 16 * MIB;
 /** Memory for pieces being sent that is kept for the next ones: four pieces of a default segment at 3 of 7. */
 export const READ_POOL_MAX: number = 24 * MIB;
+/** Index rows that a log holds in memory before they are in the store; then writers wait for it. */
+export const LOG_FRESH_ROWS_MAX = 4096;

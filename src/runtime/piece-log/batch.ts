@@ -39,11 +39,18 @@ interface RowChange {
   readonly after: Location | undefined;
 }
 
+/** Where a batch will be written, in a file of which everything before `syncedOffset` is synced. */
+export interface BatchPlace {
+  readonly file: number;
+  readonly offset: number;
+  readonly syncedOffset: number;
+}
+
 /** `rows` has the row of every key named, by hex key; `end` is where the batch will be written. */
 export function planBatch(
   operations: readonly WriteOperation[],
   rows: ReadonlyMap<string, Location | undefined>,
-  end: { readonly file: number; readonly offset: number },
+  end: BatchPlace,
   identity: Identity,
 ): Batch {
   const plan = new Plan(rows, end, identity);
@@ -63,14 +70,10 @@ class Plan {
   tombstoneBytes = 0;
   readonly #before: ReadonlyMap<string, Location | undefined>;
   readonly #after: Map<string, { readonly key: Uint8Array; readonly row: Location | undefined }> = new Map();
-  readonly #end: { readonly file: number; readonly offset: number };
+  readonly #end: BatchPlace;
   readonly #identity: Identity;
 
-  constructor(
-    rows: ReadonlyMap<string, Location | undefined>,
-    end: { readonly file: number; readonly offset: number },
-    identity: Identity,
-  ) {
+  constructor(rows: ReadonlyMap<string, Location | undefined>, end: BatchPlace, identity: Identity) {
     this.#before = rows;
     this.#end = end;
     this.#identity = identity;
@@ -157,8 +160,8 @@ class Plan {
   }
 
   #head(head: Omit<RecordHead, 'file' | 'offset' | 'batchOffset'>): RecordHead {
-    const { file, offset } = this.#end;
-    return { ...head, file, offset: offset + this.length, batchOffset: offset };
+    const { file, offset, syncedOffset } = this.#end;
+    return { ...head, file, offset: offset + this.length, batchOffset: syncedOffset };
   }
 
   #append(head: RecordHead, body: readonly Uint8Array[]): void {

@@ -73,6 +73,7 @@ export class DiskLog implements PieceLog {
     });
     // Without its row an entry would seem absent to the next put or removal. The next start rebuilds the index.
     index.onDamage = (error) => this.#writer.fail(error);
+    index.onFailure = (error) => this.#writer.fail(error);
     this.#checkpoints = new Checkpoints(index, usage, identity, () => this.#writer.end);
     this.#upkeep = new Upkeep({
       files,

@@ -6,9 +6,13 @@
 //   'f' file     -> length, live bytes, tombstone bytes
 //   'c'          -> checkpoint
 //   's'          -> position of the background scrub
+//
+// A changed row is in force at once, in memory, and goes to the store in the background: nobody who waits for a confirmation
+// waits for it. Rows of one key reach the store in order, and all that changed before a checkpoint come before it.
 
-import { concat, uint32 } from '../../base/bytes.ts';
+import { concat, toHex, uint32 } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
+import { LOG_FRESH_ROWS_MAX } from '../../base/limits.ts';
 import type { KeyValueOperation } from '../../base/ports.ts';
 import type { LocalKeyValue } from '../key-value.ts';
 import { MARKER_LENGTH } from './record.ts';
@@ -53,16 +57,31 @@ const LOCATION_LENGTH = 25;
 const FILE_USAGE_LENGTH = 24;
 const CHECKPOINT_LENGTH = 29 + MARKER_LENGTH;
 
+interface FreshRow {
+  readonly key: Uint8Array;
+  readonly row: Location | undefined;
+}
+
 export class LogIndex {
   /** Told when a row turns out to be damaged, before the caller is. */
   onDamage: (error: StoreError) => void = () => undefined;
+  /** Told when changed rows could not be written to the store. They stay in force in this process. */
+  onFailure: (error: unknown) => void = () => undefined;
   readonly #store: LocalKeyValue;
+  /** Rows, by hex key, that are newer than the store's. */
+  readonly #fresh: Map<string, FreshRow> = new Map();
+  /** The last write to the store that was asked for; it comes after all earlier ones, and fails when one of them did. */
+  #lastWrite: Promise<void> = Promise.resolve();
+  /** It has not begun, so it will cover what changes now. */
+  #isWriteWaiting = false;
 
   constructor(store: LocalKeyValue) {
     this.#store = store;
   }
 
   async get(key: Uint8Array): Promise<Location | undefined> {
+    const fresh = this.#fresh.get(toHex(key));
+    if (fresh !== undefined) return fresh.row;
     try {
       const value = await this.#store.get(concat(ENTRY, key));
       return value === undefined ? undefined : decodeLocation(value);
@@ -72,29 +91,55 @@ export class LogIndex {
   }
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Location | undefined)[]> {
+    const fresh = keys.map((key) => this.#fresh.get(toHex(key)));
+    const missing = keys.filter((_, at) => fresh[at] === undefined);
+    if (missing.length === 0) return fresh.map((one) => one?.row);
     try {
-      const values = await this.#store.getMany(keys.map((key) => concat(ENTRY, key)));
-      return values.map((value) => (value === undefined ? undefined : decodeLocation(value)));
+      const values = await this.#store.getMany(missing.map((key) => concat(ENTRY, key)));
+      const found = values.map((value) => (value === undefined ? undefined : decodeLocation(value)));
+      let next = 0;
+      return fresh.map((one) => (one === undefined ? found[next++] : one.row));
     } catch (error) {
       throw this.#tellDamage(error);
     }
   }
 
-  /** Sets or, with undefined, deletes rows. Not synced. */
+  /** Sets or, with undefined, deletes rows, in force before it returns. Waits when the store is far behind. Not synced. */
   async change(rows: readonly (readonly [key: Uint8Array, row: Location | undefined])[]): Promise<void> {
+    for (const [key, row] of rows) this.#fresh.set(toHex(key), { key, row });
+    const written = this.#write();
+    if (this.#fresh.size > LOG_FRESH_ROWS_MAX) await written;
+  }
+
+  /** Resolves when all rows changed so far are in the store. */
+  #write(): Promise<void> {
+    if (this.#isWriteWaiting) return this.#lastWrite;
+    this.#isWriteWaiting = true;
+    this.#lastWrite = this.#lastWrite.then(() => this.#writeFresh());
+    this.#lastWrite.catch((error: unknown) => this.onFailure(error));
+    return this.#lastWrite;
+  }
+
+  async #writeFresh(): Promise<void> {
+    this.#isWriteWaiting = false;
+    const rows = [...this.#fresh];
+    if (rows.length === 0) return;
     await this.#store.batch(
-      rows.map(([key, row]): KeyValueOperation => {
+      rows.map(([, { key, row }]): KeyValueOperation => {
         const rowKey = concat(ENTRY, key);
         if (row === undefined) return { kind: 'delete', key: rowKey };
         return { kind: 'put', key: rowKey, value: encodeLocation(row) };
       }),
     );
+    // One that changed meanwhile is fresh still.
+    for (const [hex, written] of rows) if (this.#fresh.get(hex) === written) this.#fresh.delete(hex);
   }
 
   /** Rows whose key starts with `prefix` and comes after `after`, in byte order, as they are at the call. */
   async *rows(prefix: Uint8Array, after?: Uint8Array): AsyncGenerator<readonly [Uint8Array, Location]> {
     const start = concat(ENTRY, prefix);
     const from = after === undefined ? start : concat(ENTRY, after, new Uint8Array(1));
+    await this.#write();
     try {
       for await (const [rowKey, value] of this.#store.range(from, successor(start))) {
         yield [rowKey.slice(ENTRY.length), decodeLocation(value)];
@@ -127,6 +172,7 @@ export class LogIndex {
     files: readonly (readonly [number, FileUsage])[],
     gone: readonly number[] = [],
   ): Promise<void> {
+    await this.#write();
     await this.#store.flush();
     const value = new Uint8Array(CHECKPOINT_LENGTH);
     const view = viewOf(value);
@@ -178,8 +224,9 @@ export class LogIndex {
     await this.#store.batch([{ kind: 'put', key: SCRUB, value }]);
   }
 
-  close(): Promise<void> {
-    return this.#store.close();
+  async close(): Promise<void> {
+    await this.#write().catch(() => undefined);
+    await this.#store.close();
   }
 
   #tellDamage(error: unknown): unknown {

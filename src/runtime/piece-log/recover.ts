@@ -5,10 +5,10 @@
 // applies every record from there on in order (last record of a key wins), so each row ends as the log says, whichever of the
 // unsynced rows the crash kept. Rows only ever speak of synced records, so none is ahead of the log.
 //
-// What is torn and what is damaged. A batch is written only after the one before it was synced. So bytes before the
-// start of any batch found in a file, before the checkpoint, in any file but the last, or behind an index row were
-// once synced: where they do not check they are damaged, stay as they are and are reported. Only the last batch of
-// the last file can be torn; it was not confirmed, or it is whole. Its end is cut back to the last whole record.
+// What is torn and what is damaged. Every record says up to where its file was synced when it was written (its
+// `batchOffset`). So bytes before such a position, before the checkpoint, in any file but the last, or behind an index row
+// were once synced: where they do not check they are damaged, stay as they are and are reported. Only what comes after, the
+// last batch of the last file, can be torn; it was not confirmed, or it is whole. Its end is cut back to the last whole record.
 // Its whole records are written once more in place and synced, because after a crash or a failed sync the bytes that
 // read well may be in memory only.
 
@@ -59,7 +59,7 @@ export async function recover(
   return { end, recordsReplayed: replay.recordsReplayed, tornBytes: replay.tornBytes };
 }
 
-/** What the last batch of a file consists of, in order. */
+/** What the last batch of a file, all that no record proves synced, consists of, in order. */
 type Piece = Scanned & { isWhole?: boolean };
 
 const CHANGES_MAX = 1000;

@@ -1,18 +1,25 @@
-// The one place that appends. Operations queue; while one batch is being synced the next one collects, and goes
-// out with one vectored write and one sync. Then the index follows, and only then the callers hear.
+// The one place that appends. Operations queue; while some batches are being synced the next are written, each with one
+// vectored write, and the next sync covers all that were written by then. Then the index follows, and only then the
+// callers hear.
 //
 // Invariants
-//   A batch starts at the length that the previous one left synced. A position that was written to is written again
-//   only after a full disk refused the write and the file was cut back and synced.
-//   Operations take effect in the order of the queue, and the last record of a key in the log is its state. So a
-//   copy made by compaction is dropped when its key changed meanwhile, and the log needs no other order.
+//   Every record names a position up to which its file was synced when it was written. A position that was written to is
+//   written again only after a full disk refused the write and the file was cut back and synced.
+//   Operations take effect and are confirmed in the order of the queue, and the last record of a key in the log is its
+//   state. So a copy made by compaction is dropped when its key changed meanwhile, and the log needs no other order.
+//   A file is synced to its end before the next one begins.
 //   After a failed write or sync nothing is written any more in this process: the kernel may have dropped the pages
 //   and called them clean, so a retry that succeeds would prove nothing.
 //   The index is changed here only, never ahead of the log.
 
 import { toHex } from '../../base/bytes.ts';
 import { StoreError, toStoreError } from '../../base/errors.ts';
-import { LOG_BATCH_LENGTH, LOG_BATCH_OPERATIONS, LOG_WAITING_BYTES } from '../../base/limits.ts';
+import {
+  LOG_BATCH_LENGTH,
+  LOG_BATCH_OPERATIONS,
+  LOG_WAITING_BYTES,
+  LOG_WRITE_LENGTH,
+} from '../../base/limits.ts';
 import { type Files, isNoSpace, type OpenFile } from '../files.ts';
 import { type Batch, planBatch, type WriteOperation } from './batch.ts';
 import { ByteBudget } from './budget.ts';
@@ -52,12 +59,25 @@ interface Queued {
   readonly reject: (error: StoreError) => void;
 }
 
+/** A batch in the file that waits for its sync, and whom to tell then. */
+interface Written {
+  readonly batch: Batch;
+  readonly queued: readonly Queued[];
+}
+
 export class LogWriter {
   readonly #options: WriterOptions;
   readonly #budget: ByteBudget = new ByteBudget(LOG_WAITING_BYTES);
   readonly #queue: Queued[] = [];
   #running: Promise<void> | undefined;
+  /** The synced end. */
   #end: LogEnd;
+  /** Where the next batch goes: the end, and behind it what was written since. */
+  #writtenOffset: number;
+  /** In order; the first `#syncingCount` of them are being synced. */
+  readonly #written: Written[] = [];
+  #syncingCount = 0;
+  #syncing: Promise<void> | undefined;
   #active: OpenFile | undefined;
   #failure: StoreError | undefined;
   #isClosed = false;
@@ -65,6 +85,7 @@ export class LogWriter {
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#end = options.end;
+    this.#writtenOffset = options.end.offset;
   }
 
   /** Everything before it is synced and in the index. */
@@ -97,17 +118,23 @@ export class LogWriter {
 
   /** The next record starts a new file. */
   async seal(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
-    await this.#seal();
+    // Nobody may submit between the last look and the close, hence no await in between.
+    while (this.#isBusy()) await (this.#running ?? this.#syncing);
+    await this.#closeFile();
   }
 
   /** Writes what is queued, then nothing more. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#budget.close(closedError());
-    while (this.#running !== undefined) await this.#running;
+    while (this.#isBusy()) await (this.#running ?? this.#syncing);
     await this.#active?.close().catch(() => undefined);
     this.#active = undefined;
+  }
+
+  /** Something is queued, being written or being synced. */
+  #isBusy(): boolean {
+    return this.#running !== undefined || this.#syncing !== undefined;
   }
 
   async #run(): Promise<void> {
@@ -126,7 +153,7 @@ export class LogWriter {
   }
 
   #take(): Queued[] {
-    const lengthMax = Math.min(LOG_BATCH_LENGTH, this.#options.logFileLength);
+    const lengthMax = Math.min(LOG_WRITE_LENGTH, this.#options.logFileLength);
     let bytes = 0;
     let count = 0;
     for (const queued of this.#queue) {
@@ -137,44 +164,67 @@ export class LogWriter {
     return this.#queue.splice(0, count);
   }
 
-  /** Settles every operation of `queued`, or throws when writing must end. */
+  /** Writes a batch and leaves it to the next sync to settle every operation of `queued`; or throws when writing must end. */
   async #write(queued: readonly Queued[]): Promise<void> {
+    while (this.#unsyncedLength() >= LOG_BATCH_LENGTH) await this.#syncing;
     if (this.#failure !== undefined) throw this.#failure;
     const operations = queued.map(({ operation }) => operation);
     const rows = await this.#lookUp(operations);
     try {
       const length = operations.reduce((sum, operation) => sum + memoryOf(operation), 0);
       await this.#makeRoom(length);
-      const batch = planBatch(operations, rows, this.#end, this.#options.identity);
+      const { file, offset: syncedOffset } = this.#end;
+      const place = { file, offset: this.#writtenOffset, syncedOffset };
+      const batch = planBatch(operations, rows, place, this.#options.identity);
       if (batch.length > 0) await this.#append(batch);
-      await this.#apply(batch);
-      queued.forEach(({ resolve }, index) => resolve(batch.results[index]!));
+      this.#writtenOffset += batch.length;
+      this.#written.push({ batch, queued });
+      this.#syncNext();
     } catch (error) {
       if (!isNoSpace(error)) throw error;
       await this.#refuse(queued, error);
     }
   }
 
+  /** Bytes that were written after the sync under way began. */
+  #unsyncedLength(): number {
+    return this.#written.slice(this.#syncingCount).reduce((sum, { batch }) => sum + batch.length, 0);
+  }
+
+  /** Rows as they will be when all that was written is synced. */
   async #lookUp(operations: readonly WriteOperation[]): Promise<Map<string, Location | undefined>> {
     const keys = new Map<string, Uint8Array>();
     for (const operation of operations) {
       for (const key of operation.kind === 'remove' ? operation.keys : [operation.key])
         keys.set(toHex(key), key);
     }
-    const rows = await this.#options.index.getMany([...keys.values()]);
-    return new Map([...keys.keys()].map((hex, at) => [hex, rows[at]] as const));
+    // Taken before the index is asked: what is synced meanwhile may or may not be in its answer.
+    const changes = this.#written.flatMap(({ batch }) => batch.changes);
+    const found = await this.#options.index.getMany([...keys.values()]);
+    const rows = new Map([...keys.keys()].map((hex, at) => [hex, found[at]] as const));
+    for (const { key, after } of changes) {
+      const hex = toHex(key);
+      if (rows.has(hex)) rows.set(hex, after);
+    }
+    return rows;
   }
 
   /** A file that takes `length` more bytes is open: the last one, or a new one where that would grow too long. */
   async #makeRoom(length: number): Promise<void> {
     const { logFileLength, files, logFiles } = this.#options;
-    const hasRecords = this.#end.offset > FILE_HEADER_LENGTH;
-    if (hasRecords && this.#end.offset + length > logFileLength) await this.#seal();
+    const hasRecords = this.#writtenOffset > FILE_HEADER_LENGTH;
+    if (hasRecords && this.#writtenOffset + length > logFileLength) await this.#seal();
     if (this.#end.isSealed) await this.#startFile();
     this.#active ??= await files.open(logFiles.path(this.#end.file), 'write');
   }
 
   async #seal(): Promise<void> {
+    await this.#allSynced();
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#closeFile();
+  }
+
+  async #closeFile(): Promise<void> {
     const active = this.#active;
     this.#active = undefined;
     this.#end = { ...this.#end, isSealed: true };
@@ -197,28 +247,67 @@ export class LogWriter {
     }
     this.#active = active;
     this.#end = { file, offset: FILE_HEADER_LENGTH, isSealed: false };
+    this.#writtenOffset = FILE_HEADER_LENGTH;
     usage.setFile(file, { length: FILE_HEADER_LENGTH, liveBytes: 0, tombstoneBytes: 0 });
   }
 
   async #append(batch: Batch): Promise<void> {
     const active = this.#active!;
     try {
-      await active.write(batch.parts, this.#end.offset);
+      await active.write(batch.parts, this.#writtenOffset);
     } catch (error) {
       if (isNoSpace(error)) {
         // Nothing of the batch was promised: cut it off, and prove that the file is again what it was.
-        await cutOrFail(active, this.#end.offset);
+        await this.#allSynced();
+        if (this.#failure !== undefined) throw this.#failure;
+        await cutOrFail(active, this.#writtenOffset);
       }
       throw error;
     }
-    await syncOrFail(active);
+  }
+
+  // ---- Syncing -----------------------------------------------------------------------------------------------
+
+  /** Starts a sync of all that is written, unless one is under way; then the next follows it. */
+  #syncNext(): void {
+    if (this.#written.length === 0) return;
+    this.#syncing ??= this.#sync().finally(() => {
+      this.#syncing = undefined;
+      this.#syncNext();
+    });
+  }
+
+  /** Nothing that was written waits for a sync, or writing has failed. */
+  async #allSynced(): Promise<void> {
+    while (this.#syncing !== undefined) await this.#syncing;
+  }
+
+  /** Syncs what is written now and settles it in order. Never rejects. */
+  async #sync(): Promise<void> {
+    this.#syncingCount = this.#written.length;
+    const isDue = this.#written.some(({ batch }) => batch.length > 0);
+    try {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (isDue) await syncOrFail(this.#active!);
+      for (; this.#syncingCount > 0; this.#syncingCount--) {
+        const { batch, queued } = this.#written[0]!;
+        await this.#apply(batch);
+        this.#written.shift();
+        queued.forEach(({ resolve }, index) => resolve(batch.results[index]!));
+      }
+    } catch (error) {
+      this.fail(error);
+      this.#syncingCount = 0;
+      for (const { queued } of this.#written.splice(0))
+        for (const { reject } of queued) reject(this.#failure!);
+    }
   }
 
   async #apply(batch: Batch): Promise<void> {
+    const { usage } = this.#options;
     if (batch.changes.length > 0) {
       await this.#options.index.change(batch.changes.map(({ key, after }) => [key, after] as const));
     }
-    const { usage } = this.#options;
     for (const { before, after } of batch.changes) {
       if (before !== undefined) usage.dropRow(before);
       if (after !== undefined) usage.addRow(after);
