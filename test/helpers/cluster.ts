@@ -245,10 +245,13 @@ function memoryLog(entries: Map<string, LogEntry>): PieceLog {
       const entry = entries.get(toHex(key));
       return entry && { key: entry.key, meta: entry.meta, payloadLength: entry.payload.length };
     },
-    read: async (key, offset, length) => {
+    read: async (key, offset, length, into) => {
       const entry = entries.get(toHex(key));
       if (entry === undefined) throw new StoreError('NOT_FOUND', 'no such entry');
-      return entry.payload.slice(offset, offset + length);
+      const bytes = entry.payload.slice(offset, offset + length);
+      if (into === undefined) return bytes;
+      into.set(bytes);
+      return into.subarray(0, length);
     },
     remove: async (keys) => keys.filter((key) => entries.delete(toHex(key))).length,
     list: async function* (prefix, limit = Number.POSITIVE_INFINITY) {
