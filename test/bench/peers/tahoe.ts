@@ -44,7 +44,7 @@ async function measure(
   running: ChildProcess[],
 ): Promise<PeerFigures | string> {
   const start = (name: string): ChildProcess => {
-    const child = spawn(tahoe, ['run', join(folder, name)], { stdio: 'ignore' });
+    const child = spawn(tahoe, ['run', '--allow-stdin-close', join(folder, name)], { stdio: 'ignore' });
     running.push(child);
     return child;
   };
@@ -77,8 +77,19 @@ async function measure(
   ]);
   storage.push(start('client'));
   if (!(await appears(join(folder, 'client', 'node.url')))) return 'absent (the client did not start)';
-  await sleep(10_000);
+  if (!(await takesFiles(tahoe, folder))) return 'absent (the grid did not take a file within two minutes)';
   return transfer(tahoe, folder, lengthBytes, storage);
+}
+
+/** Polls with a small file: the client is of use when it has met every storage node. */
+async function takesFiles(tahoe: string, folder: string): Promise<boolean> {
+  const probe = join(folder, 'probe');
+  writeFileSync(probe, randomBytes(1000));
+  for (let attempt = 0; attempt < 40; attempt++) {
+    if (run(tahoe, ['-d', join(folder, 'client'), 'put', probe]).isOk) return true;
+    await sleep(3000);
+  }
+  return false;
 }
 
 function transfer(
