@@ -6,16 +6,18 @@
 //   only then the file goes, and the folder is synced before any tombstone about it may be dropped.
 //
 // A tombstone is needed as long as any file up to its horizon exists, since that one may hold an older record of its
-// key; so it is copied along. A file with live records that cannot be copied because their heads are damaged stays.
+// key; so it is copied along. A live record with places that the disk cannot read is quarantined and copied with zeros
+// there, which its checksums tell from the truth. A file with live records that cannot be copied because their heads are
+// damaged stays.
 
 import type { Clock } from '../../base/ports.ts';
 import { COMPACTION_BYTES_PER_SECOND, LOG_BATCH_OPERATIONS } from '../../base/limits.ts';
 import type { Files, OpenFile } from '../files.ts';
 import type { WriteOperation } from './batch.ts';
-import type { LogIndex } from './log-index.ts';
+import type { Location, LogIndex } from './log-index.ts';
 import type { LogFiles } from './log-files.ts';
 import { headLength, type Identity, type RecordHead, recordLength } from './record.ts';
-import { scanFile } from './scan.ts';
+import { readThrough, scanFile } from './scan.ts';
 import type { LogUsageCount } from './usage.ts';
 
 export interface CompactContext {
@@ -26,6 +28,8 @@ export interface CompactContext {
   readonly usage: LogUsageCount;
   readonly clock: Clock;
   readonly submit: (operation: WriteOperation) => Promise<number>;
+  /** What is submitted after it finds the row marked. */
+  readonly quarantine: (key: Uint8Array, row: Location, reason: string) => void;
   readonly checkpoint: () => Promise<void>;
 }
 
@@ -77,7 +81,7 @@ class Copier {
 
   /** What keeps the record's meaning when its file goes; undefined when it has none left. */
   async #operationFor(open: OpenFile, head: RecordHead): Promise<WriteOperation | undefined> {
-    const { index, usage } = this.#context;
+    const { index, usage, quarantine } = this.#context;
     if (head.kind === 'remove') {
       const isNeeded = usage.oldestFile(this.#file) <= head.horizon;
       return isNeeded ? { kind: 'keep', key: head.key, horizon: head.horizon } : undefined;
@@ -85,7 +89,12 @@ class Copier {
     const row = await index.get(head.key);
     if (row?.file !== head.file || row.offset !== head.offset) return undefined;
     const body = new Uint8Array(head.metaLength + head.payloadLength);
-    await open.read(body, head.offset + headLength(head.key.length, head.payloadLength));
+    const bodyAt = head.offset + headLength(head.key.length, head.payloadLength);
+    let reason: string | undefined;
+    await readThrough(open, body, bodyAt, (damage) => {
+      reason = damage.message;
+    });
+    if (reason !== undefined) quarantine(head.key, row, reason);
     return { kind: 'move', key: head.key, head, body };
   }
 

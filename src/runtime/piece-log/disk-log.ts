@@ -86,6 +86,7 @@ export class DiskLog implements PieceLog {
       writer: this.#writer,
       space: this.#space,
       checkpoints: this.#checkpoints,
+      quarantine: (key, row, reason) => this.#quarantine(key, row, reason),
       signal: this.#stop.signal,
     });
     this.#scrubContext = {

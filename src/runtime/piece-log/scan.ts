@@ -2,7 +2,7 @@
 // reports what lies between as a gap; what a gap means (torn or damaged) is for the caller to say.
 
 import type { OpenFile } from '../files.ts';
-import { asDamage } from './reader.ts';
+import { asDamage, type Damage } from './reader.ts';
 import {
   decodeHead,
   HEAD_LENGTH_MAX,
@@ -69,8 +69,13 @@ async function findRecord(open: OpenFile, range: ScanRange, identity: Identity):
   return range.to;
 }
 
-/** Reads with zeros in place of what the disk cannot read. */
-async function readThrough(open: OpenFile, into: Uint8Array, position: number): Promise<number> {
+/** Reads with zeros in place of what the disk cannot read; `onHole` is told when there is such a place. */
+export async function readThrough(
+  open: OpenFile,
+  into: Uint8Array,
+  position: number,
+  onHole: (damage: Damage) => void = () => undefined,
+): Promise<number> {
   try {
     return await open.read(into, position);
   } catch (error) {
@@ -82,7 +87,9 @@ async function readThrough(open: OpenFile, into: Uint8Array, position: number): 
     try {
       count += await open.read(page, position + at);
     } catch (error) {
-      if (asDamage(error) === undefined) throw error;
+      const damage = asDamage(error);
+      if (damage === undefined) throw error;
+      onHole(damage);
       page.fill(0);
       count += page.length;
     }

@@ -1,13 +1,14 @@
 // The work that keeps an open log in shape: it looks at free space, writes checkpoints, and decides which file is
 // worth compacting. One compaction runs at a time.
 
+import { StoreError } from '../../base/errors.ts';
 import type { Clock } from '../../base/ports.ts';
 import { LOG_HOUSEKEEPING_MS } from '../../base/limits.ts';
 import type { Files } from '../files.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { compactFile } from './compact.ts';
 import type { LogFiles } from './log-files.ts';
-import type { LogIndex } from './log-index.ts';
+import type { Location, LogIndex } from './log-index.ts';
 import type { Identity } from './record.ts';
 import type { Space } from './space.ts';
 import type { LogUsageCount } from './usage.ts';
@@ -24,6 +25,8 @@ export interface UpkeepContext {
   readonly writer: LogWriter;
   readonly space: Space;
   readonly checkpoints: Checkpoints;
+  /** Marks the entry at `row` damaged and tells of it. */
+  readonly quarantine: (key: Uint8Array, row: Location, reason: string) => void;
   /** Fires when the log closes. */
   readonly signal: AbortSignal;
 }
@@ -35,6 +38,8 @@ export class Upkeep {
   readonly #context: UpkeepContext;
   /** Files that stay though little in them is live, because a head is damaged. */
   readonly #keptFiles: Set<number> = new Set();
+  /** Files that the system would not read or delete; each is tried again after a while. */
+  readonly #failedFiles: Set<number> = new Set();
   #compacting: Promise<void> | undefined;
   #cancelTimer: () => void = () => undefined;
 
@@ -73,6 +78,7 @@ export class Upkeep {
     await space.refresh().catch(() => undefined);
     if (signal.aborted) return;
     await checkpoints.write().catch(() => undefined);
+    if (this.#compacting === undefined) this.#failedFiles.clear();
     this.considerCompaction();
   }
 
@@ -81,6 +87,7 @@ export class Upkeep {
     if (writer.failure !== undefined) return undefined;
     const livePercent = space.isQuotaReached ? LIVE_PERCENT_AT_QUOTA : undefined;
     return usage.compactionCandidate((file) => {
+      if (this.#failedFiles.has(file)) return false;
       if (this.#keptFiles.has(file) && usage.files.get(file)!.liveBytes > 0) return false;
       const isActive = file === writer.end.file && !writer.end.isSealed;
       return !isActive || livePercent !== undefined || writer.end.offset > logFileLength / 2;
@@ -96,9 +103,15 @@ export class Upkeep {
     };
     for (let file = this.#candidate(); file !== undefined; file = this.#candidate()) {
       if (file === writer.end.file) await writer.seal();
-      const isGone = await compactFile(context, file, signal);
-      if (isGone) this.#keptFiles.delete(file);
-      else this.#keptFiles.add(file);
+      try {
+        const isGone = await compactFile(context, file, signal);
+        if (isGone) this.#keptFiles.delete(file);
+        else this.#keptFiles.add(file);
+      } catch (error) {
+        // One of ours says that the log takes no copies now; one of the system is about this file, and others may go.
+        if (signal.aborted || error instanceof StoreError) throw error;
+        this.#failedFiles.add(file);
+      }
     }
   }
 }

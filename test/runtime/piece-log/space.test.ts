@@ -10,7 +10,7 @@ const QUOTA = 1000;
 
 interface Setup {
   readonly space: Space;
-  advance(ms: number): void;
+  readonly advance: (ms: number) => void;
 }
 
 function spaceWith(logBytes: number): Setup {
