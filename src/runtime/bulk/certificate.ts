@@ -7,19 +7,20 @@
 //   publicKey = protobuf { 1: type = 1 (ed25519), 2: data = 32 bytes }
 //   signature = ed25519 over "libp2p-tls-handshake:" + DER of the certificate's SubjectPublicKeyInfo
 //
-// What OpenSSL authenticated in the handshake is read with OpenSSL (key, dates, self-signature); the X.509 library
-// only finds the extension and builds our own certificate. It is slow to load, so it is loaded at the first use.
+// What OpenSSL authenticated in the handshake is read with OpenSSL (key, dates, self-signature). Only the extension is found
+// here, and our own certificate put together: an X.509 library takes two hundred modules and a fifth of a node's start.
 // The dates protect nothing, since the identity's signature does not cover them: whoever steals the key can write new
 // ones. They are checked because the specification says so, and ours are wide enough for any process.
 
-import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
-import { concat, toUtf8 } from '../../base/bytes.ts';
+import { generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
+import { concat, equal, toUtf8 } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { PUBLIC_KEY_LENGTH } from '../../base/keys.ts';
 import { BULK_CERTIFICATE_LENGTH_MAX } from '../../base/limits.ts';
 import type { Signer } from '../../base/ports.ts';
 import { nativeVerify } from '../crypto.ts';
+import { decodeDer, type DerValue, encodeDer, encodeTime, TAG } from './der.ts';
 
 /** What node:tls wants to show at a handshake. */
 export interface Credentials {
@@ -27,7 +28,13 @@ export interface Credentials {
   readonly key: string;
 }
 
-const EXTENSION_OID = '1.3.6.1.4.1.53594.1.1';
+/** 1.3.6.1.4.1.53594.1.1 */
+const EXTENSION_OID: Uint8Array = Buffer.from('060a2b0601040183a25a0101', 'hex');
+/** ecdsa-with-SHA256 */
+const SIGNATURE_ALGORITHM: Uint8Array = Buffer.from('300a06082a8648ce3d040302', 'hex');
+const VERSION_3 = new Uint8Array([TAG.integer, 1, 2]);
+const TRUE = new Uint8Array([0xff]);
+const NO_NAME: Uint8Array = encodeDer(TAG.sequence);
 const SIGNED_PREFIX = toUtf8('libp2p-tls-handshake:');
 const HOUR_MS = 3_600_000;
 const LIFETIME_MS = 10 * 365 * 24 * HOUR_MS;
@@ -58,27 +65,34 @@ export async function createCredentials(
   signer: Signer,
   validity: { readonly notBeforeMs: number; readonly notAfterMs: number },
 ): Promise<Credentials> {
-  const x509 = await loadX509();
-  const signingAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await crypto.subtle.generateKey(signingAlgorithm, true, ['sign', 'verify']);
-  const spki = new Uint8Array(await crypto.subtle.exportKey('spki', keys.publicKey));
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const spki = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }));
   const signature = signer.sign(concat(SIGNED_PREFIX, spki));
-  const extension = concat(SEQUENCE_AND_KEY, signer.publicKey, SIGNATURE_TAG, signature);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+  const value = concat(SEQUENCE_AND_KEY, signer.publicKey, SIGNATURE_TAG, signature);
+  const extension = encodeDer(
+    TAG.sequence,
+    EXTENSION_OID,
+    encodeDer(TAG.boolean, TRUE),
+    encodeDer(TAG.octetString, value),
+  );
+  const signedPart = encodeDer(
+    TAG.sequence,
+    encodeDer(TAG.version, VERSION_3),
     // A serial number means nothing without an issuer; the first byte is kept positive, as DER wants it.
-    serialNumber: `01${randomBytes(8).toString('hex')}`,
-    notBefore: wholeSeconds(validity.notBeforeMs),
-    notAfter: wholeSeconds(validity.notAfterMs),
-    signingAlgorithm,
-    keys,
-    extensions: [new x509.Extension(EXTENSION_OID, true, extension)],
-  });
-  const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey));
-  const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({
-    format: 'pem',
-    type: 'pkcs8',
-  });
-  return { cert: certificate.toString('pem'), key: String(key) };
+    encodeDer(TAG.integer, new Uint8Array([1]), randomBytes(8)),
+    SIGNATURE_ALGORITHM,
+    NO_NAME,
+    encodeDer(TAG.sequence, encodeTime(validity.notBeforeMs), encodeTime(validity.notAfterMs)),
+    NO_NAME,
+    spki,
+    encodeDer(TAG.extensions, encodeDer(TAG.sequence, extension)),
+  );
+  const ownSignature = encodeDer(TAG.bitString, new Uint8Array(1), sign('sha256', signedPart, privateKey));
+  const certificate = encodeDer(TAG.sequence, signedPart, SIGNATURE_ALGORITHM, ownSignature);
+  return {
+    cert: new X509Certificate(certificate).toString(),
+    key: String(privateKey.export({ format: 'pem', type: 'pkcs8' })),
+  };
 }
 
 /**
@@ -88,7 +102,6 @@ export async function createCredentials(
 export async function verifyCertificate(der: Uint8Array, isOnly: boolean, nowMs: number): Promise<NodeId> {
   if (!isOnly) throw refused('is followed by another');
   if (der.length > BULK_CERTIFICATE_LENGTH_MAX) throw refused(`has ${der.length} bytes`);
-  const x509 = await loadX509();
   try {
     const certificate = new X509Certificate(der);
     if (!certificate.raw.equals(der)) throw refused('is followed by other bytes');
@@ -96,17 +109,34 @@ export async function verifyCertificate(der: Uint8Array, isOnly: boolean, nowMs:
     if (!(nowMs <= certificate.validToDate.getTime())) throw refused('has expired');
     if (!certificate.verify(certificate.publicKey)) throw refused('is not signed by its own key');
     const spki = certificate.publicKey.export({ format: 'der', type: 'spki' });
-    return identityIn(new x509.X509Certificate(new Uint8Array(der)).extensions, spki);
+    return identityIn(extensionsOf(der), spki);
   } catch (error) {
     if (error instanceof StoreError) throw error;
     throw refused('cannot be read', error);
   }
 }
 
-function identityIn(extensions: readonly { type: string; value: ArrayBuffer }[], spki: Uint8Array): NodeId {
-  const found = extensions.filter((extension) => extension.type === EXTENSION_OID);
+/** The values of our extension, one for each time that it is there. */
+function extensionsOf(der: Uint8Array): Uint8Array[] {
+  // A copy, because a Buffer's slices would not be.
+  const signedPart = decodeDer(decodeDer(new Uint8Array(der))[0]!.content)[0]!;
+  const lists = decodeDer(signedPart.content).filter(({ tag }) => tag === TAG.extensions);
+  return lists
+    .flatMap(({ content }) => decodeDer(content))
+    .flatMap(({ content }) => decodeDer(content))
+    .map(({ content }) => decodeDer(content))
+    .filter(([oid]) => oid !== undefined && equal(oid.whole, EXTENSION_OID))
+    .map((parts) => octetsOf(parts.at(-1)!));
+}
+
+function octetsOf(value: DerValue): Uint8Array {
+  if (value.tag !== TAG.octetString) throw refused('has a malformed extension');
+  return value.content;
+}
+
+function identityIn(found: readonly Uint8Array[], spki: Uint8Array): NodeId {
   if (found.length !== 1) throw refused('has no libp2p extension, or several');
-  const value = new Uint8Array(found[0]!.value);
+  const value = found[0]!;
   const isEd25519 =
     value.length === EXTENSION_LENGTH &&
     SEQUENCE_AND_KEY.every((byte, index) => value[index] === byte) &&
@@ -122,14 +152,4 @@ function identityIn(extensions: readonly { type: string; value: ArrayBuffer }[],
 
 function refused(reason: string, cause?: unknown): StoreError {
   return new StoreError('PROTOCOL', `the peer's certificate ${reason}`, cause === undefined ? {} : { cause });
-}
-
-/** X.509 knows no fractions of a second in these dates. */
-function wholeSeconds(timeMs: number): Date {
-  return new Date(Math.floor(timeMs / 1000) * 1000);
-}
-
-async function loadX509(): Promise<typeof import('@peculiar/x509')> {
-  await import('reflect-metadata');
-  return await import('@peculiar/x509');
 }
