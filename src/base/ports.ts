@@ -151,10 +151,19 @@ export interface Slot {
   piece(index: number): Uint8Array;
   /** Plaintext -> cells (encrypted under `key`, the segment key, when the shape says so) -> all n pieces. Returns their roots. */
   encode(key: Uint8Array | undefined): Promise<readonly Digest[]>;
+  /**
+   * Where plaintext bytes [offset, offset + length) lie when coding is done in place, a part for every cell: within the data
+   * columns. Who uses these never touches `plaintext`, and memory never touched costs nothing.
+   */
+  cells(offset: number, length: number): Uint8Array[];
+  /** As `encode`, of the plaintext in `cells`, which the cells' stored bytes replace. */
+  encodeInPlace(key: Uint8Array | undefined): Promise<readonly Digest[]>;
   /** Root of the bytes now in `piece(index)`. */
   hash(index: number): Promise<Digest>;
   /** Plaintext from any k columns whose bytes are in place (`present`, ascending). Throws WRONG_KEY when a cell's tag fails. */
   decode(present: readonly number[], key: Uint8Array | undefined): Promise<void>;
+  /** As `decode`, but the plaintext replaces the data columns: see `cells`. After WRONG_KEY the columns hold neither. */
+  decodeInPlace(present: readonly number[], key: Uint8Array | undefined): Promise<void>;
   /** Rebuilds column `target` from the k columns `present`; needs no key. Returns its root. */
   rebuild(present: readonly number[], target: number): Promise<Digest>;
   /** True when all n columns, which are in place, form code words. */
@@ -189,7 +198,10 @@ export interface CallOptions {
   readonly timeoutMs?: number;
   /** Longest reply body accepted; 0 when absent. */
   readonly maxBodyLength?: number;
-  /** Where to put the reply's body; a fresh buffer when absent. Must return exactly `length` bytes. */
+  /**
+   * Where to put the reply's body; a fresh buffer when absent. Must return exactly `length` bytes. Nothing is written there
+   * any more once the call has settled, however it ended.
+   */
   readonly into?: (length: number) => Uint8Array;
   /** Told about body bytes as they leave or arrive. */
   readonly onBytes?: (count: number) => void;

@@ -8,7 +8,7 @@ import { segmentCapacity } from '../replication/manifest.ts';
 import { segmentKey } from '../replication/object.ts';
 import { importCellKey, openCell } from '../runtime/coder/cells.ts';
 import type { Context } from './context.ts';
-import { fetchSegment, type SegmentReader } from './fetch-segment.ts';
+import { type FetchedPart, fetchSegment, type SegmentReader } from './fetch-segment.ts';
 import type { LineEstimate } from './gather.ts';
 import { createHealth, type Health } from './health.ts';
 import { checkKey, type ObjectReader, openObject } from './object-reader.ts';
@@ -16,6 +16,9 @@ import { createMeter } from './progress.ts';
 import { failureOf, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { GetOptions, GetResult } from './types.ts';
 import type { ObjectUri } from './uri.ts';
+
+/** Delivered chunks: large enough for few calls, small enough to write them one by one. */
+const CHUNK_LENGTH: number = 1024 * 1024;
 
 interface Download {
   readonly context: Context;
@@ -55,13 +58,15 @@ export async function getObject(
   const { offset, length } = rangeOf(options, sizeBytes);
   const line = { msPerByte: undefined };
   const download = { context, epoch, reader, key, options, health, line, offset, length, signal };
-  const iterate = (stop?: AbortSignal): AsyncGenerator<Uint8Array, void, void> => deliver(download, stop);
+  const isReusing = options.reuseChunks === true;
+  const iterate = (stop?: AbortSignal): AsyncGenerator<Uint8Array, void, void> =>
+    deliver(download, isReusing, stop);
   return {
     sizeBytes,
     lengthBytes: length,
     [Symbol.asyncIterator]: () => iterate(),
-    stream: () => streamOf(iterate),
-    bytes: () => collect(iterate, length),
+    stream: () => streamOf((stop) => deliver(download, false, stop)),
+    bytes: () => collect(() => deliver(download, true), length),
   };
 }
 
@@ -88,12 +93,17 @@ interface Part {
 }
 
 /** `stop` ends an iteration that is waiting, which its own `return` cannot. */
-async function* deliver(download: Download, stop?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+async function* deliver(
+  download: Download,
+  isReusing: boolean,
+  stop?: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
   const { context, reader, options, length } = download;
   const abort = linkedAbort(download.signal, options.signal, stop);
   const meter = createMeter(context.clock, length, options.onProgress);
   let delivered = 0;
-  let ahead: Promise<Uint8Array[]> | undefined;
+  let current: FetchedPart | undefined;
+  let ahead: Promise<FetchedPart> | undefined;
   try {
     throwIfAborted(abort.signal);
     if (reader.manifest.content.kind === 'inline') {
@@ -105,31 +115,46 @@ async function* deliver(download: Download, stop?: AbortSignal): AsyncGenerator<
     const segments = segmentReader(download, abort.signal, (fetched) =>
       meter.report('fetch', Math.min(length, Math.max(delivered, fetched))),
     );
-    const start = (): Promise<Uint8Array[]> | undefined => {
+    const start = (): Promise<FetchedPart> | undefined => {
       const part = parts.next().value;
       if (part === undefined) return undefined;
-      const chunks = fetchSegment(segments, part.segment, part.offset, part.length);
-      chunks.catch(() => undefined);
-      return chunks;
+      const fetched = fetchSegment(segments, part.segment, part.offset, part.length);
+      fetched.catch(() => undefined);
+      return fetched;
     };
     ahead = start();
+    const chunkOf = chunkMaker(isReusing);
     while (ahead !== undefined) {
-      const chunks: Uint8Array[] = await ahead;
+      current = await ahead;
       ahead = start();
-      for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
+      while (current.left > 0) {
         throwIfAborted(abort.signal);
+        const chunk = chunkOf(Math.min(CHUNK_LENGTH, current.left));
+        current.read(chunk);
         delivered += chunk.length;
         yield chunk;
       }
+      current.release();
     }
   } catch (error) {
     throw failureOf(error, abort.signal, 'get');
   } finally {
     abort.abort(new StoreError('ABORTED', 'the reader stopped'));
-    await ahead?.catch(() => undefined);
+    current?.release();
+    (await ahead?.catch(() => undefined))?.release();
     abort.release();
     if (delivered === length) meter.flush('complete', delivered);
   }
+}
+
+/** Chunks of their own, or the first bytes of always the same one. */
+function chunkMaker(isReusing: boolean): (length: number) => Uint8Array {
+  let chunk: Uint8Array | undefined;
+  return (length) => {
+    if (!isReusing) return new Uint8Array(length);
+    chunk ??= new Uint8Array(CHUNK_LENGTH);
+    return chunk.subarray(0, length);
+  };
 }
 
 function segmentReader(

@@ -1,12 +1,12 @@
 // Plaintext of a segment, or of a part of it, from the pieces that holders give. Whole pieces go straight into the
-// memory they are decoded from and are checked against their roots; parts come as whole groups with a proof. No
-// byte leaves this module unverified.
+// memory they are decoded in and are checked against their roots; parts come as whole groups with a proof. No
+// byte leaves this module unverified. Plaintext replaces the data pieces where they lie: that is safe because
+// `gather` returns only when no fetch is running any more, and a call that has ended writes nothing (see CallOptions).
 
 import { equal, short } from '../base/bytes.ts';
 import { type EpochRecord, shardOf } from '../base/epoch.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ContentKey, NodeId } from '../base/ids.ts';
-import { CELL_LENGTH } from '../base/limits.ts';
 import type { SegmentShape, Slot } from '../base/ports.ts';
 import { type SegmentRecord, segmentLength } from '../replication/manifest.ts';
 import { segmentIdOf, segmentKey } from '../replication/object.ts';
@@ -19,7 +19,7 @@ import { fetchPiece, locatePieces } from './calls.ts';
 import type { Context } from './context.ts';
 import { type Candidate, gather, type GatherPlan, type LineEstimate } from './gather.ts';
 import type { Health } from './health.ts';
-import { holdSlot } from './memory.ts';
+import { copyCells, holdSlot } from './memory.ts';
 import type { ObjectReader } from './object-reader.ts';
 import { forEachAtMost } from './tasks.ts';
 import type { NoticeEvent } from './types.ts';
@@ -41,19 +41,22 @@ export interface SegmentReader {
 const LOCATED_AT_ONCE = 8;
 /** A range of more than one of so many parts of a segment is read as the whole segment: whole pieces are hashed by the fast kernel. */
 const RANGE_DIVISOR = 2;
-/** Delivered chunks: large enough for few calls, small enough to write them one by one. */
-const CHUNK_LENGTH: number = 64 * CELL_LENGTH;
 
-/**
- * Plaintext bytes [offset, offset + length) of segment `index` as copies of at most CHUNK_LENGTH. Throws NOT_ENOUGH_PIECES,
- * INTEGRITY, ABORTED.
- */
+/** Verified plaintext, read once from its start. It holds memory until it is released, which must happen. */
+export interface FetchedPart {
+  readonly left: number;
+  /** Copies the next bytes, at most `left`, until `into` is full. */
+  read(into: Uint8Array): void;
+  release(): void;
+}
+
+/** Plaintext bytes [offset, offset + length) of segment `index`. Throws NOT_ENOUGH_PIECES, INTEGRITY, ABORTED. */
 export async function fetchSegment(
   segments: SegmentReader,
   index: number,
   offset: number,
   length: number,
-): Promise<Uint8Array[]> {
+): Promise<FetchedPart> {
   const { reader, signal } = segments;
   const record = await reader.segment(index, signal);
   const { manifest } = reader;
@@ -89,7 +92,7 @@ async function readWhole(
   shape: SegmentShape,
   offset: number,
   length: number,
-): Promise<Uint8Array[]> {
+): Promise<FetchedPart> {
   const { context, signal } = segments;
   // Beyond the k pieces decoded from, hedges touch one or two more.
   const slot = await holdSlot(context, shape, Math.min(shape.n, shape.k + 1), signal);
@@ -100,10 +103,11 @@ async function readWhole(
       fetchLength: shape.pieceLength,
       fetch: (candidate, options) => fetchWhole(segments, index, record, shape, slot, candidate, options),
     });
-    await slot.decode(present.slice(0, shape.k), keyOf(segments, index, record));
-    return chunksOf(slot.plaintext, offset, length);
-  } finally {
+    await slot.decodeInPlace(present.slice(0, shape.k), keyOf(segments, index, record));
+    return lendPart(context, slot, offset, length);
+  } catch (error) {
     slot.release();
+    throw error;
   }
 }
 
@@ -147,7 +151,7 @@ async function readRange(
   shape: SegmentShape,
   range: CellRange,
   length: number,
-): Promise<Uint8Array[]> {
+): Promise<FetchedPart> {
   const { context } = segments;
   const { run } = range;
   const columns = new Map<number, Uint8Array>();
@@ -162,16 +166,17 @@ async function readRange(
   });
   const key = keyOf(segments, index, record);
   if (range.columns.every((column) => columns.has(column))) {
-    return chunksOf(openColumns(range, columns, key), range.skip, length);
+    return heapPart(openColumns(range, columns, key).subarray(range.skip, range.skip + length));
   }
   const slot = await holdSlot(context, run, run.n, segments.signal);
   try {
     const used = present.slice(0, run.k);
     for (const column of used) slot.piece(column).set(columns.get(column)!);
-    await slot.decode(used, key);
-    return chunksOf(slot.plaintext, range.skip, length);
-  } finally {
+    await slot.decodeInPlace(used, key);
+    return lendPart(context, slot, range.skip, length);
+  } catch (error) {
     slot.release();
+    throw error;
   }
 }
 
@@ -292,15 +297,48 @@ function columnsUpTo(count: number): number[] {
   return Array.from({ length: count }, (_, column) => column);
 }
 
-/** Copies, because the memory that `plaintext` lies in is used again. */
-function chunksOf(plaintext: Uint8Array, offset: number, length: number): Uint8Array[] {
-  const chunks: Uint8Array[] = [];
-  for (let at = offset; at < offset + length; at += CHUNK_LENGTH) {
-    const chunk = new Uint8Array(Math.min(CHUNK_LENGTH, offset + length - at));
-    chunk.set(plaintext.subarray(at, at + chunk.length));
-    chunks.push(chunk);
-  }
-  return chunks;
+// ---- Handing out -----------------------------------------------------------------------------------------------------
+
+/** Plaintext that lies in a slot, which is lent from now on: to the heap with what nobody has read when others need the memory. */
+function lendPart({ memory }: Context, slot: Slot, offset: number, length: number): FetchedPart {
+  const end = offset + length;
+  let at = offset;
+  let moved: FetchedPart | undefined;
+  const endLoan = memory.lend(() => {
+    const rest = new Uint8Array(end - at);
+    copyCells(slot, at, rest);
+    moved = heapPart(rest);
+    slot.release();
+  });
+  return {
+    get left() {
+      return end - at;
+    },
+    read: (into) => {
+      if (moved === undefined) copyCells(slot, at, into);
+      else moved.read(into);
+      at += into.length;
+    },
+    release: () => {
+      endLoan();
+      moved = undefined;
+      slot.release();
+    },
+  };
+}
+
+function heapPart(bytes: Uint8Array): FetchedPart {
+  let at = 0;
+  return {
+    get left() {
+      return bytes.length - at;
+    },
+    read: (into) => {
+      into.set(bytes.subarray(at, at + into.length));
+      at += into.length;
+    },
+    release: () => undefined,
+  };
 }
 
 function wrongBytes(node: NodeId): StoreError {

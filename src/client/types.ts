@@ -100,6 +100,11 @@ export interface PutResult {
 export interface GetOptions extends CallEvents {
   /** Only these bytes: fetches the cells that cover them. Default: everything. */
   readonly range?: { readonly offset: number; readonly length?: number };
+  /**
+   * Iterating gives chunks whose memory is used again as soon as the next one is asked for. Default: chunks are the
+   * reader's to keep, and the collector lets tens of megabytes of them pile up. `stream()` and `bytes()` are the same either way.
+   */
+  readonly reuseChunks?: boolean;
 }
 
 export interface GetResult extends AsyncIterable<Uint8Array> {

@@ -37,7 +37,7 @@ export interface SentSegment {
 }
 
 /**
- * Sends the plaintext in `slot` as segment `index`; resolves at the quorum. The slot is released when it is not needed any
+ * Sends the plaintext in the cells of `slot` as segment `index`; resolves at the quorum. The slot is released when it is not needed any
  * more, whatever happens. Throws NOT_ENOUGH_CONFIRMATIONS, NOT_ENOUGH_OPERATORS, ABORTED.
  */
 export async function sendSegment(upload: SegmentUpload, index: number, slot: Slot): Promise<SentSegment> {
@@ -47,7 +47,7 @@ export async function sendSegment(upload: SegmentUpload, index: number, slot: Sl
   try {
     const salt = plan.key === undefined ? new Uint8Array(SALT_LENGTH) : context.random.bytes(SALT_LENGTH);
     const key = plan.key === undefined ? undefined : segmentKey(plan.key, object, index, salt);
-    const roots = (await slot.encode(key)) as readonly Uint8Array[] as readonly PieceRoot[];
+    const roots = (await slot.encodeInPlace(key)) as readonly Uint8Array[] as readonly PieceRoot[];
     const placed = placeSegment(upload.epoch, object, segmentIdOf(object, index), code.n, {
       allowSameOperator,
     });

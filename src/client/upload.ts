@@ -1,5 +1,5 @@
 // Put: cut the source into segments, send each, describe them in a manifest. One segment's plaintext is read straight
-// into the memory it is encoded from; how many are in flight follows from the memory bound alone. The put resolves when
+// to where its ciphertext will be, in the data pieces; how many are in flight follows from the memory bound alone. The put resolves when
 // every segment and the manifest have their quorum; what is left completes behind, and `complete` tells.
 //
 // Invariants: the manifest names only segments that a quorum confirmed; every encoding run has a fresh salt; when the put
@@ -25,7 +25,7 @@ import type { Context } from './context.ts';
 import { createHealth, type Health } from './health.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { createManifestWriter } from './manifest-writer.ts';
-import { holdSlot } from './memory.ts';
+import { copyCells, holdSlot } from './memory.ts';
 import { createMeter, type Meter } from './progress.ts';
 import { planPut, type PutPlan } from './put-plan.ts';
 import { createPutTotals, type PutTotals } from './put-totals.ts';
@@ -244,12 +244,12 @@ async function fillSegment(upload: Upload, reader: SourceReader): Promise<Slot> 
     holdSlot(context, shapeOf(plan, length), plan.code.n, abort.signal);
   let slot = await hold(left > 0 ? Math.min(left, capacity) : capacity);
   try {
-    let filled = await reader.fill(slot.plaintext);
-    if (filled === slot.plaintext.length && filled < capacity && !(await reader.isAtEnd())) {
+    let filled = await fillFrom(reader, slot, 0);
+    if (filled === slot.shape.plaintextLength && filled < capacity && !(await reader.isAtEnd())) {
       slot = await moved(slot, filled, () => hold(capacity));
-      filled += await reader.fill(slot.plaintext.subarray(filled));
+      filled = await fillFrom(reader, slot, filled);
     }
-    if (filled < slot.plaintext.length) slot = await moved(slot, filled, () => hold(filled));
+    if (filled < slot.shape.plaintextLength) slot = await moved(slot, filled, () => hold(filled));
     return slot;
   } catch (error) {
     slot.release();
@@ -257,12 +257,28 @@ async function fillSegment(upload: Upload, reader: SourceReader): Promise<Slot> 
   }
 }
 
+/** Fills the plaintext from `offset` on; returns where it ends: sooner than the slot's only at the end of the source. */
+async function fillFrom(reader: SourceReader, slot: Slot, offset: number): Promise<number> {
+  let filled = offset;
+  for (const part of slot.cells(offset, slot.shape.plaintextLength - offset)) {
+    const length = await reader.fill(part);
+    filled += length;
+    if (length < part.length) break;
+  }
+  return filled;
+}
+
 /** The first `length` bytes in another slot. The old one is given back first: there may be room for one only. */
 async function moved(slot: Slot, length: number, hold: () => Promise<Slot>): Promise<Slot> {
-  const kept = slot.plaintext.slice(0, length);
+  const kept = new Uint8Array(length);
+  copyCells(slot, 0, kept);
   slot.release();
   const next = await hold();
-  next.plaintext.set(kept.subarray(0, next.plaintext.length));
+  let at = 0;
+  for (const part of next.cells(0, length)) {
+    part.set(kept.subarray(at, at + part.length));
+    at += part.length;
+  }
   return next;
 }
 

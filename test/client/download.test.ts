@@ -24,6 +24,40 @@ describe('results', () => {
     expect(Buffer.compare(await got.bytes(), bytes)).toBe(0);
   });
 
+  test('chunks that are used again hold the right bytes while they last', async () => {
+    const bytes = patterned(2_200_000);
+    const { uri } = await client.put(bytes, { segmentBytes });
+    const got = await client.get(uri, { reuseChunks: true });
+    const copies: Uint8Array[] = [];
+    const memories = new Set<ArrayBufferLike>();
+    for await (const chunk of got) {
+      copies.push(chunk.slice());
+      memories.add(chunk.buffer);
+    }
+    expect(Buffer.compare(Buffer.concat(copies), bytes)).toBe(0);
+    expect(memories.size).toBe(1);
+    expect(Buffer.compare(await got.bytes(), bytes)).toBe(0);
+  });
+
+  test('readers that wait for one another share memory for one segment', async () => {
+    const small = await cluster.client({ memoryBytes: 1024 * 1024 });
+    const bytes = patterned(3_300_000);
+    const { uri } = await small.put(bytes, { segmentBytes });
+    const readers = await Promise.all(
+      [1, 2, 3, 4].map(async () => (await small.get(uri))[Symbol.asyncIterator]()),
+    );
+    const received = readers.map((): Uint8Array[] => []);
+    for (let isOver = false; !isOver; ) {
+      for (const [index, reader] of readers.entries()) {
+        const { done, value } = await reader.next();
+        isOver = done === true;
+        if (value !== undefined) received[index]!.push(value);
+      }
+    }
+    for (const chunks of received) expect(Buffer.compare(Buffer.concat(chunks), bytes)).toBe(0);
+    await small.close();
+  });
+
   test('chunks stay what they are after the next one was taken', async () => {
     const bytes = patterned(2_200_000);
     const got = await client.get((await client.put(bytes, { segmentBytes })).uri);

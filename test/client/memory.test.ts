@@ -69,3 +69,47 @@ test('who gives up leaves the line, and lets those behind through', async () => 
   first();
   await expectCodeAsync('ABORTED', gate.take(1, AbortSignal.abort()));
 });
+
+test('what is lent is called back, once, when somebody else has to wait', async () => {
+  const gate = createMemoryGate(10);
+  const give = await gate.take(6, never);
+  let calls = 0;
+  gate.lend(() => {
+    calls++;
+    give();
+  });
+  (await gate.take(4, never))();
+  expect(calls).toBe(0);
+  const second = await gate.take(6, never);
+  expect(calls).toBe(1);
+  const third = gate.take(6, never);
+  expect(calls).toBe(1);
+  second();
+  (await third)();
+});
+
+test('what is lent while others wait already is called back at once', async () => {
+  const gate = createMemoryGate(10);
+  const give = await gate.take(6, never);
+  const second = gate.take(6, never);
+  gate.lend(give);
+  (await second)();
+});
+
+test('a loan that has ended is not called back', async () => {
+  const gate = createMemoryGate(10);
+  const give = await gate.take(6, never);
+  let calls = 0;
+  gate.lend(() => calls++)();
+  const second = gate.take(6, never);
+  expect(calls).toBe(0);
+  give();
+  (await second)();
+});
+
+test('of many loans only the latest two last', () => {
+  const gate = createMemoryGate(1000);
+  const called: number[] = [];
+  for (let loan = 0; loan < 5; loan++) gate.lend(() => called.push(loan));
+  expect(called).toEqual([0, 1, 2]);
+});

@@ -89,6 +89,50 @@ export function coderSuite(name: string, makeCoder: (maxMemory: number) => Coder
       );
     });
 
+    it('makes the same pieces in place, and decodes them in place from any k', async () => {
+      const codes = fc.constantFrom([1, 1], [1, 4], [2, 4], [3, 7], [10, 14]);
+      const lengths = fc.oneof(fc.integer({ min: 0, max: 5000 }), fc.integer({ min: 0, max: 700_000 }));
+      await fc.assert(
+        fc.asyncProperty(codes, lengths, fc.boolean(), fc.nat(), async (code, length, isEncrypted, seed) => {
+          const [k, n] = code as [number, number];
+          const shape = segmentShape({ k, n, plaintextLength: length, isEncrypted });
+          const apart = await encoded(shape, seed);
+          const inPlace = await coder.acquire(shape);
+          for (let index = 0; index < n; index++) inPlace.piece(index).fill(0xbb);
+          inPlace.plaintext.fill(0xee);
+          writeCells(inPlace, noise(length, seed));
+          expect(Buffer.concat(inPlace.cells(0, length)).equals(noise(length, seed))).toBe(true);
+          const roots = await inPlace.encodeInPlace(keyFor(shape));
+          for (let index = 0; index < n; index++) {
+            expect(isSame(inPlace.piece(index), apart.piece(index))).toBe(true);
+            expect(await apart.hash(index)).toEqual(roots[index]);
+          }
+          inPlace.release();
+          const present = shuffled(n, seed)
+            .slice(0, k)
+            .sort((a, b) => a - b);
+          const slot = await received(apart, present);
+          apart.release();
+          await slot.decodeInPlace(present, keyFor(shape));
+          const from = seed % (length + 1);
+          const part = Buffer.concat(slot.cells(from, length - from));
+          expect(part.equals(noise(length, seed).subarray(from))).toBe(true);
+          expect(slot.plaintext.every((byte) => byte === 0xee)).toBe(true);
+          slot.release();
+        }),
+        { numRuns: 10 },
+      );
+    });
+
+    it('says WRONG_KEY in place as well', async () => {
+      const shape = segmentShape({ k: 2, n: 3, plaintextLength: 400_000, isEncrypted: true });
+      const slot = await encoded(shape);
+      await expectCodeAsync('WRONG_KEY', slot.decodeInPlace([0, 1], OTHER_KEY));
+      await slot.decodeInPlace([0, 1], KEY);
+      expect(Buffer.concat(slot.cells(0, 400_000)).equals(noise(400_000, 1))).toBe(true);
+      slot.release();
+    });
+
     it('gives each piece the root that BLAKE3 gives it', async () => {
       for (const [k, n] of [
         [3, 7],
@@ -381,6 +425,14 @@ async function throughSocket(from: Uint8Array, into: Uint8Array): Promise<void> 
     filled = Math.min(into.length, filled + chunk.length);
   }
   server.close();
+}
+
+function writeCells(slot: Slot, plaintext: Uint8Array): void {
+  let at = 0;
+  for (const cell of slot.cells(0, plaintext.length)) {
+    cell.set(plaintext.subarray(at, at + cell.length));
+    at += cell.length;
+  }
 }
 
 /** Pseudo-random bytes, cheap and repeatable. */

@@ -16,7 +16,7 @@ export function importCellKey(key: Uint8Array): KeyObject {
   return createSecretKey(key);
 }
 
-/** Fills `cell`, a stored cell, from its part of the plaintext; the payload beyond it is zeros. */
+/** Fills `cell`, a stored cell, from its part of the plaintext, which may be its own start; the payload beyond it is zeros. */
 export function sealCell(
   key: KeyObject | undefined,
   index: number,
@@ -37,7 +37,7 @@ export function sealCell(
   cell.set(cipher.getAuthTag(), payloadLength);
 }
 
-/** Fills `plaintext` from a stored cell. Throws WRONG_KEY when the tag fails; `plaintext` is then as it was. */
+/** Fills `plaintext`, which may be the cell's own start, from a stored cell. Throws WRONG_KEY when the tag fails; `plaintext` is then as it was. */
 export function openCell(
   key: KeyObject | undefined,
   index: number,

@@ -23,7 +23,16 @@ import { type Blake3Hasher, createBlake3Hasher } from '../kernel/blake3-kernel.t
 import { simdLevel } from '../kernel/gf-kernel.ts';
 import { createHeapArena, createRegionQueue, createSharedArena, type RegionQueue } from './arena.ts';
 import { createSimdEngine, createTwinEngine, ENGINE_SCRATCH_LENGTH, type Engine } from './engine.ts';
-import { type Job, jobLength, type JobResult, pieceOffset, plaintextOf, runJob, slotLayout } from './job.ts';
+import {
+  type Job,
+  jobLength,
+  type JobResult,
+  pieceOffset,
+  plaintextCells,
+  plaintextOf,
+  runJob,
+  slotLayout,
+} from './job.ts';
 import { createWorkerPool, type WorkerPool } from './pool.ts';
 import type { WorkerSetup } from './worker.ts';
 
@@ -119,6 +128,9 @@ function coderOn(backend: Backend): Coder {
   };
 }
 
+type Encode = (key: Uint8Array | undefined, isInPlace: boolean) => Promise<readonly Digest[]>;
+type Decode = (present: readonly number[], key: Uint8Array | undefined, isInPlace: boolean) => Promise<void>;
+
 function createSlot(
   shape: SegmentShape,
   region: Uint8Array,
@@ -143,6 +155,17 @@ function createSlot(
     }
   };
 
+  const encodeFrom: Encode = async (key, isInPlace) => {
+    checkKey(shape, key);
+    return (await work({ kind: 'encode', shape, key, isInPlace })).roots;
+  };
+
+  const decodeTo: Decode = async (present, key, isInPlace) => {
+    checkKey(shape, key);
+    checkPresent(shape, present);
+    await work({ kind: 'decode', shape, present, key, isInPlace });
+  };
+
   return {
     shape,
     plaintext: plaintextOf(shape, region),
@@ -150,19 +173,15 @@ function createSlot(
       const start = pieceOffset(shape, index);
       return region.subarray(start, start + shape.pieceLength);
     },
-    async encode(key) {
-      checkKey(shape, key);
-      return (await work({ kind: 'encode', shape, key })).roots;
-    },
+    cells: (offset, length) => plaintextCells(shape, region, offset, length),
+    encode: (key) => encodeFrom(key, false),
+    encodeInPlace: (key) => encodeFrom(key, true),
     async hash(index) {
       const offset = pieceOffset(shape, index);
       return (await work({ kind: 'hash', offset, length: shape.pieceLength })).roots[0]! as Digest;
     },
-    async decode(present, key) {
-      checkKey(shape, key);
-      checkPresent(shape, present);
-      await work({ kind: 'decode', shape, present, key });
-    },
+    decode: (present, key) => decodeTo(present, key, false),
+    decodeInPlace: (present, key) => decodeTo(present, key, true),
     async rebuild(present, target) {
       checkPresent(shape, present);
       pieceOffset(shape, target);

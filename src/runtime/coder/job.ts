@@ -3,7 +3,7 @@
 
 import { assert } from '../../base/assert.ts';
 import type { Digest } from '../../base/ids.ts';
-import { CELL_LENGTH } from '../../base/limits.ts';
+import { CELL_LENGTH, TAG_LENGTH } from '../../base/limits.ts';
 import type { SegmentShape } from '../../base/ports.ts';
 import { decode, rebuild, verify } from '../../replication/reed-solomon.ts';
 import { type Cell, cellAt, stripeCount } from '../../replication/segment.ts';
@@ -11,12 +11,18 @@ import { importCellKey, openCell, sealCell } from './cells.ts';
 import type { Engine } from './engine.ts';
 
 export type Job =
-  | { readonly kind: 'encode'; readonly shape: SegmentShape; readonly key: Uint8Array | undefined }
+  | {
+      readonly kind: 'encode';
+      readonly shape: SegmentShape;
+      readonly key: Uint8Array | undefined;
+      readonly isInPlace: boolean;
+    }
   | {
       readonly kind: 'decode';
       readonly shape: SegmentShape;
       readonly present: readonly number[];
       readonly key: Uint8Array | undefined;
+      readonly isInPlace: boolean;
     }
   | {
       readonly kind: 'rebuild';
@@ -45,7 +51,7 @@ export interface SlotLayout {
   readonly length: number;
 }
 
-/** How the bytes of a slot are laid out. Plaintext and pieces do not overlap. */
+/** How the bytes of a slot are laid out. Plaintext and pieces do not overlap, unless the caller codes in place. */
 export function slotLayout(shape: SegmentShape): SlotLayout {
   const { k, n, fullStripes, tailCellLength, pieceLength } = shape;
   assert(k >= 1 && k <= n, 'a shape has a code');
@@ -66,13 +72,37 @@ export function pieceOffset(shape: SegmentShape, index: number): number {
   return piecesAt + index * stride;
 }
 
+/** Where coding in place has plaintext bytes [offset, offset + length): at the start of their cells. */
+export function plaintextCells(
+  shape: SegmentShape,
+  region: Uint8Array,
+  offset: number,
+  length: number,
+): Uint8Array[] {
+  const end = offset + length;
+  assert(offset >= 0 && length >= 0 && end <= shape.plaintextLength, 'the bytes lie within the plaintext');
+  const { k, isEncrypted, fullStripes } = shape;
+  const stripePayload = k * (CELL_LENGTH - (isEncrypted ? TAG_LENGTH : 0));
+  const pieces = piecesOf(shape, region);
+  const parts: Uint8Array[] = [];
+  const first = Math.min(fullStripes, Math.floor(offset / stripePayload));
+  for (let stripe = first; stripe * stripePayload < end && stripe < stripeCount(shape); stripe++) {
+    for (const cell of cellsOfStripe(shape, stripe)) {
+      const from = Math.max(0, offset - cell.plaintextOffset);
+      const to = Math.min(cell.plaintextLength, end - cell.plaintextOffset);
+      if (from < to) parts.push(stored(pieces, cell).subarray(from, to));
+    }
+  }
+  return parts;
+}
+
 /** Does `job` on the slot's bytes. Throws WRONG_KEY. */
 export function runJob(engine: Engine, region: Uint8Array, job: Job): JobResult {
   switch (job.kind) {
     case 'encode':
-      return { roots: encodeSegment(engine, region, job.shape, job.key) };
+      return { roots: encodeSegment(engine, region, job) };
     case 'decode':
-      decodeSegment(engine, region, job.shape, job.present, job.key);
+      decodeSegment(engine, region, job);
       return { roots: [] };
     case 'rebuild': {
       const pieces = piecesOf(job.shape, region);
@@ -108,15 +138,18 @@ export function jobLength(job: Job): number {
 function encodeSegment(
   engine: Engine,
   region: Uint8Array,
-  shape: SegmentShape,
-  keyBytes: Uint8Array | undefined,
+  { shape, key: keyBytes, isInPlace }: Extract<Job, { readonly kind: 'encode' }>,
 ): Digest[] {
   const key = keyBytes && importCellKey(keyBytes);
   const plaintext = plaintextOf(shape, region);
   const pieces = piecesOf(shape, region);
   for (let stripe = 0; stripe < stripeCount(shape); stripe++) {
     const cells = cellsOfStripe(shape, stripe);
-    for (const cell of cells) sealCell(key, cell.index, plaintextPart(plaintext, cell), stored(pieces, cell));
+    for (const cell of cells) {
+      const target = stored(pieces, cell);
+      const source = isInPlace ? target.subarray(0, cell.plaintextLength) : plaintextPart(plaintext, cell);
+      sealCell(key, cell.index, source, target);
+    }
     const { pieceOffset: start, cellLength } = cells[0]!;
     const strips = pieces.map((piece) => piece.subarray(start, start + cellLength));
     engine.encode(shape.k, strips);
@@ -129,17 +162,18 @@ function encodeSegment(
 function decodeSegment(
   engine: Engine,
   region: Uint8Array,
-  shape: SegmentShape,
-  present: readonly number[],
-  keyBytes: Uint8Array | undefined,
+  { shape, present, key: keyBytes, isInPlace }: Extract<Job, { readonly kind: 'decode' }>,
 ): void {
   const key = keyBytes && importCellKey(keyBytes);
   const plaintext = plaintextOf(shape, region);
   const pieces = piecesOf(shape, region);
   decode(shape.k, pieces, present, engine.combine);
+  if (isInPlace && key === undefined) return;
   for (let stripe = 0; stripe < stripeCount(shape); stripe++) {
     for (const cell of cellsOfStripe(shape, stripe)) {
-      openCell(key, cell.index, stored(pieces, cell), plaintextPart(plaintext, cell));
+      const source = stored(pieces, cell);
+      const target = isInPlace ? source.subarray(0, cell.plaintextLength) : plaintextPart(plaintext, cell);
+      openCell(key, cell.index, source, target);
     }
   }
 }
