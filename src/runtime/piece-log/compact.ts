@@ -12,7 +12,7 @@
 
 import type { Clock } from '../../base/ports.ts';
 import { COMPACTION_BYTES_PER_SECOND, LOG_BATCH_OPERATIONS } from '../../base/limits.ts';
-import type { Files, OpenFile } from '../files.ts';
+import { type Files, type OpenFile, systemCode } from '../files.ts';
 import type { WriteOperation } from './batch.ts';
 import type { Location, LogIndex } from './log-index.ts';
 import type { LogFiles } from './log-files.ts';
@@ -36,22 +36,28 @@ export interface CompactContext {
 /** Copies in flight at once: enough for one batch of small records, little enough to leave the writer to puts. */
 const COPY_LENGTH = 4 * 1024 * 1024;
 
-/** Deletes the sealed log file `file` after copying what is needed of it; false when damage makes it stay. */
-export async function compactFile(
+/** Copies what is needed of the sealed log file `file`, so that it may go; false when damage makes it stay. */
+export async function emptyFile(
   context: CompactContext,
   file: number,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { files, logFiles, usage } = context;
+  const { logFiles, usage } = context;
   const copier = new Copier(context, file, signal);
   await logFiles.use(file, (open) => copier.copyAll(open));
-  if (usage.files.get(file)!.liveBytes > 0) return false;
-  usage.deleteFile(file);
+  return usage.files.get(file)!.liveBytes === 0;
+}
+
+/** Deletes a file that was emptied. After a failure it counts as there, and may be deleted again. */
+export async function deleteFile(context: CompactContext, file: number): Promise<void> {
+  const { files, logFiles, usage } = context;
   await context.checkpoint();
   await logFiles.forget(file);
-  await files.remove(logFiles.path(file));
+  await files.remove(logFiles.path(file)).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  });
   await files.syncDirectory(logFiles.folder);
-  return true;
+  usage.deleteFile(file);
 }
 
 class Copier {

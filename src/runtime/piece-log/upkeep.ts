@@ -6,7 +6,7 @@ import type { Clock } from '../../base/ports.ts';
 import { LOG_HOUSEKEEPING_MS } from '../../base/limits.ts';
 import type { Files } from '../files.ts';
 import type { Checkpoints } from './checkpoints.ts';
-import { compactFile } from './compact.ts';
+import { deleteFile, emptyFile } from './compact.ts';
 import type { LogFiles } from './log-files.ts';
 import type { Location, LogIndex } from './log-index.ts';
 import type { Identity } from './record.ts';
@@ -38,6 +38,8 @@ export class Upkeep {
   readonly #context: UpkeepContext;
   /** Files that stay though little in them is live, because a head is damaged. */
   readonly #keptFiles: Set<number> = new Set();
+  /** Files of which all that is needed was copied, but which could not be deleted yet. */
+  readonly #emptiedFiles: Set<number> = new Set();
   /** Files that the system would not read or delete; each is tried again after a while. */
   readonly #failedFiles: Set<number> = new Set();
   #compacting: Promise<void> | undefined;
@@ -104,9 +106,14 @@ export class Upkeep {
     for (let file = this.#candidate(); file !== undefined; file = this.#candidate()) {
       if (file === writer.end.file) await writer.seal();
       try {
-        const isGone = await compactFile(context, file, signal);
-        if (isGone) this.#keptFiles.delete(file);
-        else this.#keptFiles.add(file);
+        if (!this.#emptiedFiles.has(file) && !(await emptyFile(context, file, signal))) {
+          this.#keptFiles.add(file);
+          continue;
+        }
+        this.#emptiedFiles.add(file);
+        await deleteFile(context, file);
+        this.#emptiedFiles.delete(file);
+        this.#keptFiles.delete(file);
       } catch (error) {
         // One of ours says that the log takes no copies now; one of the system is about this file, and others may go.
         if (signal.aborted || error instanceof StoreError) throw error;

@@ -6,6 +6,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toHex } from '../../../src/base/bytes.ts';
 import { LOG_HOUSEKEEPING_MS } from '../../../src/base/limits.ts';
+import type { Clock } from '../../../src/base/ports.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { type Files, systemFiles } from '../../../src/runtime/files.ts';
 import { openPieceLog } from '../../../src/runtime/piece-log/log.ts';
@@ -19,6 +20,23 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'holdfast-upkeep-'));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** A clock on which the log keeps house only when told to. */
+function housekeepingByHand(): { readonly clock: Clock; readonly keepHouse: () => void } {
+  let run = (): void => undefined;
+  const timer = (delayMs: number, next: () => void): (() => void) => {
+    if (delayMs !== LOG_HOUSEKEEPING_MS) return systemClock.timer(delayMs, next);
+    run = next;
+    return () => undefined;
+  };
+  return { clock: { ...systemClock, timer }, keepHouse: () => run() };
+}
+
+/** Bytes of all log files in the folder. */
+function bytesOnDisk({ disk }: Harness): number {
+  const logs = disk.paths().filter((path) => path.endsWith('.log'));
+  return logs.reduce((sum, path) => sum + disk.bytesOf(path).length, 0);
+}
 
 /** Lets work in the background go on for a while. */
 async function turns(count: number): Promise<void> {
@@ -94,15 +112,7 @@ test('a place that the disk cannot read costs its entry only: the rest of the fi
 });
 
 test('a file that the system does not open is tried again later, and others are compacted meanwhile', async () => {
-  let keepHouse = (): void => undefined;
-  const clock = {
-    ...systemClock,
-    timer: (delayMs: number, run: () => void) => {
-      if (delayMs !== LOG_HOUSEKEEPING_MS) return systemClock.timer(delayMs, run);
-      keepHouse = run;
-      return () => undefined;
-    },
-  };
+  const { clock, keepHouse } = housekeepingByHand();
   const harness = await Harness.open({ clock, logFileLength: 2000 });
   for (let n = 0; n < 9; n++) await harness.put(keyOf(n), filled(350, n));
   let isRefused = true;
@@ -116,6 +126,63 @@ test('a file that the system does not open is tried again later, and others are 
   isRefused = false;
   keepHouse();
   await expect.poll(() => harness.disk.list(FOLDER), PATIENCE).not.toContain('00000001.log');
+  await harness.check();
+  await harness.log.close();
+});
+
+test('a file that compaction deleted does not come back when the power goes', async () => {
+  const harness = await Harness.open({ logFileLength: 2000 });
+  for (let n = 0; n < 7; n++) await harness.put(keyOf(n), filled(350, n));
+  for (const n of [0, 1, 2]) await harness.remove(keyOf(n));
+  await expect.poll(() => harness.disk.list(FOLDER), PATIENCE).not.toContain('00000001.log');
+  await expect.poll(() => harness.log.usage().logBytes - bytesOnDisk(harness), PATIENCE).toBe(0);
+  // Of what no sync made durable, this power cut keeps nothing.
+  await harness.crash(() => 0.99, true, false);
+  expect(await harness.disk.list(FOLDER)).not.toContain('00000001.log');
+  await harness.check();
+  await harness.log.close();
+});
+
+test('a file that cannot be deleted still counts, and the removals of what it holds stay in force', async () => {
+  const harness = await Harness.open({ logFileLength: 2000 });
+  for (let n = 0; n < 6; n++) await harness.put(keyOf(n), filled(350, n));
+  let refusals = 0;
+  harness.disk.hook = ({ kind, path }) => {
+    if (kind !== 'name' || !path.endsWith('00000001.log')) return undefined;
+    refusals++;
+    throw systemError('EPERM');
+  };
+  for (let n = 0; n < 4; n++) await harness.remove(keyOf(n));
+  await expect.poll(() => refusals, PATIENCE).toBe(1);
+  // The second file, which has the removals, becomes worth compacting.
+  for (let n = 4; n < 12; n++) await harness.put(keyOf(n), filled(350, n + 50));
+  await expect.poll(() => harness.disk.list(FOLDER), PATIENCE).not.toContain('00000002.log');
+  await expect.poll(() => harness.log.usage().logBytes - bytesOnDisk(harness), PATIENCE).toBe(0);
+  await harness.crash(() => 0.99, true, false);
+  expect(await harness.disk.list(FOLDER)).toContain('00000001.log');
+  await harness.check();
+  await harness.log.close();
+});
+
+test('a file that could not be deleted is tried again later, without another copy of what it held', async () => {
+  const { clock, keepHouse } = housekeepingByHand();
+  const harness = await Harness.open({ clock, logFileLength: 2000 });
+  for (let n = 0; n < 5; n++) await harness.put(keyOf(n), filled(350, n));
+  let refusals = 0;
+  harness.disk.hook = ({ kind, path }) => {
+    if (kind !== 'name' || !path.endsWith('00000001.log') || refusals > 0) return undefined;
+    refusals++;
+    throw systemError('EPERM');
+  };
+  for (const n of [0, 1, 2]) await harness.remove(keyOf(n));
+  await expect.poll(() => refusals, PATIENCE).toBe(1);
+  await turns(20);
+  const { logBytes } = harness.log.usage();
+  expect(logBytes).toBe(bytesOnDisk(harness));
+  const { length } = harness.disk.bytesOf(`${FOLDER}/00000001.log`);
+  keepHouse();
+  await expect.poll(() => harness.log.usage().logBytes, PATIENCE).toBe(logBytes - length);
+  expect(await harness.disk.list(FOLDER)).not.toContain('00000001.log');
   await harness.check();
   await harness.log.close();
 });
