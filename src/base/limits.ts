@@ -64,8 +64,12 @@ export const REFUSAL_TEXT_MAX = 512;
 export const BULK_CONNECTIONS_PER_PEER = 8;
 /** Bulk connections a node accepts in all. */
 export const BULK_CONNECTIONS_MAX = 256;
-/** Bytes of request and reply bodies a node holds at once; above it new exchanges are refused as BUSY. */
+/** Bytes of request bodies a node holds at once, and as much again of replies; above it new exchanges are refused as BUSY. */
 export const BODY_BUDGET: number = 256 * MIB;
+/** One peer holds this part of a budget, or one of the largest pieces if that is more: identities cost nothing. */
+export const BODY_SHARE_DIVISOR = 16;
+/** This part of a budget is kept for members: it holds the largest piece, so repair goes on while strangers crowd in. */
+export const BODY_MEMBERS_DIVISOR = 3;
 /** A body slower than this after the first ten seconds is cut: slow-loris. */
 export const BODY_RATE_MIN_PER_SECOND: number = 16 * KIB;
 /** A request header must be complete this soon after its first byte. */
@@ -269,3 +273,7 @@ export const NODE_INLINE_JOB_LENGTH: number = 16 * MIB;
 export const READ_POOL_MAX: number = 24 * MIB;
 /** Index rows that a log holds in memory before they are in the store; then writers wait for it. */
 export const LOG_FRESH_ROWS_MAX = 4096;
+/** A bulk exchange younger than this never gives way to another: it has had no time to show its speed. */
+export const BULK_GRACE_MS = 4_000;
+/** Announcements, each of which walks the DHT once per record, come no closer together than this. */
+export const ANNOUNCE_INTERVAL_MS = 3_000;

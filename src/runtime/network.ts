@@ -63,7 +63,10 @@ export function createClientNetwork(options: NetworkOptions): StatusNetwork {
 /** For nodes: both lanes, listening. Throws PORT_IN_USE or INVALID_ARGUMENT when an address cannot be had. */
 export async function createNetwork(options: NodeNetworkOptions): Promise<NodeNetwork> {
   const traffic = { received: 0, sent: 0 };
-  const guard = createServiceGuard({ monotonic: () => options.clock.monotonic() });
+  const guard = createServiceGuard({
+    monotonic: () => options.clock.monotonic(),
+    isMember: options.isMember,
+  });
   const bulkServer = await bulkServerOf(options, guard);
   const lane = await openNodeLaneOr(options, guard, traffic, bulkServer);
   const directory = createDirectory({

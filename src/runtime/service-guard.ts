@@ -8,7 +8,11 @@
 // A StoreError out of any of them is answered to the peer as a refusal (`refusal.ts`). Reading, writing, connections
 // and their time limits are the lane's.
 //
-// Invariants: heldBytes = sum of what tickets reserved <= bodyBudget; a peer holds at most half of it; a slot is given
+// Uploads and replies have a budget each, so that nobody who does not read keeps others from writing, and the last third
+// of each is the members': identities cost nothing, but a member is known. A lane that finds no room may ask `lack` whose
+// fault it is, and make room before it reserves.
+//
+// Invariants: of each use, what tickets reserved <= bodyBudget and what one peer reserved <= its share; a slot is given
 // back only when the service's code has really ended, so one that ignores its signal cannot be multiplied.
 
 import { toHex } from '../base/bytes.ts';
@@ -16,8 +20,11 @@ import { StoreError } from '../base/errors.ts';
 import type { NodeId } from '../base/ids.ts';
 import {
   BODY_BUDGET,
+  BODY_MEMBERS_DIVISOR,
+  BODY_SHARE_DIVISOR,
   GUARDED_PEERS_MAX,
   HEADER_LENGTH_MAX,
+  PIECE_LENGTH_MAX,
   SERVICE_NAME_LENGTH_MAX,
 } from '../base/limits.ts';
 import type { ServedReply, Service } from '../base/ports.ts';
@@ -27,19 +34,26 @@ export interface ServiceGuard {
   serve(service: Service): void;
   /** Throws UNSUPPORTED (no such service), PROTOCOL (longer than the service takes) or BUSY (a bound is reached). */
   enter(from: NodeId, serviceName: string, headerLength: number, bodyLength: number): Ticket;
+  /** Known and accountable, so it does not give way to others. Nobody, where no members are known. */
+  isMember(node: NodeId): boolean;
   /** Bytes reserved now, by all tickets. */
   readonly heldBytes: number;
   /** Tickets whose exchange or service code has not ended. */
   readonly active: number;
 }
 
+/** What memory is for: the body of a request, or that of its reply. */
+export type BodyUse = 'upload' | 'reply';
+
 /** One request's permission to be served. */
 export interface Ticket {
   readonly service: Service;
   /** The service's own check of the header, if it has one. Throws its refusal, TIMEOUT, or ABORTED when `signal` fires. */
   admit(header: Uint8Array, bodyLength: number, signal: AbortSignal): Promise<void>;
-  /** Counts `length` more bytes against the budget. Throws BUSY. */
-  reserve(length: number): void;
+  /** Counts `length` more bytes against the budget of their use. Throws BUSY. */
+  reserve(length: number, use: BodyUse): void;
+  /** What `reserve` would be refused for: the peer has its share already, or others hold the rest. */
+  lack(length: number, use: BodyUse): 'share' | 'room' | undefined;
   /** Runs the handler. Throws its refusal, TIMEOUT, or ABORTED when `signal` fires. */
   handle(header: Uint8Array, body: Uint8Array, signal: AbortSignal): Promise<ServedReply>;
   /** Gives slot and bytes back; a second call does nothing. */
@@ -49,7 +63,10 @@ export interface Ticket {
 }
 
 export interface ServiceGuardOptions {
+  /** Of uploads, and as much again of replies. */
   readonly bodyBudget?: number;
+  /** For whom the last third of each budget is kept; nothing is, when absent. */
+  readonly isMember?: (node: NodeId) => boolean;
   readonly peersMax?: number;
   /** Milliseconds that never go back. */
   readonly monotonic?: () => number;
@@ -57,7 +74,7 @@ export interface ServiceGuardOptions {
 
 /** What one peer has under way. */
 interface PeerUse {
-  heldBytes: number;
+  readonly held: Record<BodyUse, number>;
   active: number;
   lastSeen: number;
   readonly turns: Map<string, Turns>;
@@ -84,9 +101,12 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
   const budget = options.bodyBudget ?? BODY_BUDGET;
   const peersMax = options.peersMax ?? GUARDED_PEERS_MAX;
   const monotonic = options.monotonic ?? (() => performance.now());
+  const isMember = options.isMember ?? (() => false);
+  const share = Math.min(budget, Math.max(Math.floor(budget / BODY_SHARE_DIVISOR), PIECE_LENGTH_MAX));
+  const membersRoom = options.isMember === undefined ? 0 : Math.floor(budget / BODY_MEMBERS_DIVISOR);
   const services = new Map<string, Service>();
   const peers = new Map<string, PeerUse>();
-  const total = { heldBytes: 0, active: 0 };
+  const total = { held: { upload: 0, reply: 0 }, active: 0 };
 
   function enter(from: NodeId, serviceName: string, headerLength: number, bodyLength: number): Ticket {
     const service = services.get(serviceName);
@@ -112,7 +132,7 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
     }
     if (peers.size >= peersMax) forgetIdlePeers(now);
     if (peers.size >= peersMax) throw new StoreError('BUSY', 'too many peers are asking at once');
-    const fresh: PeerUse = { heldBytes: 0, active: 0, lastSeen: now, turns: new Map() };
+    const fresh: PeerUse = { held: { upload: 0, reply: 0 }, active: 0, lastSeen: now, turns: new Map() };
     peers.set(key, fresh);
     return fresh;
   }
@@ -125,7 +145,7 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
   }
 
   function createTicket(from: NodeId, service: Service, peer: PeerUse, turns: Turns): Ticket {
-    let reserved = 0;
+    const reserved: Record<BodyUse, number> = { upload: 0, reply: 0 };
     let holders = 1; // the exchange, and the service's code while it runs
     let isReleased = false;
     const last: (() => void)[] = [];
@@ -133,8 +153,10 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
     function letGo(): void {
       holders -= 1;
       if (holders > 0) return;
-      total.heldBytes -= reserved;
-      peer.heldBytes -= reserved;
+      for (const use of ['upload', 'reply'] as const) {
+        total.held[use] -= reserved[use];
+        peer.held[use] -= reserved[use];
+      }
       for (const count of [total, peer, turns]) count.active -= 1;
       for (const run of last) run();
     }
@@ -148,18 +170,26 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
       return await within(running, service, caller, stop);
     }
 
+    function lack(length: number, use: BodyUse): 'share' | 'room' | undefined {
+      if (length === 0) return undefined;
+      if (peer.held[use] + length > share) return 'share';
+      const held = total.held[use] + length;
+      return held <= budget - membersRoom || (held <= budget && isMember(from)) ? undefined : 'room';
+    }
+
     return {
       service,
+      lack,
       async admit(header, bodyLength, signal) {
         if (service.admit !== undefined) await run(() => service.admit!(from, header, bodyLength), signal);
       },
-      reserve(length) {
-        if (total.heldBytes + length > budget || peer.heldBytes + length > budget / 2) {
-          throw new StoreError('BUSY', `${service.name}: no memory left for ${length} more bytes`);
+      reserve(length, use) {
+        const missing = lack(length, use);
+        if (missing !== undefined) {
+          const whose = missing === 'share' ? 'of your share' : 'of this node';
+          throw new StoreError('BUSY', `${service.name}: the memory ${whose} has no ${length} bytes left`);
         }
-        reserved += length;
-        total.heldBytes += length;
-        peer.heldBytes += length;
+        for (const held of [reserved, total.held, peer.held]) held[use] += length;
       },
       async handle(header, body, signal) {
         return await run((stopped) => service.handle(from, header, body, stopped), signal);
@@ -183,8 +213,9 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
       services.set(service.name, service);
     },
     enter,
+    isMember,
     get heldBytes() {
-      return total.heldBytes;
+      return total.held.upload + total.held.reply;
     },
     get active() {
       return total.active;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../src/base/errors.ts';
 import type { NodeId } from '../../src/base/ids.ts';
+import { BODY_BUDGET, PIECE_LENGTH_MAX } from '../../src/base/limits.ts';
 import type { Service } from '../../src/base/ports.ts';
 import { createServiceGuard, type ServiceGuard, type Ticket } from '../../src/runtime/service-guard.ts';
 
@@ -33,6 +34,10 @@ function guardAt(
   const guard = createServiceGuard({ bodyBudget, peersMax: 3, monotonic: () => now });
   guard.serve(service(overrides));
   return { guard, wait: (ms) => (now += ms) };
+}
+
+function enterAs(guard: ServiceGuard, peers: readonly number[]): Ticket[] {
+  return peers.map((index) => guard.enter(node(index), 'echo', 0, 0));
 }
 
 function codeOf(run: () => unknown): string {
@@ -100,22 +105,46 @@ describe('entering', () => {
 });
 
 describe('memory', () => {
-  test('all peers together hold at most the budget, one peer at most half of it, and release gives back', () => {
+  test('all peers together hold at most the budget of each use, and release gives back', () => {
     const { guard } = guardAt();
-    const [a, b, c] = [1, 2, 3].map((index) => guard.enter(node(index), 'echo', 0, 0)) as [
-      Ticket,
-      Ticket,
-      Ticket,
-    ];
-    a.reserve(500);
-    expect(codeOf(() => a.reserve(1))).toBe('BUSY');
-    b.reserve(400);
-    expect(codeOf(() => c.reserve(101))).toBe('BUSY');
-    c.reserve(100);
-    expect(guard.heldBytes).toBe(1000);
-    for (const ticket of [a, b, c, a]) ticket.release();
+    const [a, b, c] = enterAs(guard, [1, 2, 3]);
+    a!.reserve(500, 'reply');
+    b!.reserve(400, 'reply');
+    expect(c!.lack(101, 'reply')).toBe('room');
+    expect(codeOf(() => c!.reserve(101, 'reply'))).toBe('BUSY');
+    c!.reserve(100, 'reply');
+    c!.reserve(1000, 'upload');
+    expect(codeOf(() => a!.reserve(1, 'upload'))).toBe('BUSY');
+    expect(guard.heldBytes).toBe(2000);
+    for (const ticket of [a, b, c, a]) ticket!.release();
     expect(guard.heldBytes).toBe(0);
     expect(guard.active).toBe(0);
+  });
+
+  test('one peer holds one of the largest pieces of each use, over all its requests, and no more', () => {
+    const guard = createServiceGuard();
+    guard.serve(service());
+    const [first, second, other] = enterAs(guard, [1, 1, 2]);
+    first!.reserve(PIECE_LENGTH_MAX - 10, 'reply');
+    expect(second!.lack(10, 'reply')).toBeUndefined();
+    expect(second!.lack(11, 'reply')).toBe('share');
+    expect(codeOf(() => second!.reserve(11, 'reply'))).toBe('BUSY');
+    expect(second!.lack(PIECE_LENGTH_MAX, 'upload')).toBeUndefined();
+    expect(other!.lack(PIECE_LENGTH_MAX, 'reply')).toBeUndefined();
+  });
+
+  test('strangers who hold all they can leave room for the largest piece of a member', () => {
+    const guard = createServiceGuard({ isMember: (from) => from[0] === 9 });
+    guard.serve(service());
+    const strangers = enterAs(guard, [1, 2, 3, 4, 5]);
+    const step = PIECE_LENGTH_MAX / 16;
+    for (const stranger of strangers) {
+      while (stranger.lack(step, 'reply') === undefined) stranger.reserve(step, 'reply');
+    }
+    expect(strangers.at(-1)!.lack(step, 'reply')).toBe('room');
+    const [member] = enterAs(guard, [9]);
+    member!.reserve(PIECE_LENGTH_MAX, 'reply');
+    expect(guard.heldBytes).toBeLessThanOrEqual(BODY_BUDGET);
   });
 });
 
@@ -152,7 +181,7 @@ describe('running', () => {
       },
     });
     const ticket = guard.enter(node(1), 'echo', 0, 0);
-    ticket.reserve(10);
+    ticket.reserve(10, 'upload');
     await expect(ticket.handle(empty, empty, never)).rejects.toMatchObject({ code: 'TIMEOUT' });
     expect(told?.aborted).toBe(true);
     ticket.release();

@@ -3,7 +3,7 @@
 // What it holds against strangers: connections in all and per peer, handshakes and hellos that take too long, headers
 // that trickle, bodies below a minimum rate, replies that nobody reads, and memory through the guard. When the table of
 // connections is full, the one that has waited longest without being of use gives way: first those that have not yet
-// said who they are, then idle ones, so that holding connections open keeps nobody out.
+// said who they are, then idle ones, then the slowest exchange of a non-member; so holding connections open keeps nobody out.
 // What happens within an exchange is in `serve-exchange.ts`.
 
 import type { Socket } from 'node:net';
@@ -14,15 +14,18 @@ import type { NodeId } from '../../base/ids.ts';
 import {
   BULK_CONNECTIONS_MAX,
   BULK_CONNECTIONS_PER_PEER,
+  BULK_GRACE_MS,
   BULK_IDLE_MS,
   CONNECT_TIMEOUT_MS,
+  EXCHANGE_TIMEOUT_MS,
   HEADER_TIMEOUT_MS,
 } from '../../base/limits.ts';
 import type { Service, Signer } from '../../base/ports.ts';
-import { createServiceGuard, type ServiceGuard } from '../service-guard.ts';
+import { type BodyUse, createServiceGuard, type ServiceGuard } from '../service-guard.ts';
 import { createBodyPool } from './body-pool.ts';
 import { credentialsFor } from './certificate.ts';
 import { Channel, TRANSFER_LIMITS, type TransferLimits } from './channel.ts';
+import { longestLasting, type Pace, slowest } from './give-way.ts';
 import { decodeRequestPrefix, HELLO_LENGTH, REQUEST_PREFIX_LENGTH } from './frame.ts';
 import { checkHello, createHello, type NetworkAccess } from './hello.ts';
 import { receive } from './receive.ts';
@@ -50,6 +53,8 @@ export interface BulkServerLimits extends TransferLimits {
   readonly idleMs: number;
   /** A connection that was of use so recently does not give way: its next request may be on the wire. */
   readonly evictAfterMs: number;
+  /** An exchange this young does not give way, and the speed of an older one is that over once or twice this time. */
+  readonly graceMs: number;
   readonly sweepMs: number;
 }
 
@@ -69,23 +74,31 @@ const LIMITS: BulkServerLimits = {
   headerMs: HEADER_TIMEOUT_MS,
   idleMs: BULK_IDLE_MS,
   evictAfterMs: 250,
+  graceMs: BULK_GRACE_MS,
   sweepMs: 500,
 };
 const CLOSE_GRACE_MS = 2000;
 
 /** A connection whose peer has proved who it is. */
-interface Connection {
+interface Connection extends Pace {
   readonly channel: Channel;
   readonly peer: NodeId;
   /** Undefined while an exchange is under way. */
   idleSinceMs: number | undefined;
+  /** Between which its speed is seen: the second takes the place of the first after `graceMs`. Empty between exchanges. */
+  marks: readonly Mark[];
+}
+
+interface Mark {
+  readonly atMs: number;
+  readonly moved: number;
 }
 
 /** Throws PORT_IN_USE, or INVALID_ARGUMENT for an address that this machine does not have. */
 export async function createBulkServer(options: BulkServerOptions): Promise<BulkServer> {
   const limits: BulkServerLimits = { ...LIMITS, ...options.limits };
   const guard = options.guard ?? createServiceGuard();
-  const served: Served = { guard, pool: createBodyPool(), headerMs: limits.headerMs };
+  const served: Served = { guard, pool: createBodyPool(), headerMs: limits.headerMs, makeRoom: makeMemory };
   /** Sockets in order of arrival that are not yet a connection; by the address of their other end. */
   const newcomers = new Map<string, Socket>();
   /** In the order in which they were last of use. */
@@ -120,7 +133,17 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
       socket.destroy();
       return true;
     }
-    return evictIdle(() => true);
+    return evictIdle(() => true) || evict(slowest(connections, performance.now(), limits.graceMs));
+  }
+
+  /** Who would hold memory for longer than a call may last by default holds it in vain, or on purpose. */
+  function makeMemory(use: BodyUse): boolean {
+    return evict(longestLasting(connections, performance.now(), limits.graceMs, use, EXCHANGE_TIMEOUT_MS));
+  }
+
+  function evict(connection: Connection | undefined): boolean {
+    connection?.channel.fail(new StoreError('BUSY', 'made room for another exchange'));
+    return connection !== undefined;
   }
 
   function evictIdle(matches: (connection: Connection) => boolean): boolean {
@@ -156,7 +179,7 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
     }
     makeRoomFor(peer);
     newcomers.delete(endOf(socket));
-    const connection: Connection = { channel, peer, idleSinceMs: performance.now() };
+    const connection = connectionOf(channel, peer, guard);
     connections.add(connection);
     channel.tie(() => connections.delete(connection));
     await channel.write(createHello(options, socket, 'server'));
@@ -179,6 +202,7 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
       channel.limit('the next request', limits.idleMs);
       await channel.read(prefixBytes.subarray(0, 1));
       connection.idleSinceMs = undefined;
+      connection.marks = [markOf(channel)];
       channel.limit('a request header', limits.headerMs);
       await channel.read(prefixBytes.subarray(1));
       const isReusable = await serveExchange(
@@ -189,6 +213,7 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
       );
       if (!isReusable) return;
       connection.idleSinceMs = performance.now();
+      connection.marks = [];
       connections.delete(connection);
       if (channel.failure === undefined) connections.add(connection);
     }
@@ -198,6 +223,11 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
   const sweeper = setInterval(() => {
     const nowMs = performance.now();
     for (const channel of sweeping) channel.sweep(nowMs);
+    for (const connection of connections) {
+      const last = connection.marks.at(-1);
+      if (last !== undefined && nowMs - last.atMs >= limits.graceMs)
+        connection.marks = [last, markOf(connection.channel)];
+    }
   }, limits.sweepMs);
   sweeper.unref();
 
@@ -223,6 +253,31 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
       clearInterval(sweeper);
     },
   };
+}
+
+function connectionOf(channel: Channel, peer: NodeId, guard: ServiceGuard): Connection {
+  return {
+    channel,
+    peer,
+    idleSinceMs: performance.now(),
+    marks: [],
+    get isMember() {
+      return guard.isMember(peer);
+    },
+    get sinceMs() {
+      return this.marks[0]?.atMs;
+    },
+    get moved() {
+      return channel.moved - (this.marks[0]?.moved ?? 0);
+    },
+    get wait() {
+      return channel.wait;
+    },
+  };
+}
+
+function markOf(channel: Channel): Mark {
+  return { atMs: performance.now(), moved: channel.moved };
 }
 
 function endOf(socket: Socket): string {

@@ -113,7 +113,7 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
 
   async function receiveBody(ask: Ask, ticket: Ticket, exchange: Exchange): Promise<Uint8Array> {
     if (ask.bodyLength === 0) return new Uint8Array(0);
-    ticket.reserve(ask.bodyLength);
+    ticket.reserve(ask.bodyLength, 'upload');
     const body = { bytes: new Uint8Array(ask.bodyLength), filled: 0, done: Promise.withResolvers<void>() };
     exchange.body = body;
     const cancelWatch = watchRate(body, needs.clock);
@@ -138,7 +138,7 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
     if (served.header.length > HEADER_LENGTH_MAX || bodyLength > PIECE_LENGTH_MAX) {
       throw new StoreError('INTERNAL', `${ask.name}: reply is longer than a reply may be`);
     }
-    ticket.reserve(bodyLength);
+    ticket.reserve(bodyLength, 'reply');
     await pipe.write({ kind: 'reply', id: ask.id, bodyLength, header: served.header });
     for (const part of parts) {
       for (let offset = 0; offset < part.length && !signal.aborted; offset += CALL_DATA_LENGTH_MAX) {

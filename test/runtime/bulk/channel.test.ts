@@ -111,8 +111,8 @@ describe('time', () => {
     await expect(reading).rejects.toMatchObject({ code: 'TIMEOUT' });
   });
 
-  test('a peer that does not read is cut, but not before a slice had its time at the minimum rate', async () => {
-    const { near, far } = await channels({ rateMinPerSecond: 100_000, rateWindowMs: 10_000 });
+  test('a peer that does not read is cut three windows after the system took the last of it', async () => {
+    const { near, far } = await channels();
     far.socket.pause();
     near.channel.isTransferring = true;
     const writing = near.channel.write(new Uint8Array(1), [new Uint8Array(64 << 20)]);
@@ -120,10 +120,24 @@ describe('time', () => {
     // Until the buffers of both sockets are full.
     await new Promise((resolve) => setTimeout(resolve, 300));
     const start = performance.now();
-    near.channel.sweep(start + 12_000);
+    near.channel.sweep(start);
+    near.channel.sweep(start + 29_900);
     expect(near.channel.failure).toBeUndefined();
-    near.channel.sweep(start + 30_000);
+    near.channel.sweep(start + 30_100);
     await expect(writing).rejects.toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  test('what left is told in steps of 64 KiB at most, and what has not is what the peer is waited for', async () => {
+    const { near, far } = await channels();
+    far.socket.pause();
+    const told: number[] = [];
+    near.channel
+      .write(new Uint8Array(1), [new Uint8Array(64 << 20)], (count) => told.push(count))
+      .catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(Math.max(...told)).toBeLessThanOrEqual(64 * 1024);
+    expect(near.channel.moved).toBe(1 + sum(told));
+    expect(near.channel.wait).toEqual({ use: 'reply', leftBytes: (64 << 20) - sum(told) });
   });
 });
 
