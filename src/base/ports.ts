@@ -105,6 +105,8 @@ export interface PieceLog {
   read(key: Uint8Array, offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   /** Durable when it resolves. Keys that are not there are ignored; returns how many were. */
   remove(keys: readonly Uint8Array[]): Promise<number>;
+  /** Keys that start with `prefix`, in byte order, also of entries too damaged for `list`. */
+  keys(prefix: Uint8Array, limit?: number): AsyncIterable<Uint8Array>;
   /** Entries whose key starts with `prefix`, in byte order. */
   list(prefix: Uint8Array, limit?: number): AsyncIterable<LogEntryStat>;
   usage(): LogUsage;

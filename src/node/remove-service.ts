@@ -75,7 +75,8 @@ async function removeBatches(
   for (;;) {
     signal.throwIfAborted();
     const keys: Uint8Array[] = [];
-    for await (const entry of ports.log.list(prefix, REMOVE_BATCH)) keys.push(entry.key);
+    // Not `list`, which leaves out entries whose heads are damaged: they take space too.
+    for await (const key of ports.log.keys(prefix, REMOVE_BATCH)) keys.push(key);
     // Entries that stay where they are would be listed for ever.
     const first = keys[0]?.join() ?? '';
     if (keys.length === 0 || first === previous) return count;

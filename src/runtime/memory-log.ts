@@ -110,6 +110,10 @@ export class MemoryLog implements PieceLog {
     return keys.filter((key) => this.#drop(key)).length;
   }
 
+  async *keys(prefix: Uint8Array, limit?: number): AsyncGenerator<Uint8Array> {
+    for await (const { key } of this.list(prefix, limit)) yield key;
+  }
+
   async *list(prefix: Uint8Array, limit: number = Number.POSITIVE_INFINITY): AsyncGenerator<LogEntryStat> {
     this.#checkOpen();
     const start = toHex(prefix);

@@ -254,6 +254,9 @@ function memoryLog(entries: Map<string, LogEntry>): PieceLog {
       return into.subarray(0, length);
     },
     remove: async (keys) => keys.filter((key) => entries.delete(toHex(key))).length,
+    keys: async function* (prefix, limit = Number.POSITIVE_INFINITY) {
+      for (const [, entry] of under(prefix).slice(0, limit)) yield entry.key;
+    },
     list: async function* (prefix, limit = Number.POSITIVE_INFINITY) {
       for (const [, entry] of under(prefix).slice(0, limit)) {
         yield { key: entry.key, meta: entry.meta, payloadLength: entry.payload.length };

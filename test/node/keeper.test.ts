@@ -392,6 +392,21 @@ describe('remove-object', () => {
     expect(node.log.usage().entries).toBe(5 + 2);
   });
 
+  test('takes away also what is too damaged to be read', async () => {
+    const node = await keeper();
+    const alice = ownerFrom('alice', node.epoch);
+    const piece = patterned(64);
+    await filled(node, alice);
+    const root = hashPiece(piece).root as Uint8Array as PieceRoot;
+    const key = pieceKey({ object: alice.object, segmentIndex: 0, pieceIndex: 0, root });
+    await node.rot(key);
+    await expectCodeAsync('DAMAGED', node.log.stat(key));
+    const ticket = signRemove(node.epoch.record.network, alice.object, alice.signer);
+    const header = encodeRemoveObject({ owner: alice.owner, objectSalt: alice.salt, ticket });
+    expect(decodeRemoveReply((await node.call(SERVICES.removeObject, header)).header)).toBe(6);
+    expect(node.log.usage().entries).toBe(0);
+  });
+
   test('removes more entries than one batch holds', async () => {
     const node = await keeper();
     const alice = ownerFrom('alice', node.epoch);

@@ -197,6 +197,15 @@ export function pieceLogSuite(name: string, open: (setup: LogSetup) => Promise<L
       expect(await list(bytes(3))).toEqual([]);
       expect(await list(NONE, 2)).toEqual(['01', '0100']);
       expect(await list(NONE, 0)).toEqual([]);
+      const keysUnder = async (prefix: Uint8Array, limit?: number): Promise<string[]> => {
+        const found: string[] = [];
+        for await (const key of log.keys(prefix, limit)) found.push(toHex(key));
+        return found;
+      };
+      expect(await keysUnder(NONE)).toEqual(['01', '0100', '01ff', '01ffff', '02', 'ff', 'ffff']);
+      expect(await keysUnder(bytes(1, 255))).toEqual(['01ff', '01ffff']);
+      expect(await keysUnder(NONE, 2)).toEqual(['01', '0100']);
+      expect(await keysUnder(NONE, 0)).toEqual([]);
     });
 
     test('payloads in shared memory are taken as any other, and meta may be reused at once', async () => {
@@ -304,6 +313,7 @@ export function pieceLogSuite(name: string, open: (setup: LogSetup) => Promise<L
         () => log.stat(bytes(1)),
         () => log.remove([bytes(1)]),
         () => collect(log.list(NONE)),
+        () => log.keys(NONE)[Symbol.asyncIterator]().next(),
         async () => log.scrub(),
       ]) {
         expect(await codeOf(call())).toBe('CLOSED');

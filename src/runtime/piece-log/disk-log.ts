@@ -154,6 +154,16 @@ export class DiskLog implements PieceLog {
     return count;
   }
 
+  async *keys(prefix: Uint8Array, limit: number = Number.POSITIVE_INFINITY): AsyncGenerator<Uint8Array> {
+    this.#checkOpen();
+    let left = limit;
+    for await (const [key] of this.#parts.index.rows(prefix)) {
+      if (left-- <= 0) return;
+      this.#checkOpen();
+      yield key.slice();
+    }
+  }
+
   async *list(prefix: Uint8Array, limit: number = Number.POSITIVE_INFINITY): AsyncGenerator<LogEntryStat> {
     this.#checkOpen();
     let left = limit;
