@@ -34,6 +34,8 @@ export interface Timing {
   readonly hedgeFirstMs: number;
   /** First wait after BUSY; doubles up to BUSY_TRIES times. */
   readonly busyMs: number;
+  /** Wait before a request that failed in passing is made again; doubles with every further failure. */
+  readonly retryMs: number;
   /** A holder that failed is not asked again for so long, while there are others. */
   readonly barMs: number;
   /** A failed put spends so long on taking back what it left. */
@@ -52,6 +54,7 @@ export const DEFAULT_TIMING: Timing = {
   hedgeFloorMs: 200,
   hedgeFirstMs: 1_000,
   busyMs: 25,
+  retryMs: 500,
   barMs: 10_000,
   withdrawMs: 1_000,
   refreshMs: 60_000,

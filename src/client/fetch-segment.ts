@@ -18,7 +18,7 @@ import { toHex } from '../base/bytes.ts';
 import { fetchPiece, locatePieces } from './calls.ts';
 import type { Context } from './context.ts';
 import { type Candidate, gather, type GatherPlan, type LineEstimate } from './gather.ts';
-import type { Health } from './health.ts';
+import { type Health, strikesAfter } from './health.ts';
 import { copyCells, holdSlot } from './memory.ts';
 import type { ObjectReader } from './object-reader.ts';
 import { forEachAtMost } from './tasks.ts';
@@ -248,7 +248,7 @@ function commonPlan(
     line,
     signal,
     notice,
-    locate: (asked, locateSignal) => locateOthers(segments, index, record, asked, locateSignal),
+    locate: (asked, locateSignal, found) => locateOthers(segments, index, record, asked, locateSignal, found),
   };
 }
 
@@ -259,15 +259,16 @@ async function locateOthers(
   record: SegmentRecord,
   asked: ReadonlySet<string>,
   signal: AbortSignal,
-): Promise<Candidate[]> {
+  found: (candidate: Candidate) => void,
+): Promise<void> {
   const { object } = reader;
   const members = shardMembers(epoch, shardOf(object, epoch.params.shardBits));
   const ranked = rank(members, 'placement', segmentIdOf(object, segmentIndex));
   const others = ranked.filter(({ node }) => !asked.has(toHex(node)));
   // Holders may have got further pieces since; those that answer at all do so at once.
   const order = [...others, ...ranked.filter(({ node }) => asked.has(toHex(node)))];
-  const found: Candidate[] = [];
-  await forEachAtMost(order, LOCATED_AT_ONCE, async ({ node }) => {
+  let failed = new Map<NodeId, number>();
+  const ask = async (node: NodeId, strikes: number): Promise<void> => {
     if (signal.aborted) return;
     try {
       for (const { pieceIndex, root } of await locatePieces(
@@ -278,15 +279,22 @@ async function locateOthers(
       )) {
         const expected = record.roots[pieceIndex];
         const isKnown = record.holders[pieceIndex] !== undefined && equal(record.holders[pieceIndex], node);
-        if (expected !== undefined && equal(expected, root) && !isKnown)
-          found.push({ column: pieceIndex, node });
+        if (expected !== undefined && equal(expected, root) && !isKnown) found({ column: pieceIndex, node });
       }
     } catch (error) {
-      // Whoever does not answer has nothing for us.
       if (!(error instanceof StoreError)) throw error;
+      const sum = strikesAfter(strikes, error.code);
+      if (sum !== undefined) failed.set(node, sum);
     }
-  });
-  return found;
+  };
+  await forEachAtMost(order, LOCATED_AT_ONCE, ({ node }) => ask(node, 0));
+  // Whoever does not answer may have the last piece: it is asked again, while what was found is being fetched.
+  for (let waitMs = context.timing.retryMs; failed.size > 0; waitMs *= 2) {
+    await context.clock.sleep(waitMs, signal);
+    const again = [...failed];
+    failed = new Map();
+    await forEachAtMost(again, LOCATED_AT_ONCE, ([node, strikes]) => ask(node, strikes));
+  }
 }
 
 function keyOf({ key, reader }: SegmentReader, index: number, record: SegmentRecord): Uint8Array | undefined {

@@ -1,6 +1,7 @@
 // Brings together enough columns of a segment: the wanted ones, or any k. Holders are asked in order of preference; when
 // one fails the next is asked at once, when one is slow a spare is asked besides (a hedge), and when the holders of
-// the manifest do not suffice other members are asked what they have. A column counts when `fetch` has verified it.
+// the manifest do not suffice other members are asked what they have. A holder that failed in passing is asked again a
+// few times when nobody else is left. A column counts when `fetch` has verified it.
 //
 // Invariants: one fetch per column at a time, so that two never write to the same memory; nothing is running when
 // `gather` settles; a node that sent wrong bytes is not asked again.
@@ -9,7 +10,7 @@ import { short, toHex } from '../base/bytes.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Context } from './context.ts';
-import type { Health } from './health.ts';
+import { type Health, strikesAfter } from './health.ts';
 import { abortReason, type LinkedAbort, linkedAbort } from './tasks.ts';
 import type { NoticeEvent } from './types.ts';
 
@@ -44,8 +45,12 @@ export interface GatherPlan {
     candidate: Candidate,
     options: { readonly signal: AbortSignal; readonly onBytes: (count: number) => void },
   ) => Promise<void>;
-  /** Columns that other members say they have. Asked once, when the candidates do not suffice. */
-  readonly locate: (asked: ReadonlySet<string>, signal: AbortSignal) => Promise<readonly Candidate[]>;
+  /** Tells `found` what columns other members say they have. Asked once, when the candidates do not suffice. */
+  readonly locate: (
+    asked: ReadonlySet<string>,
+    signal: AbortSignal,
+    found: (candidate: Candidate) => void,
+  ) => Promise<void>;
 }
 
 interface Fetch {
@@ -57,6 +62,12 @@ interface Fetch {
   isDone: boolean;
 }
 
+/** A candidate that failed in passing. */
+interface Retry {
+  readonly candidate: Candidate;
+  readonly readyMs: number;
+}
+
 interface State {
   readonly context: Context;
   readonly plan: GatherPlan;
@@ -64,6 +75,9 @@ interface State {
   readonly active: Set<Fetch>;
   readonly failures: Map<string, { readonly node: NodeId; readonly error: StoreError }>;
   queue: Candidate[];
+  retries: Retry[];
+  /** By candidate: how often it failed, weighed. */
+  readonly strikes: Map<string, number>;
   /** Set as soon as a wanted column is late or lost: then any k columns are the goal. */
   isAnyK: boolean;
   location: 'open' | 'asking' | 'done';
@@ -82,6 +96,8 @@ export async function gather(context: Context, plan: GatherPlan): Promise<readon
     active: new Set(),
     failures: new Map(),
     queue: ordered(plan),
+    retries: [],
+    strikes: new Map(),
     isAnyK: plan.wanted.some((column) => !hasGoodCandidate(plan, column)),
     location: 'open',
     wake: () => undefined,
@@ -103,7 +119,7 @@ export async function gather(context: Context, plan: GatherPlan): Promise<readon
       if (needsMore(state) && state.location === 'open') follow(askOthers(state, all.signal));
       if (running.size === 0) {
         if (isEnough(state)) break;
-        throw notEnough(state);
+        if (!state.retries.some(({ candidate }) => isOfUse(state, candidate))) throw notEnough(state);
       }
       await nextEvent(state, plan.signal);
     }
@@ -148,16 +164,22 @@ function missing(state: State): number {
 }
 
 function takeCandidate(state: State): Candidate | undefined {
-  const { plan, have, active, isAnyK } = state;
-  const busy = new Set([...active].map((fetch) => fetch.candidate.column));
-  const at = state.queue.findIndex(
-    ({ column, node }) =>
-      !have.has(column) &&
-      !busy.has(column) &&
-      (isAnyK || plan.wanted.includes(column)) &&
-      plan.health.standing(node) !== 'liar',
+  const at = state.queue.findIndex((candidate) => isOfUse(state, candidate));
+  if (at >= 0) return state.queue.splice(at, 1)[0];
+  const nowMs = state.context.clock.monotonic();
+  const again = state.retries.findIndex(
+    ({ candidate, readyMs }) => readyMs <= nowMs && isOfUse(state, candidate),
   );
-  return at < 0 ? undefined : state.queue.splice(at, 1)[0];
+  return again < 0 ? undefined : state.retries.splice(again, 1)[0]!.candidate;
+}
+
+function isOfUse({ plan, have, active, isAnyK }: State, { column, node }: Candidate): boolean {
+  return (
+    !have.has(column) &&
+    ![...active].some((fetch) => fetch.candidate.column === column) &&
+    (isAnyK || plan.wanted.includes(column)) &&
+    plan.health.standing(node) !== 'liar'
+  );
 }
 
 /** True when what is on its way and in the queue may not suffice. */
@@ -204,7 +226,20 @@ function failed(state: State, { column, node }: Candidate, cause: unknown): void
   } else if (error.code === 'DAMAGED') {
     const message = `node ${short(node)} says its piece ${column} of segment ${plan.segmentIndex} is damaged`;
     plan.notice({ kind: 'piece-damaged', ...where, message });
-  } else if (error.code !== 'NOT_FOUND') plan.health.failed(node);
+  } else if (error.code !== 'NOT_FOUND') {
+    plan.health.failed(node);
+    tryLater(state, { column, node }, error);
+  }
+}
+
+/** With k living holders every one of them counts: one broken connection must not end the read. */
+function tryLater({ context, retries, strikes }: State, candidate: Candidate, { code }: StoreError): void {
+  const key = `${toHex(candidate.node)}/${candidate.column}`;
+  const sum = strikesAfter(strikes.get(key) ?? 0, code);
+  if (sum === undefined) return;
+  strikes.set(key, sum);
+  const readyMs = context.clock.monotonic() + context.timing.retryMs * 2 ** (sum - 1);
+  retries.push({ candidate, readyMs });
 }
 
 /** Recent fetches count more than old ones. */
@@ -247,8 +282,11 @@ async function askOthers(state: State, signal: AbortSignal): Promise<void> {
   state.location = 'asking';
   state.isAnyK = true;
   const asked = new Set(state.plan.candidates.map(({ node }) => toHex(node)));
-  const found = await state.plan.locate(asked, signal).catch(() => []);
-  state.queue.push(...found.filter(({ node }) => state.plan.health.standing(node) !== 'liar'));
+  const found = (candidate: Candidate): void => {
+    state.queue.push(candidate);
+    state.wake();
+  };
+  await state.plan.locate(asked, signal, found).catch(() => undefined);
   state.location = 'done';
 }
 

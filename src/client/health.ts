@@ -2,6 +2,7 @@
 // segment does not wait for it again. A node that sent wrong bytes or a wrong signature is never asked again.
 
 import { toHex } from '../base/bytes.ts';
+import type { ErrorCode } from '../base/errors.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Clock } from '../base/ports.ts';
 
@@ -12,6 +13,29 @@ export interface Health {
   succeeded(node: NodeId): void;
   failed(node: NodeId): void;
   lied(node: NodeId): void;
+}
+
+/** Failures that may pass by themselves: the same request may succeed at the same node a moment later. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'UNREACHABLE',
+  'TIMEOUT',
+  'BUSY',
+  'CLOSED',
+  'PROTOCOL',
+]);
+/** Of these, the ones that have taken long already. */
+const TEDIOUS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TIMEOUT', 'BUSY']);
+/** Requests to one node that may fail in passing one after the other; tedious ones count twice. */
+const STRIKES_MAX = 4;
+
+export function isPassing(code: ErrorCode): boolean {
+  return PASSING.has(code);
+}
+
+/** Strikes of a request after one more failure; undefined when it is not worth another try. */
+export function strikesAfter(strikes: number, code: ErrorCode): number | undefined {
+  const sum = strikes + (TEDIOUS.has(code) ? 2 : 1);
+  return isPassing(code) && sum < STRIKES_MAX ? sum : undefined;
 }
 
 /** Bars a node for `barMs`, doubled with every further failure up to eight times. */

@@ -7,13 +7,13 @@ import type { EpochRecord, Member } from '../base/epoch.ts';
 import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
 import type { Digest, NodeId, ObjectId, OwnerId, Signature } from '../base/ids.ts';
 import type { Signer } from '../base/ports.ts';
-import { type Code, manifestCopies, putQuorum } from '../replication/code.ts';
+import { type Code, defaultCode, manifestCopies, putQuorum } from '../replication/code.ts';
 import { confirmedRecord, verifyConfirmation } from '../replication/confirmation.ts';
 import { rank } from '../replication/placement.ts';
 import { signPut, TICKET_LIFETIME_MS } from '../replication/ticket.ts';
 import { fetchRecord, sendRecord } from './calls.ts';
 import type { Context } from './context.ts';
-import type { Health } from './health.ts';
+import { type Health, isPassing, strikesAfter } from './health.ts';
 import { scatter } from './scatter.ts';
 import { deferred, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { NoticeEvent } from './types.ts';
@@ -126,9 +126,17 @@ async function sendCopy(
   return signature;
 }
 
+/** What a member said of a record, and how often it failed in passing. */
+interface Said {
+  readonly member: Member;
+  readonly code: ErrorCode;
+  readonly strikes: number | undefined;
+}
+
 /**
- * The record with this digest from whoever has it. Throws NOT_FOUND (nobody who answered has it), INTEGRITY (only
- * wrong bytes were offered), UNREACHABLE (nobody answered), ABORTED; each says how many answered.
+ * The record with this digest from whoever has it; members that fail in passing are asked again a few times. Throws NOT_FOUND
+ * (those who should have it do not), INTEGRITY (only wrong bytes were offered), UNREACHABLE (too few answered to
+ * tell), ABORTED; each says how many answered.
  */
 export async function findRecord(
   context: Context,
@@ -138,27 +146,37 @@ export async function findRecord(
   signal: AbortSignal,
   notice: (event: NoticeEvent) => void,
 ): Promise<Uint8Array> {
-  const codes: ErrorCode[] = [];
-  const order = byStanding(recordOrder(epoch, digest), health);
-  const found = await firstAnswer(context, order, signal, async ({ node }, search) => {
+  const said = new Map<Member, Said>();
+  const ask = async (member: Member, search: AbortSignal): Promise<Uint8Array | undefined> => {
+    const { node } = member;
+    const answered = (code: ErrorCode): void => {
+      const strikes = strikesAfter(said.get(member)?.strikes ?? 0, code);
+      said.set(member, { member, code, strikes });
+    };
     try {
       const bytes = await fetchRecord(context, node, digest, search);
       if (equal(context.sha256(bytes), digest)) return bytes;
       health.lied(node);
-      codes.push('INTEGRITY');
+      answered('INTEGRITY');
       const message = `node ${short(node)} sent wrong bytes for a manifest`;
       notice({ kind: 'piece-wrong', node: toHex(node), message });
     } catch (error) {
       if (search.aborted) return undefined;
       const { code } = toStoreError(error, 'INTERNAL', 'record');
       if (code === 'UNREACHABLE' || code === 'TIMEOUT') health.failed(node);
-      codes.push(code);
+      answered(code);
     }
     return undefined;
-  });
-  if (found !== undefined) return found;
-  throwIfAborted(signal);
-  throw notFound(epoch, digest, codes);
+  };
+  let order = byStanding(recordOrder(epoch, digest), health);
+  for (let waitMs = context.timing.retryMs; ; waitMs *= 2) {
+    const found = await firstAnswer(context, order, signal, ask);
+    if (found !== undefined) return found;
+    throwIfAborted(signal);
+    order = order.filter((member) => said.get(member)?.strikes !== undefined);
+    if (order.length === 0) throw notFound(epoch, digest, [...said.values()]);
+    await context.clock.sleep(waitMs, signal);
+  }
 }
 
 /**
@@ -211,25 +229,41 @@ function byStanding(order: readonly Member[], health: Health): Member[] {
   return [...order].sort((a, b) => weight[health.standing(a.node)] - weight[health.standing(b.node)]);
 }
 
-function notFound(epoch: EpochRecord, digest: Digest, codes: readonly ErrorCode[]): StoreError {
-  const silent = codes.filter((code) => code === 'UNREACHABLE' || code === 'TIMEOUT').length;
+function notFound(epoch: EpochRecord, digest: Digest, said: readonly Said[]): StoreError {
   const members = epoch.members.length;
   const cid = cidToText(cidOfDigest(digest));
-  const answered = `${members - silent} of ${members} nodes answered`;
-  if (silent === members) {
+  const silent = new Set(said.filter(({ code }) => isPassing(code)).map(({ member }) => member));
+  const answered = `${members - silent.size} of ${members} nodes answered`;
+  if (silent.size === members) {
     return new StoreError('UNREACHABLE', `manifest ${cid}: none of the ${members} nodes answered`, {
       next: 'Look at the network with "store network", then try again.',
     });
   }
-  if (codes.includes('INTEGRITY')) {
+  if (said.some(({ code }) => code === 'INTEGRITY')) {
     return new StoreError('INTEGRITY', `manifest ${cid}: only wrong bytes were offered; ${answered}`, {
+      next: 'Try again when more nodes are reachable.',
+    });
+  }
+  if (mayBeWith(silent, recordOrder(epoch, digest))) {
+    return new StoreError('UNREACHABLE', `manifest ${cid}: only ${answered}, and none of them has it`, {
       next: 'Try again when more nodes are reachable.',
     });
   }
   return new StoreError('NOT_FOUND', `manifest ${cid}: nobody has it; ${answered}`, {
     next:
-      silent === 0
+      silent.size === 0
         ? 'Check the URI; the object may have been removed.'
         : 'Check the URI, and try again when more nodes are reachable.',
   });
+}
+
+/**
+ * True when a record may exist although nobody who answered has it: a put wants a majority of the first members in order
+ * to keep it, so at least a minority of these must have answered to know better.
+ */
+function mayBeWith(silent: ReadonlySet<Member>, order: readonly Member[]): boolean {
+  const operators = new Set(order.map(({ operator }) => operator)).size;
+  const copies = Math.min(order.length, manifestCopies(defaultCode(operators)));
+  const silentCopies = order.slice(0, copies).filter((member) => silent.has(member)).length;
+  return silentCopies > Math.floor(copies / 2);
 }

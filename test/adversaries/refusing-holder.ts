@@ -13,3 +13,14 @@ export function isBusyAtFirst(node: MemoryNode, count: number): void {
   let left = count;
   node.faults.refuse = () => (left-- > 0 ? 'BUSY' : undefined);
 }
+
+/** Fails with `code` the first `count` times that a named service is called, and is well afterwards. */
+export function failsAtFirst(
+  node: MemoryNode,
+  code: ErrorCode,
+  count: number,
+  ...services: readonly string[]
+): void {
+  let left = count;
+  node.faults.refuse = (service) => (services.includes(service) && left-- > 0 ? code : undefined);
+}

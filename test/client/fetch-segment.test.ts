@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { CELL_LENGTH, GROUP_LENGTH } from '../../src/base/limits.ts';
+import type { ErrorCode } from '../../src/base/errors.ts';
 import { decodeGetPiece, SERVICES } from '../../src/replication/messages.ts';
 import type { NoticeEvent } from '../../src/client/types.ts';
 import { claimsEverything } from '../adversaries/boasting-member.ts';
@@ -12,7 +13,7 @@ import {
   servesWrongBytes,
   speaksGarbage,
 } from '../adversaries/lying-holder.ts';
-import { refuses } from '../adversaries/refusing-holder.ts';
+import { failsAtFirst, refuses } from '../adversaries/refusing-holder.ts';
 import { isDead, isSilent } from '../adversaries/silent-holder.ts';
 import {
   type Cluster,
@@ -56,6 +57,13 @@ const holdersInOrder = (): ClusterNode[] =>
     .filter(({ key }) => key !== undefined)
     .sort((a, b) => Number.parseInt(a.key!.slice(74, 76), 16) - Number.parseInt(b.key!.slice(74, 76), 16))
     .map(({ node }) => node);
+
+/** Five of seven holders: the two that are left have a copy of every record, so that pieces alone are too few. */
+const allButTwo = (): ClusterNode[] => {
+  const records = ({ entries }: ClusterNode): number =>
+    [...entries.keys()].filter((key) => key.startsWith('72')).length;
+  return [...cluster.nodes].sort((a, b) => records(a) - records(b)).slice(0, 5);
+};
 
 describe('n - k bad holders of 3 of 7 do not matter, whichever way they are bad', () => {
   const ways: readonly [string, (node: ClusterNode) => void, NoticeEvent['kind'] | undefined][] = [
@@ -109,10 +117,26 @@ describe('n - k bad holders of 3 of 7 do not matter, whichever way they are bad'
   });
 });
 
+describe('with exactly k living holders', () => {
+  for (const failure of ['UNREACHABLE', 'TIMEOUT', 'BUSY', 'PROTOCOL', 'CLOSED'] satisfies ErrorCode[]) {
+    test(`one that answers ${failure} in passing does not end the get`, async () => {
+      await start();
+      const holders = holdersInOrder();
+      for (const { memory } of holders.slice(0, 4)) isDead(memory);
+      failsAtFirst(holders[5]!.memory, failure, 1, SERVICES.getPiece);
+      await readsBack();
+      failsAtFirst(holders[5]!.memory, failure, 1, SERVICES.getPiece);
+      const range = { offset: 300_000, length: 1000 };
+      const part = await (await client.get(uri, { range })).bytes();
+      expect(Buffer.compare(part, bytes.subarray(300_000, 301_000))).toBe(0);
+    });
+  }
+});
+
 describe('more than n - k', () => {
   test('dead holders: NOT_ENOUGH_PIECES names segment, count and who did not answer', async () => {
     await start();
-    const dead = holdersInOrder().slice(0, 5);
+    const dead = allButTwo();
     const got = await client.get(uri);
     for (const { memory } of dead) isDead(memory);
     const error = await expectCodeAsync('NOT_ENOUGH_PIECES', got.bytes());
@@ -124,7 +148,7 @@ describe('more than n - k', () => {
   test('liars: nothing wrong is ever delivered', async () => {
     await start();
     const got = await client.get(uri);
-    for (const { memory } of holdersInOrder().slice(0, 5)) servesWrongBytes(memory);
+    for (const { memory } of allButTwo()) servesWrongBytes(memory);
     let delivered = 0;
     const read = (async () => {
       for await (const chunk of got) delivered += chunk.length;
@@ -136,12 +160,23 @@ describe('more than n - k', () => {
   test('silent holders: the get ends, it does not hang', async () => {
     await start();
     const got = await client.get(uri);
-    for (const { memory } of cluster.nodes.slice(0, 5)) isSilent(memory);
+    for (const { memory } of allButTwo()) isSilent(memory);
     await expectCodeAsync('NOT_ENOUGH_PIECES', got.bytes());
   });
 });
 
 describe('pieces that moved', () => {
+  test('are found although the member that has them fails in passing when it is asked', async () => {
+    await start(8);
+    const holders = holdersInOrder();
+    const other = cluster.nodes.find((node) => !holders.includes(node))!;
+    for (const [key, entry] of holders[0]!.entries) other.entries.set(key, entry);
+    for (const { memory } of holders.slice(0, 5)) isDead(memory);
+    failsAtFirst(other.memory, 'UNREACHABLE', 2, SERVICES.locatePieces);
+    const part = await (await client.get(uri, { range: { offset: 0, length: 1_000_000 } })).bytes();
+    expect(Buffer.compare(part, bytes.subarray(0, 1_000_000))).toBe(0);
+  });
+
   test('are found at members that the manifest does not name', async () => {
     await start(12);
     const holders = holdersInOrder();

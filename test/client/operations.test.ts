@@ -1,12 +1,22 @@
 // What the operations say: of objects that are gone, wrong keys, foreign networks, owners, and of the network itself.
 
 import { afterEach, describe, expect, test } from 'vitest';
+import { toHex } from '../../src/base/bytes.ts';
+import type { ErrorCode } from '../../src/base/errors.ts';
+import { parseUri } from '../../src/client/uri.ts';
 import { SERVICES } from '../../src/replication/messages.ts';
 import { createMemoryHub } from '../../src/runtime/memory-network.ts';
 import { servesWrongBytes } from '../adversaries/lying-holder.ts';
-import { refuses } from '../adversaries/refusing-holder.ts';
+import { failsAtFirst, refuses } from '../adversaries/refusing-holder.ts';
 import { isDead, isSilent } from '../adversaries/silent-holder.ts';
-import { type Cluster, createCluster, fastClock, patterned, type TestClient } from '../helpers/cluster.ts';
+import {
+  type Cluster,
+  type ClusterNode,
+  createCluster,
+  fastClock,
+  patterned,
+  type TestClient,
+} from '../helpers/cluster.ts';
 import { expectCodeAsync } from '../helpers/expect-code.ts';
 
 const segmentBytes = 1024 * 1024;
@@ -26,8 +36,11 @@ const put = async (): Promise<string> => {
 };
 afterEach(() => cluster.close());
 
-const hasRecord = (at: number): boolean =>
-  [...cluster.nodes[at]!.entries.keys()].some((key) => key.startsWith('72'));
+/** Copies of the record that a URI names, which is the manifest and none of its pages. */
+const copiesOf = (uri: string): ClusterNode[] => {
+  const key = `72${toHex(parseUri(uri, cluster.network).digest)}`;
+  return cluster.nodes.filter(({ entries }) => entries.has(key));
+};
 
 describe('get of', () => {
   test('an object that nobody has is NOT_FOUND, and says how many answered', async () => {
@@ -57,9 +70,30 @@ describe('get of', () => {
     const uri = await put();
     for (const { memory } of cluster.nodes) servesWrongBytes(memory);
     await expectCodeAsync('INTEGRITY', client.get(uri));
-    const honest = cluster.nodes.findIndex((_, at) => hasRecord(at));
-    cluster.nodes[honest]!.memory.faults.lie = undefined;
+    copiesOf(uri)[0]!.memory.faults.lie = undefined;
     expect((await client.get(uri)).sizeBytes).toBe(bytes.length);
+  });
+
+  for (const failure of ['UNREACHABLE', 'TIMEOUT', 'BUSY', 'PROTOCOL', 'CLOSED'] satisfies ErrorCode[]) {
+    test(`a manifest whose last copy answers ${failure} in passing is found all the same`, async () => {
+      await start();
+      const uri = await put();
+      const [kept, ...others] = copiesOf(uri);
+      for (const { entries } of others) entries.clear();
+      failsAtFirst(kept!.memory, failure, 1, SERVICES.getRecord);
+      expect((await client.get(uri)).sizeBytes).toBe(bytes.length);
+    });
+  }
+
+  test('a manifest whose copies are with nodes that do not answer is UNREACHABLE, not NOT_FOUND', async () => {
+    await start(9);
+    const uri = await put();
+    const holders = copiesOf(uri);
+    for (const { memory } of holders) refuses(memory, 'BUSY', SERVICES.getRecord);
+    const error = await expectCodeAsync('UNREACHABLE', client.get(uri));
+    expect(error.message).toContain(`only ${9 - holders.length} of 9 nodes answered`);
+    for (const { memory } of holders) isDead(memory);
+    await expectCodeAsync('UNREACHABLE', client.get(uri));
   });
 
   test('a truncated manifest is not taken', async () => {
@@ -87,7 +121,7 @@ describe('get of', () => {
     await start(9);
     const { uri, complete } = await client.put('small enough for the manifest');
     await complete;
-    const holders = cluster.nodes.filter((_, at) => hasRecord(at));
+    const holders = copiesOf(uri);
     for (const { memory } of holders.slice(1)) isSilent(memory);
     for (const { memory } of cluster.nodes.filter((node) => !holders.includes(node))) isSilent(memory);
     expect((await client.stat(uri)).sizeBytes).toBe(29);
