@@ -9,6 +9,7 @@ import { encodeEpoch, type SignedEpoch } from '../base/epoch.ts';
 import {
   EPOCH_RECORD_LENGTH_MAX,
   EXCHANGE_TIMEOUT_MS,
+  READ_BUDGET,
   SERVICE_CONCURRENCY,
   SERVICE_HEADER_LENGTH_MAX,
   STATUS_REQUESTS_PER_SECOND,
@@ -21,6 +22,7 @@ import {
   type NodeStatus,
   SERVICES,
 } from '../replication/messages.ts';
+import { createByteBudget } from './byte-budget.ts';
 import { EMPTY_HEADER, type KeeperOptions, type KeeperPorts } from './keeper-ports.ts';
 import { pieceServices } from './piece-services.ts';
 import { recordServices } from './record-services.ts';
@@ -52,6 +54,7 @@ export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper
       peers: options.peers?.() ?? [],
     };
   };
+  const reading = createByteBudget(READ_BUDGET);
   let encoded: { readonly signed: SignedEpoch; readonly bytes: Uint8Array } | undefined;
   const members = (): ServedReply => {
     // Thousands of members take a while to encode, and every client begins with this question.
@@ -65,8 +68,8 @@ export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper
     services: [
       question(SERVICES.members, members),
       question(SERVICES.nodeStatus, () => ({ header: encodeNodeStatus(status()) })),
-      ...pieceServices(ports, options),
-      ...recordServices(ports, options),
+      ...pieceServices(ports, options, reading),
+      ...recordServices(ports, options, reading),
       removeService(ports, options),
     ],
   };

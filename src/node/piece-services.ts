@@ -10,7 +10,6 @@ import {
   PAGE_SEGMENTS_MAX,
   PIECE_LENGTH_MAX,
   PIECE_REQUESTS_PER_SECOND,
-  READ_BUDGET,
   READ_POOL_MAX,
   READ_SLICE_LENGTH,
   SERVICE_CONCURRENCY,
@@ -32,7 +31,7 @@ import {
 } from '../replication/messages.ts';
 import { type ByteRange, coveringGroups, proveRange } from '../replication/piece-tree.ts';
 import { type BodyPool, createBodyPool } from '../runtime/bulk/body-pool.ts';
-import { type ByteBudget, createByteBudget } from './byte-budget.ts';
+import type { ByteBudget } from './byte-budget.ts';
 import {
   decodePieceMeta,
   encodePieceMeta,
@@ -63,8 +62,9 @@ interface Reading {
   readonly pool: BodyPool;
 }
 
-export function pieceServices(ports: KeeperPorts, options: KeeperOptions): Service[] {
-  const reading: Reading = { budget: createByteBudget(READ_BUDGET), pool: createBodyPool(READ_POOL_MAX) };
+/** `budget` bounds what is being read for replies. */
+export function pieceServices(ports: KeeperPorts, options: KeeperOptions, budget: ByteBudget): Service[] {
+  const reading: Reading = { budget, pool: createBodyPool(READ_POOL_MAX) };
   return [
     {
       ...BOUNDS,

@@ -21,6 +21,7 @@ import {
   type PutRecord,
   SERVICES,
 } from '../replication/messages.ts';
+import type { ByteBudget } from './byte-budget.ts';
 import { objectRecordKey, recordKey } from './entry-keys.ts';
 import { EMPTY_HEADER, type KeeperOptions, type KeeperPorts } from './keeper-ports.ts';
 import { checkPut, objectOf } from './permission.ts';
@@ -38,7 +39,8 @@ const TUPLE_OF = 0x80;
 const MANIFEST_FIELDS = 9;
 const PAGE_FIELDS = 5;
 
-export function recordServices(ports: KeeperPorts, options: KeeperOptions): Service[] {
+/** `budget` bounds what is being read for replies. */
+export function recordServices(ports: KeeperPorts, options: KeeperOptions, budget: ByteBudget): Service[] {
   return [
     {
       ...BOUNDS,
@@ -55,7 +57,8 @@ export function recordServices(ports: KeeperPorts, options: KeeperOptions): Serv
       ...BOUNDS,
       name: SERVICES.getRecord,
       maxBodyLength: 0,
-      handle: (_from, header) => atBorder(() => getRecord(ports, decodeGetRecord(header))),
+      handle: (_from, header, _body, signal) =>
+        atBorder(() => getRecord(ports, budget, decodeGetRecord(header), signal)),
     },
   ];
 }
@@ -111,9 +114,16 @@ function objectOfRecord(body: Uint8Array, network: NetworkId): ObjectId {
   return manifestObject(manifest);
 }
 
-async function getRecord(ports: KeeperPorts, digest: Digest): Promise<ServedReply> {
+async function getRecord(
+  ports: KeeperPorts,
+  budget: ByteBudget,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<ServedReply> {
   const key = recordKey(digest);
   const stat = await ports.log.stat(key);
   if (stat === undefined) throw new StoreError('NOT_FOUND', `record ${short(digest)} is not here`);
-  return { header: EMPTY_HEADER, body: [await ports.log.read(key, 0, stat.payloadLength)] };
+  const { payloadLength } = stat;
+  const body = await budget.use(payloadLength, signal, () => ports.log.read(key, 0, payloadLength));
+  return { header: EMPTY_HEADER, body: [body] };
 }

@@ -6,6 +6,7 @@ import { StoreError } from '../../src/base/errors.ts';
 import type { Digest, NodeId, ObjectId, PieceRoot, Signature } from '../../src/base/ids.ts';
 import {
   GROUP_LENGTH,
+  MANIFEST_LENGTH_MAX,
   PIECE_LENGTH_MAX,
   READ_BUDGET,
   READ_SLICE_LENGTH,
@@ -314,6 +315,25 @@ describe('records', () => {
       const got = await node.call(SERVICES.getRecord, encodeGetRecord(digest));
       expect(got.body).toEqual(record);
     }
+  });
+
+  test('however many ask for the longest record at once, few are in memory', async () => {
+    const node = await keeper();
+    const stat = { payloadLength: MANIFEST_LENGTH_MAX, meta: new Uint8Array(0) };
+    node.log.stat = async () => stat as unknown as Awaited<ReturnType<typeof node.log.stat>>;
+    let [reading, most] = [0, 0];
+    node.log.read = async () => {
+      most = Math.max(most, ++reading);
+      await new Promise((resolve) => setImmediate(resolve));
+      reading -= 1;
+      return new Uint8Array(0);
+    };
+    const service = node.keeper.services.find(({ name }) => name === SERVICES.getRecord)!;
+    const header = encodeGetRecord(digestFrom('any record'));
+    const signal = new AbortController().signal;
+    const ask = () => service.handle(node.client.self, header, new Uint8Array(0), signal);
+    await Promise.all(Array.from({ length: 256 }, ask));
+    expect(most).toBe(Math.floor(READ_BUDGET / MANIFEST_LENGTH_MAX));
   });
 
   test('bytes that are no record are refused, whatever the ticket', async () => {
