@@ -1,11 +1,11 @@
 // The client's folder: configuration, owner key, what was last known of the network, and the state of interrupted
 // uploads. Only its owner can enter it. Every file in it is replaced whole or appended to, never edited in place.
 
-import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { StoreError, toStoreError } from '../base/errors.ts';
 import type { Signer } from '../base/ports.ts';
+import { systemFiles } from '../runtime/files.ts';
 
 /** The folder that `option`, else HOLDFAST_HOME, else the user's home names. Does not touch the disk. */
 export function homeFolder(option?: string): string {
@@ -14,10 +14,10 @@ export function homeFolder(option?: string): string {
   return join(homedir(), '.holdfast');
 }
 
-/** Makes the folder, for its owner alone, where it does not exist. Throws DISK. */
+/** Makes the folder, for its owner alone and durably, where it does not exist. Throws DISK. */
 export async function makeHome(home: string): Promise<void> {
   try {
-    await mkdir(home, { recursive: true, mode: 0o700 });
+    await systemFiles.makeDirectory(home);
   } catch (error) {
     throw toStoreError(error, 'DISK', `cannot make the folder ${home}`);
   }

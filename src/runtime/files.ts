@@ -62,10 +62,7 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
 
 export const systemFiles: Files = {
   open: async (path, mode) => openSystemFile(await fs.open(path, FLAGS[mode], 0o600)),
-  makeDirectory: async (path) => {
-    const firstCreated = await fs.mkdir(path, { recursive: true, mode: 0o700 });
-    if (firstCreated !== undefined) await syncDirectory(dirname(firstCreated));
-  },
+  makeDirectory,
   list: (path) => fs.readdir(path),
   rename: (from, to) => fs.rename(from, to),
   link: (existing, name) => fs.link(existing, name),
@@ -78,7 +75,36 @@ export const systemFiles: Files = {
   },
 };
 
+/**
+ * Each folder that is missing, from the top, and its name in its parent made durable. Node's own recursive `mkdir` syncs
+ * nothing, and never returns where a file system refuses new folders with ENOENT, as /proc does.
+ */
+async function makeDirectory(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let at = path; !(await isDirectory(at)); at = dirname(at)) missing.unshift(at);
+  for (const folder of missing) {
+    await fs.mkdir(folder, { mode: 0o700 }).catch(async (error: unknown) => {
+      // Somebody else was faster; a link that points nowhere has the name too.
+      if (systemCode(error) !== 'EEXIST' || !(await isDirectory(folder))) throw error;
+    });
+    await syncDirectory(dirname(folder));
+  }
+}
+
+/** False where there is nothing. Throws ENOTDIR for anything else, because of the slash. */
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    await fs.stat(`${path}/`);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 async function syncDirectory(path: string): Promise<void> {
+  // Windows opens no folders.
+  if (process.platform === 'win32') return;
   const handle = await fs.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();

@@ -7,7 +7,7 @@
 // reader. It is written once, under a temporary name, and appears whole or not at all.
 
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, unlink } from 'node:fs/promises';
+import { link, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fromHex, toHex, toUtf8 } from '../base/bytes.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
@@ -15,6 +15,7 @@ import type { NodeId } from '../base/ids.ts';
 import { SEED_LENGTH } from '../base/keys.ts';
 import type { Signer } from '../base/ports.ts';
 import { nativeSha256, nativeSigner } from './crypto.ts';
+import { systemFiles } from './files.ts';
 
 export interface Identity {
   readonly nodeId: NodeId;
@@ -112,7 +113,7 @@ async function readSecret(path: string): Promise<string> {
 async function writeSecret(path: string, text: string): Promise<void> {
   const aside = `${path}.${toHex(randomBytes(4))}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await systemFiles.makeDirectory(dirname(path));
     const file = await open(aside, 'wx', 0o600);
     try {
       await file.writeFile(text);
@@ -121,23 +122,13 @@ async function writeSecret(path: string, text: string): Promise<void> {
       await file.close();
     }
     await link(aside, path);
-    await syncFolder(dirname(path));
+    await systemFiles.syncDirectory(dirname(path));
   } catch (error) {
     if (isSystemError(error, 'EEXIST'))
       throw new StoreError('ALREADY_EXISTS', `identity file ${path} is there already`);
     throw toStoreError(error, 'DISK', `identity file ${path}`);
   } finally {
     await unlink(aside).catch(() => undefined);
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

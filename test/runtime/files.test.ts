@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { atomicWrite, readPrivateFile, readWhole, systemFiles } from '../../src/runtime/files.ts';
+import { syncedPaths } from '../helpers/synced-folders.ts';
 import { codeOf, filled } from './log-harness.ts';
 import { seededChance, SimulatedDisk, systemError } from './simulated-disk.ts';
 
@@ -128,6 +129,28 @@ describe('system files', () => {
     await systemFiles.makeDirectory(path);
     for (const folder of ['a', 'a/b', 'a/b/c'])
       expect((await stat(join(root, folder))).mode & 0o777).toBe(0o700);
+  });
+
+  test('every folder made is durable in its parent', async () => {
+    const path = join(root, 'd', 'e', 'f');
+    const parents = [root, join(root, 'd'), join(root, 'd', 'e')];
+    expect(await syncedPaths(() => systemFiles.makeDirectory(path))).toEqual(parents);
+    expect(await syncedPaths(() => systemFiles.makeDirectory(path))).toEqual([]);
+  });
+
+  test('folders are not made where something else is in the way, or where the system has none made', async () => {
+    await writeFile(join(root, 'in-the-way'), '');
+    await symlink(join(root, 'nowhere'), join(root, 'to-nowhere'));
+    for (const [path, code] of [
+      [join(root, 'in-the-way'), 'ENOTDIR'],
+      [join(root, 'in-the-way', 'x'), 'ENOTDIR'],
+      [join(root, 'to-nowhere'), 'EEXIST'],
+    ] as const) {
+      await expect(systemFiles.makeDirectory(path)).rejects.toMatchObject({ code });
+    }
+    // Not everywhere: but nowhere may the call go on for ever.
+    for (const path of ['/proc/holdfast', '/proc/holdfast/data'])
+      await expect(systemFiles.makeDirectory(path)).rejects.toThrow('mkdir');
   });
 
   test('tell the space of a disk', async () => {

@@ -17,6 +17,7 @@ import {
   loadOrCreateIdentity,
 } from '../../src/runtime/identity.ts';
 import { nodeIdFromPeerIdText, peerIdText } from '../../src/runtime/peer-id.ts';
+import { syncedPaths } from '../helpers/synced-folders.ts';
 import { codeOf } from '../suites/network.ts';
 
 let folder: string;
@@ -33,6 +34,16 @@ describe('identity file', () => {
     const loaded = await loadOrCreateIdentity(path);
     expect(loaded.nodeId).toEqual(created.nodeId);
     expect(nativeVerify(created.nodeId, toUtf8('m'), loaded.signer.sign(toUtf8('m')))).toBe(true);
+  });
+
+  test('is durable with the folders that were made for it', async () => {
+    const deep = join(folder, 'some', 'where', 'node.key');
+    const synced = await syncedPaths(() => createIdentity(deep));
+    expect(synced.filter((name) => !name.endsWith('.tmp'))).toEqual([
+      folder,
+      join(folder, 'some'),
+      join(folder, 'some', 'where'),
+    ]);
   });
 
   test('only the owner can read it, and nothing else is left behind', async () => {
