@@ -5,7 +5,7 @@
 // has not expired. An expired record still tells where to try first.
 
 import { z } from 'zod';
-import { concat, toHex, toUtf8 } from '../base/bytes.ts';
+import { concat, equal, toHex, toUtf8 } from '../base/bytes.ts';
 import { bytesOf, bytesUpTo, decodeCanonical, digestOf, listOf, text, uint } from '../base/codec.ts';
 import { StoreError } from '../base/errors.ts';
 import { type NetworkId, type NodeId, SIGNATURE_LENGTH } from '../base/ids.ts';
@@ -53,6 +53,8 @@ interface Entry {
 export async function openAddressBook(ports: AddressBookPorts): Promise<AddressBook> {
   const { clock, keyValue, membership, network } = ports;
   const entries = new Map<string, Entry>();
+  /** By their last bytes, which are their signature: most of what peers pass on is known to the byte, and verifying it again is not free. */
+  const entriesBySignature = new Map<string, Entry>();
 
   const isMember = (node: NodeId): boolean => membership.member(node) !== undefined;
 
@@ -62,13 +64,23 @@ export async function openAddressBook(ports: AddressBookPorts): Promise<AddressB
     return checkRecord(nodeKey(node), bytes, rules, nowMs) as NodeRecord;
   }
 
+  /** It was verified when it came first, and nothing it depends on has changed. */
+  function isKnown(bytes: Uint8Array, nowMs: number): boolean {
+    const known = entriesBySignature.get(signatureText(bytes));
+    if (known === undefined || !equal(known.bytes, bytes)) return false;
+    return known.record.expiresAtMs > nowMs && isMember(known.record.node);
+  }
+
   function take(bytes: Uint8Array, nowMs: number): Entry | undefined {
+    if (isKnown(bytes, nowMs)) return undefined;
     const record = check(bytes, nowMs, isMember);
     const { node } = record;
     const known = entries.get(toHex(node));
     if (known !== undefined && compareAge(known.record, record, known.bytes, bytes) >= 0) return undefined;
     const entry = { record, bytes: bytes.slice() };
     entries.set(toHex(node), entry);
+    if (known !== undefined) entriesBySignature.delete(signatureText(known.bytes));
+    entriesBySignature.set(signatureText(bytes), entry);
     if (toHex(node) !== toHex(network.self)) network.setAddresses(node, record.addresses);
     return entry;
   }
@@ -101,8 +113,9 @@ export async function openAddressBook(ports: AddressBookPorts): Promise<AddressB
       [...entries.values()].flatMap(({ record, bytes }) => (record.expiresAtMs > clock.now() ? bytes : [])),
     async prune() {
       const gone = [...entries.values()].filter(({ record }) => membership.member(record.node) === undefined);
-      for (const { record } of gone) {
+      for (const { record, bytes } of gone) {
         entries.delete(toHex(record.node));
+        entriesBySignature.delete(signatureText(bytes));
         network.setAddresses(record.node, { control: [], bulk: [] });
       }
       const keys = gone.map(({ record }) => concat(PREFIX, record.node));
@@ -120,4 +133,8 @@ export function peekNodeRecord(bytes: Uint8Array): { readonly node: NodeId; read
   const [inner] = decodeCanonical(envelope, bytes, DHT_RECORD_LENGTH_MAX, 'node record');
   const [, node, , expiresAtMs] = decodeCanonical(body, inner, DHT_RECORD_LENGTH_MAX, 'node record');
   return { node, expiresAtMs };
+}
+
+function signatureText(record: Uint8Array): string {
+  return toHex(record.subarray(-SIGNATURE_LENGTH));
 }

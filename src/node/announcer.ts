@@ -4,7 +4,12 @@
 import { equal } from '../base/bytes.ts';
 import { encode } from '../base/codec.ts';
 import type { NodeId, ShardId } from '../base/ids.ts';
-import { ANNOUNCE_DELAY_MS, DHT_RECORD_LIFETIME_MS, SHARD_DRAWS_MAX } from '../base/limits.ts';
+import {
+  ANNOUNCE_DELAY_MS,
+  ANNOUNCE_INTERVAL_MS,
+  DHT_RECORD_LIFETIME_MS,
+  SHARD_DRAWS_MAX,
+} from '../base/limits.ts';
 import type { Clock, Gossip, NodeAddresses, Signer } from '../base/ports.ts';
 import type { NodeDirectory } from '../dht/directory.ts';
 import { type NodeRecord, signRecord } from '../dht/record.ts';
@@ -40,6 +45,7 @@ export function createAnnouncer(ports: AnnouncerPorts, addressesOf: () => NodeAd
   let own: { readonly record: NodeRecord; readonly bytes: Uint8Array } | undefined;
   let endings: (() => void)[] = [];
   let maintainedEpoch = -1;
+  let saidAtMs = Number.NEGATIVE_INFINITY;
   let cancel: (() => void) | undefined;
   let isStopped = false;
 
@@ -96,11 +102,13 @@ export function createAnnouncer(ports: AnnouncerPorts, addressesOf: () => NodeAd
     }
   }
 
-  /** Several reasons within a moment make one announcement. */
+  /** Several reasons within a moment make one announcement: when a network starts, neighbours come up one after the other. */
   function announce(): void {
     if (isStopped) return;
-    cancel ??= clock.timer(ANNOUNCE_DELAY_MS, () => {
+    const delayMs = Math.max(ANNOUNCE_DELAY_MS, saidAtMs + ANNOUNCE_INTERVAL_MS - clock.monotonic());
+    cancel ??= clock.timer(delayMs, () => {
       cancel = undefined;
+      saidAtMs = clock.monotonic();
       const bytes = ownRecord();
       if (bytes.length > 0) void gossip.publish(NODES_TOPIC, bytes).catch(() => undefined);
       maintain();

@@ -70,6 +70,26 @@ describe("a member's record", () => {
     expect(book.find(idOf('node 1'))!.addresses).not.toEqual(moved);
   });
 
+  test('is verified once, and again after its node has left or it has expired', async () => {
+    let count = 0;
+    const network = { self, setAddresses: () => undefined };
+    const verify = (...args: Parameters<typeof nativeVerify>): boolean => {
+      count++;
+      return nativeVerify(...args);
+    };
+    const counting = await openAddressBook({ clock, keyValue, verify, membership, network });
+    expect(await counting.learn(recordOf('node 1'))).toBe(true);
+    const countOnce = count;
+    expect(await counting.learn(recordOf('node 1'))).toBe(false);
+    expect(count).toBe(countOnce);
+    const changed = recordOf('node 1');
+    changed[40]! ^= 1;
+    await expect(counting.learn(changed)).rejects.toThrow();
+    const late = recordOf('node 1');
+    clock.nowMs += 2 * HOUR_MS;
+    await expect(counting.learn(late)).rejects.toThrow();
+  });
+
   test('that has expired is a hint for this node and is passed on to nobody', async () => {
     await book.learn(recordOf('node 1'));
     clock.nowMs += 2 * HOUR_MS;
