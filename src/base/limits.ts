@@ -17,7 +17,7 @@ export const GROUP_LENGTH: number = 16 * KIB;
 export const LEAF_LENGTH: number = KIB;
 /** Tail cells are multiples of this, so that the SIMD kernel needs no byte-wise tail. */
 export const CELL_ALIGNMENT = 64;
-/** Default segment: 256 cells. At 3 of 7 one takes 53 MiB on its way: plaintext and pieces. */
+/** Default segment: 256 cells. At 3 of 7 one takes 37 MiB on its way out, its pieces, and 21 on its way in. */
 export const SEGMENT_CELLS_DEFAULT = 256;
 /** 1 MiB to 64 MiB of cells. */
 export const SEGMENT_CELLS_MIN = 16;
@@ -225,13 +225,16 @@ export const JOIN_REQUESTS_PER_SECOND = 2;
 
 // ---- Coding ------------------------------------------------------------------------------------------------
 
-/** Working memory of a coder: three segments in flight at 10 of 30, or the nine copies of one and their source. */
+/**
+ * Working memory of a coder: three segments in flight at 10 of 30, or the nine copies of one and their source. It is counted
+ * as if plaintext lay apart from the pieces; coding in place touches the pieces alone.
+ */
 export const CODER_MEMORY_DEFAULT: number = 256 * MIB;
 /** WebAssembly addresses 4 GiB; a page is left for the end of the last view. */
 export const CODER_MEMORY_MAX: number = 4 * GIB - 64 * KIB;
 /** A user's machine has other work; a single stream of segments keeps two busy. */
 export const CODER_WORKERS_DEFAULT = 2;
-/** Each costs a thread and 2 MiB of working memory. */
+/** Each costs a thread, 10 to 25 MB for its part of the runtime, and 2 MiB of working memory. */
 export const CODER_WORKERS_MAX = 64;
 /** A job that touches no more than this is done in line, in at most two milliseconds: small objects start no worker. */
 export const INLINE_JOB_LENGTH: number = 1 * MIB;

@@ -31,7 +31,7 @@ export interface StoreOverOptions {
   readonly onClose?: () => Promise<void>;
 }
 
-/** One default segment at 3 of 7 at a time: with what the runtime itself needs, a client stays near 200 MB. */
+/** One default segment at 3 of 7 on its way out, or two on their way in: with the runtime's 130 MB a client stays near 200. */
 const MEMORY_DEFAULT: number = 64 * 1024 * 1024;
 
 export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): Store {
