@@ -65,7 +65,14 @@ function checkRoom(usage: LogUsage, lengthBytes: number): void {
   if (usage.state === 'closed') throw new StoreError('CLOSED', 'this node is shutting down');
   if (usage.state === 'failed')
     throw new StoreError('DISK', 'the disk of this node failed: it only serves reads');
-  if (usage.state === 'full' || usage.liveBytes + lengthBytes > usage.quotaBytes) {
+  // A log is full for the last entry it refused, which says nothing of a shorter one.
+  const isTooLong = usage.state === 'full' && lengthBytes > roomOf(usage);
+  if (isTooLong || usage.liveBytes + lengthBytes > usage.quotaBytes) {
     throw new StoreError('FULL', 'this node takes no more pieces');
   }
+}
+
+/** Bytes that the log can take before it has cleared away anything. What it needs beside the payload it asks for itself. */
+function roomOf({ quotaBytes, logBytes, freeBytes, reserveBytes }: LogUsage): number {
+  return Math.min(quotaBytes - logBytes, freeBytes - reserveBytes);
 }

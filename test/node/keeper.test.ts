@@ -183,6 +183,18 @@ describe('put-piece', () => {
     const removed = await node.call(SERVICES.removeObject, encodeRemoveObject({ ...remove, ticket }));
     expect(decodeRemoveReply(removed.header)).toBe(1);
   });
+
+  test('a node that refused a large piece still takes what it has room for', async () => {
+    const node = await keeper({}, { quotaBytes: 1_000_000 });
+    const owner = ownerFrom('alice', node.epoch);
+    await putPiece(node, owner, PIECE);
+    // Within the quota by its payload alone, so that the log has to refuse it: there it is a record longer.
+    const large = patterned(1_000_000 - PIECE.length - 100);
+    await expectCodeAsync('FULL', putPiece(node, owner, large, { pieceIndex: 1 }));
+    expect(node.log.usage().state).toBe('full');
+    await putPiece(node, owner, PIECE, { pieceIndex: 2 });
+    await expectCodeAsync('FULL', putPiece(node, owner, large, { pieceIndex: 3 }));
+  });
 });
 
 describe('a node whose disk failed', () => {
