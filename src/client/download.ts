@@ -42,7 +42,7 @@ export async function getObject(
   options: GetOptions,
   signal: AbortSignal,
 ): Promise<GetResult> {
-  const health = createHealth(context.clock, context.timing.barMs);
+  const health = createHealth(context.clock, context.timing);
   const opening = linkedAbort(signal, options.signal);
   let reader: ObjectReader;
   try {

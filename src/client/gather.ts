@@ -10,7 +10,7 @@ import { short, toHex } from '../base/bytes.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Context } from './context.ts';
-import { type Health, strikesAfter } from './health.ts';
+import { type Health, retryWaitMs, strikesAfter } from './health.ts';
 import { abortReason, type LinkedAbort, linkedAbort } from './tasks.ts';
 import type { NoticeEvent } from './types.ts';
 
@@ -205,7 +205,7 @@ async function runFetch(state: State, candidate: Candidate, signal: AbortSignal)
     learn(plan, context.clock.monotonic() - fetch.startMs);
   } catch (error) {
     if (signal.aborted) return;
-    failed(state, candidate, abort.signal.aborted ? abortReason(abort.signal) : error);
+    failed(state, fetch, abort.signal.aborted ? abortReason(abort.signal) : error);
   } finally {
     fetch.isDone = true;
     active.delete(fetch);
@@ -213,7 +213,7 @@ async function runFetch(state: State, candidate: Candidate, signal: AbortSignal)
   }
 }
 
-function failed(state: State, { column, node }: Candidate, cause: unknown): void {
+function failed(state: State, { candidate: { column, node }, startMs }: Fetch, cause: unknown): void {
   const { plan } = state;
   const error = toStoreError(cause, 'INTERNAL', `node ${short(node)}`);
   state.isAnyK = true;
@@ -227,7 +227,7 @@ function failed(state: State, { column, node }: Candidate, cause: unknown): void
     const message = `node ${short(node)} says its piece ${column} of segment ${plan.segmentIndex} is damaged`;
     plan.notice({ kind: 'piece-damaged', ...where, message });
   } else if (error.code !== 'NOT_FOUND') {
-    plan.health.failed(node);
+    plan.health.failed(node, error.code, startMs);
     tryLater(state, { column, node }, error);
   }
 }
@@ -238,7 +238,7 @@ function tryLater({ context, retries, strikes }: State, candidate: Candidate, { 
   const sum = strikesAfter(strikes.get(key) ?? 0, code);
   if (sum === undefined) return;
   strikes.set(key, sum);
-  const readyMs = context.clock.monotonic() + context.timing.retryMs * 2 ** (sum - 1);
+  const readyMs = context.clock.monotonic() + retryWaitMs(context.timing.retryMs, sum);
   retries.push({ candidate, readyMs });
 }
 

@@ -1,18 +1,30 @@
 // What one operation has learnt about nodes. A node that failed is barred for a while: it is asked last, so that the next
-// segment does not wait for it again. A node that sent wrong bytes or a wrong signature is never asked again.
+// segment does not wait for it again; where nobody can replace it, it is tried again soon, until it failed too often. A node that sent wrong bytes or a wrong signature is never asked again.
 
 import { toHex } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Clock } from '../base/ports.ts';
+import type { Timing } from './context.ts';
 
 type Standing = 'good' | 'barred' | 'liar';
 
 export interface Health {
   standing(node: NodeId): Standing;
+  /** When a barred node should be tried again where nobody can replace it; undefined when it failed too often, or for good. */
+  retryAtMs(node: NodeId): number | undefined;
   succeeded(node: NodeId): void;
-  failed(node: NodeId): void;
+  /** `sinceMs` is when the request began: requests that one broken connection ended are one failure. */
+  failed(node: NodeId, code: ErrorCode, sinceMs: number): void;
   lied(node: NodeId): void;
+}
+
+interface Bar {
+  readonly atMs: number;
+  readonly untilMs: number;
+  /** Undefined once it failed too often. */
+  readonly strikes: number | undefined;
+  readonly doublings: number;
 }
 
 /** Failures that may pass by themselves: the same request may succeed at the same node a moment later. */
@@ -38,9 +50,14 @@ export function strikesAfter(strikes: number, code: ErrorCode): number | undefin
   return isPassing(code) && sum < STRIKES_MAX ? sum : undefined;
 }
 
-/** Bars a node for `barMs`, doubled with every further failure up to eight times. */
-export function createHealth(clock: Clock, barMs: number): Health {
-  const bars = new Map<string, { readonly untilMs: number; readonly count: number }>();
+/** How long to wait after so many strikes. */
+export function retryWaitMs(retryMs: number, strikes: number): number {
+  return retryMs * 2 ** Math.max(0, strikes - 1);
+}
+
+/** Bars a node for `barMs`; once it has failed too often, twice as long with every further failure, up to eight times. */
+export function createHealth(clock: Clock, { barMs, retryMs }: Pick<Timing, 'barMs' | 'retryMs'>): Health {
+  const bars = new Map<string, Bar>();
   const liars = new Set<string>();
   return {
     standing: (node) => {
@@ -48,13 +65,22 @@ export function createHealth(clock: Clock, barMs: number): Health {
       if (liars.has(key)) return 'liar';
       return (bars.get(key)?.untilMs ?? 0) > clock.monotonic() ? 'barred' : 'good';
     },
+    retryAtMs: (node) => {
+      const { atMs, strikes } = bars.get(toHex(node)) ?? { atMs: 0, strikes: 0 };
+      return strikes === undefined ? undefined : atMs + retryWaitMs(retryMs, strikes);
+    },
     succeeded: (node) => {
       bars.delete(toHex(node));
     },
-    failed: (node) => {
+    failed: (node, code, sinceMs) => {
       const key = toHex(node);
-      const count = Math.min(3, bars.get(key)?.count ?? 0);
-      bars.set(key, { untilMs: clock.monotonic() + barMs * 2 ** count, count: count + 1 });
+      const last = bars.get(key);
+      if (last !== undefined && sinceMs < last.atMs) return;
+      const atMs = clock.monotonic();
+      const wasLost = last !== undefined && last.strikes === undefined;
+      const strikes = wasLost ? undefined : strikesAfter(last?.strikes ?? 0, code);
+      const doublings = wasLost ? Math.min(3, last.doublings + 1) : 0;
+      bars.set(key, { atMs, untilMs: atMs + barMs * 2 ** doublings, strikes, doublings });
     },
     lied: (node) => {
       liars.add(toHex(node));

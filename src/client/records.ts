@@ -149,6 +149,7 @@ export async function findRecord(
   const said = new Map<Member, Said>();
   const ask = async (member: Member, search: AbortSignal): Promise<Uint8Array | undefined> => {
     const { node } = member;
+    const sinceMs = context.clock.monotonic();
     const answered = (code: ErrorCode): void => {
       const strikes = strikesAfter(said.get(member)?.strikes ?? 0, code);
       said.set(member, { member, code, strikes });
@@ -163,7 +164,7 @@ export async function findRecord(
     } catch (error) {
       if (search.aborted) return undefined;
       const { code } = toStoreError(error, 'INTERNAL', 'record');
-      if (code === 'UNREACHABLE' || code === 'TIMEOUT') health.failed(node);
+      if (code === 'UNREACHABLE' || code === 'TIMEOUT') health.failed(node, code, sinceMs);
       answered(code);
     }
     return undefined;

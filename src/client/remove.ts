@@ -27,7 +27,7 @@ export async function removeObject(
   signal: AbortSignal,
 ): Promise<RemoveResult> {
   const owner = await context.owner.load();
-  const health = createHealth(context.clock, context.timing.barMs);
+  const health = createHealth(context.clock, context.timing);
   const { manifest, object } = await openObject(context, epoch, uri, health, signal, (event) =>
     options.onNotice?.(event),
   );

@@ -1,6 +1,7 @@
 // Brings items (the pieces of a segment, the copies of a record) to nodes, all at once, each to its own. A node that
-// fails, refuses or stalls is replaced by the next spare while the others go on. The scatter is acknowledged when a
-// quorum of items is confirmed; the rest completes behind.
+// fails, refuses or stalls is replaced by the next spare while the others go on; where there is no spare, one that failed in
+// passing is tried again a few times. The scatter is acknowledged when a quorum of items is confirmed; the rest
+// completes behind.
 //
 // Invariants: at most one item goes to a node, and to an operator unless that is allowed; an item counts only with
 // a confirmation that `send` has verified; when `finished` settles nothing is running any more and no memory given to `send` is used.
@@ -11,7 +12,7 @@ import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
 import type { NodeId, Signature } from '../base/ids.ts';
 import type { Confirmation } from '../replication/confirmation.ts';
 import type { Context } from './context.ts';
-import type { Health } from './health.ts';
+import { type Health, retryWaitMs, strikesAfter } from './health.ts';
 import { abortReason, deferred, type LinkedAbort, linkedAbort } from './tasks.ts';
 
 export interface ScatterPlan {
@@ -53,6 +54,8 @@ interface Item {
   /** Undefined when the item is confirmed or given up. */
   attempt: Attempt | undefined;
   confirmation: Signature | undefined;
+  /** Why it is not confirmed yet. */
+  failure: StoreError | undefined;
   isOver: boolean;
 }
 
@@ -73,16 +76,6 @@ interface State {
   quorumMs: number | undefined;
 }
 
-/** Second tries of an item at its own node when there is no spare: after this many the item is given up. */
-const TRIES_WITHOUT_SPARE = 3;
-/** Failures that may pass by themselves. */
-const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'UNREACHABLE',
-  'TIMEOUT',
-  'BUSY',
-  'CLOSED',
-  'PROTOCOL',
-]);
 /** Failures that only a false node shows. */
 const LYING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['INVALID_SIGNATURE', 'INVALID_ENCODING']);
 /** How often transfers are looked at for a stall. */
@@ -97,6 +90,7 @@ export function scatter(context: Context, plan: ScatterPlan): Scatter {
       member,
       attempt: undefined,
       confirmation: undefined,
+      failure: undefined,
       isOver: false,
     })),
     spares: new Set(plan.spares),
@@ -132,26 +126,52 @@ export function scatter(context: Context, plan: ScatterPlan): Scatter {
 /** Brings one item to one node, whichever it ends up to be. Never rejects. */
 async function store(state: State, item: Item, signal: AbortSignal, settle: () => void): Promise<void> {
   const { plan, context } = state;
-  let triesLeft = TRIES_WITHOUT_SPARE;
-  const standing = plan.health.standing(item.member.node);
-  let isUsable =
-    standing === 'good' ||
-    moveToSpare(state, item, barred(item.member)) ||
-    (standing === 'barred' && isNeeded(state, item));
-  while (isUsable && !signal.aborted) {
-    const error = await attempt(state, item, signal);
-    if (error === undefined) break;
-    if (signal.aborted) break;
-    state.failures.push({ member: item.member, error });
-    if (LYING.has(error.code)) plan.health.lied(item.member.node);
-    else plan.health.failed(item.member.node);
-    isUsable = moveToSpare(state, item, error);
-    if (isUsable || !isNeeded(state, item) || !PASSING.has(error.code) || --triesLeft === 0) continue;
-    isUsable = true;
-    await context.clock.sleep(context.timing.busyMs * 20, signal).catch(() => undefined);
+  const { health } = plan;
+  let strikes: number | undefined = 0;
+  if (await isReady(state, item, barred(item.member), signal)) {
+    while (!signal.aborted) {
+      const sinceMs = context.clock.monotonic();
+      const error = await attempt(state, item, signal);
+      if (error === undefined || signal.aborted) break;
+      const { node } = item.member;
+      item.failure = error;
+      state.failures.push({ member: item.member, error });
+      if (LYING.has(error.code)) health.lied(node);
+      else health.failed(node, error.code, sinceMs);
+      if (moveToSpare(state, item, error)) {
+        strikes = 0;
+        continue;
+      }
+      strikes = strikesAfter(strikes, error.code);
+      if (strikes === undefined || !(isNeeded(state, item) || health.retryAtMs(node) !== undefined)) break;
+      await pause(context, retryWaitMs(context.timing.retryMs, strikes), signal);
+    }
   }
   item.isOver = true;
   settle();
+}
+
+/**
+ * True when the item has a node to try: its own, a spare, or its own once more after a while when that has failed in
+ * passing and there is no spare: nobody else can have the item, and most failures are over in a moment.
+ */
+async function isReady(state: State, item: Item, error: StoreError, signal: AbortSignal): Promise<boolean> {
+  const { plan, context } = state;
+  const { node } = item.member;
+  if (plan.health.standing(node) === 'good' || moveToSpare(state, item, error)) return true;
+  item.failure = error;
+  if (plan.health.standing(node) === 'liar') return false;
+  const retryAtMs = plan.health.retryAtMs(node);
+  if (retryAtMs !== undefined) await pause(context, retryAtMs - context.clock.monotonic(), signal);
+  return (
+    plan.health.standing(node) === 'good' ||
+    plan.health.retryAtMs(node) !== undefined ||
+    isNeeded(state, item)
+  );
+}
+
+function pause({ clock }: Context, waitMs: number, signal: AbortSignal): Promise<void> {
+  return clock.sleep(Math.max(0, waitMs), signal).catch(() => undefined);
 }
 
 /** One transfer; undefined when it was confirmed. */

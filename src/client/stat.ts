@@ -29,7 +29,7 @@ export async function statObject(
   options: CallEvents & { readonly check?: boolean },
   signal: AbortSignal,
 ): Promise<ObjectStat> {
-  const health = createHealth(context.clock, context.timing.barMs);
+  const health = createHealth(context.clock, context.timing);
   const reader = await openObject(context, epoch, uri, health, signal, (event) => options.onNotice?.(event));
   const { manifest, segmentCount } = reader;
   const missing = new Set<string>();

@@ -65,7 +65,7 @@ export async function putObject(
   const expectedLength = options.lengthBytes ?? sourceLength(source);
   const meter = createMeter(context.clock, expectedLength, options.onProgress);
   const totals = createPutTotals(meter);
-  const health = createHealth(context.clock, context.timing.barMs);
+  const health = createHealth(context.clock, context.timing);
   const upload = { context, epoch, options, plan, health, abort, meter, totals, expectedLength };
   let reader: SourceReader | undefined;
   try {

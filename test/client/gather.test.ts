@@ -29,7 +29,7 @@ const gatherFrom = async (
     k: 3,
     candidates: [0, 1, 2, 3, 4, 5, 6].map(candidate),
     fetchLength: 1000,
-    health: createHealth(clock, DEFAULT_TIMING.barMs),
+    health: createHealth(clock, DEFAULT_TIMING),
     line: { msPerByte: undefined },
     signal: new AbortController().signal,
     notice: () => undefined,

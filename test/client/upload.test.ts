@@ -1,10 +1,11 @@
 // Put, while holders fail, stall, refuse and lie.
 
 import { afterEach, describe, expect, test } from 'vitest';
+import type { ErrorCode } from '../../src/base/errors.ts';
 import { SERVICES } from '../../src/replication/messages.ts';
 import type { NoticeEvent } from '../../src/client/types.ts';
 import { confirmsFalsely, speaksGarbage } from '../adversaries/lying-holder.ts';
-import { isBusyAtFirst, refuses } from '../adversaries/refusing-holder.ts';
+import { failsAtFirst, isBusyAtFirst, refuses } from '../adversaries/refusing-holder.ts';
 import { isDead, isSilent } from '../adversaries/silent-holder.ts';
 import {
   type Cluster,
@@ -80,6 +81,31 @@ test('without spares the put ends at the quorum, and tells what is missing', asy
   expect(await put.complete).toEqual({ confirmedPieces: 10, missingPieces: 4 });
   expect(put.totalPieces).toBe(14);
   await readsBack(put.uri);
+});
+
+for (const failure of ['UNREACHABLE', 'TIMEOUT', 'BUSY', 'PROTOCOL', 'CLOSED'] satisfies ErrorCode[]) {
+  test(`without spares a holder that answers ${failure} in passing gets its pieces all the same`, async () => {
+    await start(7);
+    failsAtFirst(cluster.nodes[3]!.memory, failure, failure === 'TIMEOUT' ? 1 : 3, SERVICES.putPiece);
+    const put = await client.put(patterned(3_000_000), { code, segmentBytes });
+    expect(await put.complete).toEqual({ confirmedPieces: 21, missingPieces: 0 });
+    expect(pieces(cluster.nodes[3]!)).toBe(3);
+  });
+}
+
+test('without spares a dead holder is tried a few times by one segment, not by each', async () => {
+  await start(7);
+  const dead = cluster.nodes[3]!;
+  let tries = 0;
+  dead.memory.faults.refuse = (service) => {
+    if (service !== SERVICES.putPiece) return undefined;
+    tries++;
+    return 'UNREACHABLE';
+  };
+  const serial = await cluster.client({ memoryBytes: 1, timing: { barMs: 1e9 } });
+  const put = await serial.put(patterned(3_000_000), { code, segmentBytes });
+  expect(await put.complete).toEqual({ confirmedPieces: 18, missingPieces: 3 });
+  expect(tries).toBe(4);
 });
 
 test('a burst of BUSY passes without a replacement', async () => {
