@@ -10,6 +10,7 @@ import { short } from '../base/bytes.ts';
 import type { Member } from '../base/epoch.ts';
 import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
 import type { NodeId, Signature } from '../base/ids.ts';
+import { BODY_RATE_MIN_PER_SECOND } from '../base/limits.ts';
 import type { Confirmation } from '../replication/confirmation.ts';
 import type { Context } from './context.ts';
 import { type Health, retryWaitMs, strikesAfter } from './health.ts';
@@ -62,6 +63,8 @@ interface Item {
 interface Attempt {
   readonly abort: LinkedAbort;
   lastByteMs: number;
+  /** Bytes that left, as far as the lane can tell. */
+  sentBytes: number;
 }
 
 interface State {
@@ -178,13 +181,14 @@ function pause({ clock }: Context, waitMs: number, signal: AbortSignal): Promise
 async function attempt(state: State, item: Item, signal: AbortSignal): Promise<StoreError | undefined> {
   const { plan, context } = state;
   const abort = linkedAbort(signal);
-  const current: Attempt = { abort, lastByteMs: context.clock.monotonic() };
+  const current: Attempt = { abort, lastByteMs: context.clock.monotonic(), sentBytes: 0 };
   item.attempt = current;
   const { member } = item;
   try {
     item.confirmation = await plan.send(item.index, member.node, {
       signal: abort.signal,
-      onBytes: () => {
+      onBytes: (count) => {
+        current.sentBytes += count;
         current.lastByteMs = context.clock.monotonic();
       },
     });
@@ -222,16 +226,14 @@ function moveToSpare(state: State, item: Item, error: StoreError): boolean {
 
 /** Aborts attempts that have not moved for too long, measured by what the others needed. Returns how to stop. */
 function watchStalls(state: State): () => void {
-  const { clock, timing } = state.context;
+  const { clock } = state.context;
   let cancel = (): void => undefined;
   const look = (): void => {
     const nowMs = clock.monotonic();
-    const limitMs =
-      state.confirmed === 0
-        ? timing.stallMs
-        : Math.max(timing.stallFloorMs, 2 * (state.quorumMs ?? state.lastConfirmedMs));
     for (const item of state.items) {
-      if (item.attempt === undefined || nowMs - item.attempt.lastByteMs < limitMs) continue;
+      if (item.attempt === undefined) continue;
+      const limitMs = patienceMs(state, item.attempt);
+      if (nowMs - item.attempt.lastByteMs < limitMs) continue;
       item.attempt.abort.abort(
         new StoreError(
           'TIMEOUT',
@@ -243,6 +245,20 @@ function watchStalls(state: State): () => void {
   };
   cancel = clock.timer(WATCH_MS, look);
   return () => cancel();
+}
+
+/**
+ * How long an attempt may stand still. Once others are done patience is short with a holder that takes nothing; but bytes
+ * that left may still wait in buffers on the way, and nothing is heard of them until those have drained.
+ */
+function patienceMs(
+  { context, confirmed, quorumMs, lastConfirmedMs }: State,
+  { sentBytes }: Attempt,
+): number {
+  const { stallMs, stallFloorMs } = context.timing;
+  if (confirmed === 0) return stallMs;
+  const drainMs = (sentBytes / BODY_RATE_MIN_PER_SECOND) * 1000;
+  return Math.max(stallFloorMs, 2 * (quorumMs ?? lastConfirmedMs), Math.min(stallMs, drainMs));
 }
 
 const isLost = (item: Item): boolean => item.isOver && item.confirmation === undefined;
