@@ -1,9 +1,10 @@
 // `store up --detach`: the same command once more, in the background, until its network serves.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrorCode, StoreError } from '../src/base/errors.ts';
+import { systemFiles } from '../src/runtime/files.ts';
 import type { Context } from './command.ts';
 import { readRunning, untilRunning } from './local-folder.ts';
 import { mainPath } from './node-process.ts';
@@ -15,7 +16,7 @@ export async function detach(
   nodes: number | undefined,
 ): Promise<undefined> {
   const { output, signal } = context;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  await systemFiles.makeDirectory(folder);
   const answerPath = join(folder, 'up.json');
   const child = spawnBehind(context.home, folder, answerPath, nodes);
   const exited = new Promise<void>((resolve) =>

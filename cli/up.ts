@@ -54,10 +54,10 @@ async function runHere(context: Context, flags: Flags): Promise<undefined> {
   const { lockFolder } = await import('../src/runtime/folder-lock.ts');
   const { prepareLocalNetwork } = await import('../src/node/local-network.ts');
   const { createSupervisor } = await import('./supervisor.ts');
-  const { mkdir } = await import('node:fs/promises');
+  const { systemFiles } = await import('../src/runtime/files.ts');
 
   const folder = localFolder(home, flags['dir'] as string | undefined);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await systemFiles.makeDirectory(folder);
   const lock = await lockFolder(folder);
   try {
     await clearRunning(folder);

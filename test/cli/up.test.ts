@@ -105,6 +105,15 @@ test('a second network in the same folder is refused', async () => {
   ]);
 });
 
+test('a folder that cannot be made is a DISK error, and nobody waits for it', async () => {
+  for (const command of [['up'], ['up', '--detach']]) {
+    const result = await run(...command, '--dir', '/proc/holdfast/data');
+    expect(firstLine(result)).toContain('/proc/holdfast');
+    expect(result.exitCode).toBe(1);
+    expect(result.stderr).toMatch(/code: +DISK/);
+  }
+});
+
 test('status and network show the members, their links and that it is a trial', async () => {
   await until(async () => (await run('status')).exitCode === 0, 'every node answers');
   const status = await json<Record<string, unknown>>('status');
