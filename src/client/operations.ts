@@ -4,6 +4,7 @@
 import { toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import type { NetworkId } from '../base/ids.ts';
+import { guardedEvents } from './callbacks.ts';
 import { type ClientPorts, type Context, DEFAULT_TIMING, type Timing } from './context.ts';
 import { getObject } from './download.ts';
 import { createMembership } from './membership.ts';
@@ -77,7 +78,7 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
       listenTo(source);
       return during(put, async (signal) => {
         const epoch = await membership.current(signal);
-        const result = await putObject(context, epoch, options.home, source, put, life.signal);
+        const result = await putObject(context, epoch, options.home, source, guardedEvents(put), life.signal);
         follow(result.complete);
         return result;
       });
@@ -85,17 +86,18 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     get: (uri, get = {}) =>
       during(get, async (signal) => {
         const parsed = parseUri(uri, options.networkId);
-        return getObject(context, await membership.current(signal), parsed, get, life.signal);
+        const epoch = await membership.current(signal);
+        return getObject(context, epoch, parsed, guardedEvents(get), life.signal);
       }),
     stat: (uri, stat = {}) =>
       during(stat, async (signal) => {
         const parsed = parseUri(uri, options.networkId);
-        return statObject(context, await membership.current(signal), parsed, stat, signal);
+        return statObject(context, await membership.current(signal), parsed, guardedEvents(stat), signal);
       }),
     remove: (uri, remove = {}) =>
       during(remove, async (signal) => {
         const parsed = parseUri(uri, options.networkId);
-        return removeObject(context, await membership.current(signal), parsed, remove, signal);
+        return removeObject(context, await membership.current(signal), parsed, guardedEvents(remove), signal);
       }),
     network: (view = {}) =>
       during(view, async (signal) =>
@@ -104,7 +106,7 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
           membership,
           await membership.current(signal),
           toHex(options.networkId),
-          view,
+          guardedEvents(view),
           signal,
         ),
       ),
