@@ -15,6 +15,7 @@ import { type Sha256, signedBytes } from '../base/hash.ts';
 import type { Epoch, NetworkId, NodeId, OperatorId, Signature, Stake } from '../base/ids.ts';
 import {
   DOMAIN_LABELS_MAX,
+  EPOCH_RECORD_LENGTH_MAX,
   EXCHANGE_TIMEOUT_MS,
   JOIN_REQUESTS_PER_SECOND,
   MEMBERS_MAX,
@@ -176,10 +177,17 @@ async function admitMember(
   if (isMember) return current;
   checkCandidate(current, candidate, terms);
   const next = nextEpoch(ports, current, candidate);
+  const encoded = encodeEpoch(next);
+  // Before the invitation counts as used: nobody could read the record that it led to.
+  if (encoded.length > EPOCH_RECORD_LENGTH_MAX) {
+    throw new StoreError('FULL', `the epoch record would be longer than ${EPOCH_RECORD_LENGTH_MAX} bytes`, {
+      next: 'Ask with shorter or fewer failure domains.',
+    });
+  }
   await ports.keyValue.batch([{ kind: 'put', key: usedKey(terms), value: candidate.node }], {
     isDurable: true,
   });
-  await ports.membership.offer(encodeEpoch(next));
+  await ports.membership.offer(encoded);
   options.onAdmitted?.(next, candidate.node);
   return next;
 }

@@ -1,8 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
-import { decodeEpoch, epochDigest, findMember, type SignedEpoch } from '../../src/base/epoch.ts';
+import {
+  decodeEpoch,
+  encodeEpoch,
+  epochDigest,
+  findMember,
+  type Member,
+  type SignedEpoch,
+} from '../../src/base/epoch.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import type { NodeId, OperatorId, Signature, Stake } from '../../src/base/ids.ts';
+import { EPOCH_RECORD_LENGTH_MAX } from '../../src/base/limits.ts';
 import type { Signer } from '../../src/base/ports.ts';
 import type { Candidate } from '../../src/node/genesis.ts';
 import { invitationSecret, type InvitationTerms } from '../../src/node/invitation.ts';
@@ -10,15 +18,18 @@ import {
   decodeJoinRequest,
   encodeJoinRequest,
   JOIN_SERVICE,
+  joinService,
   type JoinRequest,
   makeJoinRequest,
 } from '../../src/node/join.ts';
-import { nativeVerify } from '../../src/runtime/crypto.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { nativeSha256, nativeVerify } from '../../src/runtime/crypto.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
 import { expectCodeAsync } from '../helpers/expect-code.ts';
 import { digestFrom, signerFrom } from '../helpers/records.ts';
 import {
   candidateNamed,
+  genesisSigner,
   GENESIS_SEED,
   openTestNetwork,
   type TestNetwork,
@@ -211,6 +222,39 @@ describe('is refused:', () => {
       ['rack', 'b'],
     ];
     await expectCodeAsync('INVALID_ARGUMENT', join('carol', invitation, { domains }));
+    await join('dave', invitation);
+  });
+
+  test('a node for which the epoch record has no bytes left, and the invitation stays good', async () => {
+    const label = (index: number): string => `${index}`.padEnd(64, 'x');
+    const domains = Array.from({ length: 8 }, (_, index) => [label(index), label(index)] as const);
+    const [first] = net.epoch.record.members;
+    const wide = (count: number): SignedEpoch => {
+      const members = Array.from({ length: count }, (): Member => ({ ...first!, domains }));
+      return { ...net.epoch, record: { ...net.epoch.record, members } };
+    };
+    const lengthOf = (count: number): number => encodeEpoch(wide(count)).length;
+    const perMember = (lengthOf(200) - lengthOf(100)) / 100;
+    const full = wide(Math.floor((EPOCH_RECORD_LENGTH_MAX - lengthOf(0)) / perMember));
+    const service = joinService({
+      clock: systemClock,
+      random: systemRandom,
+      keyValue: founder.keyValue,
+      verify: nativeVerify,
+      sha256: nativeSha256,
+      membership: { ...founder.membership, current: () => full },
+      genesisSigner,
+      genesisSeed: () => GENESIS_SEED,
+    });
+    const invitation = invite();
+    const request = requestOf('carol', invitation, { domains });
+    const asking = service.handle(
+      request.candidate.node,
+      encodeJoinRequest(request),
+      new Uint8Array(0),
+      new AbortController().signal,
+    );
+    await expectCodeAsync('FULL', asking);
     await join('dave', invitation);
   });
 
