@@ -72,7 +72,12 @@ async function download(
   const { formatBytes, formatDuration, formatRate } = await import('./format.ts');
   await withStore(context, flags, async ({ store, events, notices, clearProgress }) => {
     const startedAt = performance.now();
-    const result = await store.get(uri, { ...events, ...(range === undefined ? {} : { range }) });
+    // Both targets have written a chunk before they take the next.
+    const result = await store.get(uri, {
+      ...events,
+      reuseChunks: true,
+      ...(range === undefined ? {} : { range }),
+    });
     const target = await checked.open();
     try {
       for await (const bytes of result) await target.write(bytes);
