@@ -7,7 +7,9 @@
 //     frame = length u32 | canonical record | first 8 bytes of SHA-256 of the record
 //
 // The first frame is the header, the others are segments. Frames are appended and synced one by one; a torn tail, and
-// whatever follows it, is cut off. The file is removed when the put has succeeded.
+// whatever follows it, is cut off. When the put has succeeded the file is emptied, durably, before anybody learns the
+// URI: a journal that came back after a power cut would give the next put the same object id. Then the folder goes.
+// Journals of uploads that nobody went on with go after a week, and their content keys with them.
 
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -45,7 +47,7 @@ export interface Journal {
   add(index: number, segment: SegmentRecord): Promise<void>;
   /** Makes `close` remove it: what it says is of no use to anybody. */
   discard(): void;
-  /** Ends the use of the journal; it is removed when the upload is over, else kept for the next put. */
+  /** Ends the use of the journal; it is removed when the upload is over, else kept for the next put. Throws DISK when it cannot be removed. */
   close(isOver: boolean): Promise<void>;
 }
 
@@ -55,6 +57,11 @@ const AGE_MAX_MS = 7 * 24 * 3600 * 1000;
 const JOURNAL_LENGTH_MAX = 1024 * 1024 * 1024;
 const FRAME_LENGTH_MAX = 64 * 1024;
 const CHECKSUM_LENGTH = 8;
+const JOURNAL_NAME = 'journal';
+/** A folder on its way out has this after its name. */
+const ASIDE = '.over';
+/** Folders looked at by one put: a home has a few, and the next put goes on. */
+const SWEPT_MAX = 64;
 
 const headerSchema = z
   .tuple([
@@ -111,8 +118,9 @@ export async function openJournal(
   files: Files = systemFiles,
 ): Promise<Journal> {
   const folder = join(uploadsFolder(home), toHex(nativeSha256(toUtf8(resumeKey))).slice(0, 32));
-  const path = join(folder, 'journal');
+  const path = join(folder, JOURNAL_NAME);
   let lock: FolderLock | undefined;
+  await sweepJournals(home, folder, fresh.createdAtMs, files);
   try {
     await files.makeDirectory(folder);
     lock = await lockFolder(folder, { files });
@@ -120,7 +128,7 @@ export async function openJournal(
     if (found !== undefined && fits(found.header, fresh)) {
       const file = await files.open(path, 'write');
       await file.truncate(found.length);
-      return journalOn(file, found, { path, files, lock });
+      return journalOn(file, found, { folder, path, files, lock });
     }
     await files.remove(path).catch(() => undefined);
     const file = await files.open(path, 'create');
@@ -136,7 +144,7 @@ export async function openJournal(
     return journalOn(
       file,
       { header: fresh, segments: new Map(), length: first.length },
-      { path, files, lock },
+      { folder, path, files, lock },
     );
   } catch (error) {
     await lock?.release();
@@ -151,11 +159,14 @@ interface Contents {
   readonly length: number;
 }
 
-function journalOn(
-  file: OpenFile,
-  { header, segments, length }: Contents,
-  place: { readonly path: string; readonly files: Files; readonly lock: FolderLock },
-): Journal {
+interface Place {
+  readonly folder: string;
+  readonly path: string;
+  readonly files: Files;
+  readonly lock: FolderLock;
+}
+
+function journalOn(file: OpenFile, { header, segments, length }: Contents, place: Place): Journal {
   let end = length;
   let isDiscarded = false;
   let last: Promise<void> = Promise.resolve();
@@ -181,11 +192,55 @@ function journalOn(
     },
     close: async (isOver) => {
       await last.catch(() => undefined);
-      await file.close().catch(() => undefined);
-      if (isOver || isDiscarded) await place.files.remove(place.path).catch(() => undefined);
-      await place.lock.release();
+      try {
+        if (isOver || isDiscarded) await destroy(file, place);
+      } finally {
+        await file.close().catch(() => undefined);
+        await place.lock.release();
+      }
     },
   };
+}
+
+/** Once this has resolved, no power cut brings the journal back. */
+async function destroy(file: OpenFile, { folder, path, files }: Place): Promise<void> {
+  try {
+    await file.truncate(0);
+    await file.sync();
+  } catch (error) {
+    throw toStoreError(error, 'DISK', `cannot remove ${path}`);
+  }
+  // What is left is empty. It is moved away first, so that a put that comes now finds either all of it or nothing.
+  const aside = `${folder}${ASIDE}`;
+  await files.rename(folder, aside).catch(() => undefined);
+  await files.removeTree(aside).catch(() => undefined);
+}
+
+/** Destroys journals of uploads that nobody went on with, and what a crash left of finished ones. Never rejects. */
+async function sweepJournals(home: string, own: string, nowMs: number, files: Files): Promise<void> {
+  const names = await files.list(uploadsFolder(home)).catch(() => []);
+  for (const name of names.slice(0, SWEPT_MAX)) {
+    const folder = join(uploadsFolder(home), name);
+    if (name.endsWith(ASIDE)) await files.removeTree(folder).catch(() => undefined);
+    else if (folder !== own) await sweepJournal(folder, nowMs, files).catch(() => undefined);
+  }
+}
+
+async function sweepJournal(folder: string, nowMs: number, files: Files): Promise<void> {
+  const path = join(folder, JOURNAL_NAME);
+  const file = await files.open(path, 'write');
+  let lock: FolderLock | undefined;
+  try {
+    const head = new Uint8Array(FRAME_LENGTH_MAX);
+    const record = recordAt(head.subarray(0, await file.read(head, 0)), 0);
+    const createdAtMs = record === undefined ? Number.NEGATIVE_INFINITY : headerOf(record).createdAtMs;
+    if (nowMs - createdAtMs < AGE_MAX_MS) return;
+    lock = await lockFolder(folder, { files });
+    await destroy(file, { folder, path, files, lock });
+  } finally {
+    await file.close();
+    await lock?.release();
+  }
 }
 
 /** What can be read of a journal, up to the first frame that is not whole; undefined without a header. */
@@ -199,7 +254,7 @@ async function readJournal(path: string, files: Files): Promise<Contents | undef
     const record = recordAt(bytes, length);
     if (record === undefined) break;
     try {
-      if (header === undefined) header = decodeCanonical(headerSchema, record, FRAME_LENGTH_MAX, 'journal');
+      if (header === undefined) header = headerOf(record);
       else {
         const [index, segment] = decodeCanonical(segmentSchema, record, FRAME_LENGTH_MAX, 'journal');
         segments.set(index, segment);
@@ -210,6 +265,10 @@ async function readJournal(path: string, files: Files): Promise<Contents | undef
     length += 4 + record.length + CHECKSUM_LENGTH;
   }
   return header === undefined ? undefined : { header, segments, length };
+}
+
+function headerOf(record: Uint8Array): JournalHeader {
+  return decodeCanonical(headerSchema, record, FRAME_LENGTH_MAX, 'journal');
 }
 
 function recordAt(bytes: Uint8Array, at: number): Uint8Array | undefined {

@@ -10,6 +10,7 @@ import type { NoticeEvent } from '../../src/client/types.ts';
 import type { SegmentRecord } from '../../src/replication/manifest.ts';
 import { decodePutPiece, SERVICES } from '../../src/replication/messages.ts';
 import { type Cluster, createCluster, patterned, type TestClient } from '../helpers/cluster.ts';
+import { type Files, systemFiles } from '../../src/runtime/files.ts';
 import { expectCodeAsync } from '../helpers/expect-code.ts';
 
 const filled = <T>(length: number, value: number): T => new Uint8Array(length).fill(value) as T;
@@ -28,6 +29,8 @@ const segment = (value: number): SegmentRecord => ({
   holders: [filled<NodeId>(32, 7), filled<NodeId>(32, 8)],
   confirmations: [{ pieceIndex: 0, signature: filled<Signature>(64, 9) }],
 });
+
+const DAY_MS = 24 * 3600 * 1000;
 
 let home: string;
 beforeEach(async () => {
@@ -92,6 +95,68 @@ describe('a journal', () => {
       await other.close(true);
       await (await openJournal(home, 'file', header)).close(true);
     }
+  });
+
+  test('of a finished upload is empty on the disk: a power cut that brings its name back brings no content', async () => {
+    const calls: string[] = [];
+    const files: Files = {
+      ...systemFiles,
+      open: async (path, mode) => {
+        const file = await systemFiles.open(path, mode);
+        if (!path.endsWith('journal')) return file;
+        return {
+          ...file,
+          truncate: (length) => (calls.push(`truncate ${length}`), file.truncate(length)),
+          sync: () => (calls.push('sync'), file.sync()),
+        };
+      },
+      rename: (from, to) => (calls.push('rename'), systemFiles.rename(from, to)),
+    };
+    const journal = await openJournal(home, 'file', header, files);
+    await journal.add(0, segment(10));
+    calls.length = 0;
+    await journal.close(true);
+    expect(calls).toEqual(['truncate 0', 'sync', 'rename']);
+    expect(await readdir(join(home, 'uploads'))).toEqual([]);
+  });
+
+  test('that cannot be emptied is DISK, and the next put goes on with it', async () => {
+    const files: Files = {
+      ...systemFiles,
+      open: async (path, mode) => {
+        const file = await systemFiles.open(path, mode);
+        const fail = async (): Promise<void> => {
+          throw Object.assign(new Error('EIO'), { code: 'EIO' });
+        };
+        return path.endsWith('journal') ? { ...file, truncate: fail } : file;
+      },
+    };
+    const journal = await openJournal(home, 'file', header, files);
+    await journal.add(0, segment(10));
+    await expectCodeAsync('DISK', journal.close(true));
+    const again = await openJournal(home, 'file', { ...header, objectSalt: filled<Uint8Array>(16, 99) });
+    expect(again.header).toEqual(header);
+    await again.close(true);
+  });
+
+  test('that nobody went on with for a week goes with the next upload, unless it is in use', async () => {
+    for (const name of ['forgotten', 'recent', 'in use']) {
+      const createdAtMs = name === 'recent' ? header.createdAtMs + 6 * DAY_MS : header.createdAtMs;
+      const journal = await openJournal(home, name, { ...header, createdAtMs });
+      await journal.add(0, segment(10));
+      await journal.close(false);
+    }
+    const used = await openJournal(home, 'in use', header);
+    const next = await openJournal(home, 'next', { ...header, createdAtMs: header.createdAtMs + 8 * DAY_MS });
+    await next.close(true);
+    expect((await readdir(join(home, 'uploads'))).length).toBe(2);
+    await used.close(false);
+    const recent = await openJournal(home, 'recent', {
+      ...header,
+      createdAtMs: header.createdAtMs + 8 * DAY_MS,
+    });
+    expect(recent.segments.size).toBe(1);
+    await recent.close(true);
   });
 
   test('is used by one put at a time: LOCKED', async () => {
@@ -198,11 +263,7 @@ describe('a put that was interrupted', () => {
     expect(notices[0]).toMatchObject({ kind: 'resumed', segmentIndex: 2 });
     expect(Buffer.compare(await (await client.get(put.uri)).bytes(), bytes)).toBe(0);
     expect((await client.stat(put.uri)).isCertified).toBe(true);
-    expect(
-      await readdir(join(home, 'uploads')).then((names) =>
-        Promise.all(names.map((name) => readdir(join(home, 'uploads', name)))),
-      ),
-    ).toEqual([[]]);
+    expect(await readdir(join(home, 'uploads'))).toEqual([]);
   });
 
   test('starts afresh under another resume key', async () => {
