@@ -61,7 +61,7 @@ export const DEFAULT_TIMING: Timing = {
   secondOpinionMs: 1_000,
 };
 
-/** With the first wait of 25 ms: about 13 s in all, so that a burst passes and an overloaded node is replaced. */
+/** Eight waits, the first of 25 ms: 6.4 s in all, so that a burst passes and an overloaded node is replaced. */
 export const BUSY_TRIES = 9;
 
 /** What one operation sees. */
