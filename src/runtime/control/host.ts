@@ -4,12 +4,12 @@
 // Invariants: `connectionTo` gives only connections whose hello is over and good; a peer of another network is hung up on and
 // left alone for a while; at most CONTROL_CONNECTIONS_MAX connections; a cut link shows after PING_INTERVAL_MS + PING_TIMEOUT_MS.
 
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, PeerId, ServiceMap, Stream } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { short, toHex } from '../../base/bytes.ts';
+import { concat, short, toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { ADDRESSES_MAX, CONNECT_TIMEOUT_MS, STOP_TIMEOUT_MS } from '../../base/limits.ts';
@@ -49,7 +49,8 @@ export async function createHost<Services extends ServiceMap>(
       ? {}
       : { isAllowed: (peer) => options.isAllowed!(nodeIdFromPeerIdText(peer.toString())) }),
   });
-  const privateKey = await generateKeyPairFromSeed('Ed25519', options.identity.secretSeed());
+  // Seed and public key: from the seed alone libp2p would derive the public key in slow portable code.
+  const privateKey = privateKeyFromRaw(concat(options.identity.secretSeed(), options.identity.nodeId));
   const libp2p = (await createLibp2p(libp2pOptions(options, gater, privateKey))) as Libp2p<Services>;
 
   const greetingOf = await createGreeter(libp2p as unknown as Libp2p, gater, networkId, clock);
