@@ -36,6 +36,9 @@ export interface RecoverContext {
 }
 
 export async function listLogFiles(folder: string, files: Files): Promise<number[]> {
+  // What a process that died deleted must stay deleted before anything relies on it: a file that came back at the next
+  // power cut would bring its entries along, although the records that removed them may be gone by then.
+  await files.syncDirectory(folder);
   const numbers = (await files.list(folder)).map(logFileNumber).filter((number) => number !== undefined);
   return numbers.toSorted((a, b) => a - b);
 }
