@@ -145,6 +145,17 @@ export const DHT_OPERATION_MS = 10_000;
 export const DHT_BUCKET_SIZE = 20;
 /** Answers of one look-up that are looked at. */
 export const DHT_ANSWERS_MAX = 64;
+/** Publications of one node under way at once: each opens streams to the nodes nearest to its key, which take sixteen of a peer. */
+export const DHT_PUBLICATIONS_AT_ONCE = 4;
+/** Public objects that a node announces, the newest: half of what others keep of it, the rest is for its address and its shards. */
+export const OBJECT_RECORDS_MAX = 32;
+/** Records in an answer to "who has this object": the DHT keeps one under a key, the node asked may add its own. */
+export const OBJECT_LOCATIONS_MAX = 4;
+/** Look-ups that a node runs for others at once; above it, it answers from what it knows itself: each costs messages to many nodes. */
+export const LOCATE_LOOKUPS_MAX = 16;
+/** Such questions of one peer at a time and per second: a reader asks at most a few per object. */
+export const LOCATE_CONCURRENCY = 4;
+export const LOCATE_REQUESTS_PER_SECOND = 4;
 /** Longest text of an address in a node record. */
 export const ADDRESS_LENGTH_MAX = 256;
 

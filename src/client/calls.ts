@@ -10,6 +10,7 @@ import type { CallOptions, Reply } from '../base/ports.ts';
 import {
   decodeGetPieceReply,
   decodeLocated,
+  decodeLocations,
   decodeMembersReply,
   decodeNodeStatus,
   decodePutReply,
@@ -17,6 +18,7 @@ import {
   encodeGetPiece,
   encodeGetRecord,
   encodeLocatePieces,
+  encodeLocateRecord,
   encodePutPiece,
   encodePutRecord,
   encodeRemoveObject,
@@ -123,6 +125,19 @@ export async function fetchRecord(
     maxBodyLength: MANIFEST_LENGTH_MAX,
   });
   return body;
+}
+
+/** Signed records of nodes that say they have the manifest, unverified. */
+export async function locateRecord(
+  context: Caller,
+  node: NodeId,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<readonly Uint8Array[]> {
+  const header = encodeLocateRecord(digest);
+  return decodeLocations(
+    (await call(context, node, SERVICES.locateRecord, header, undefined, { signal })).header,
+  );
 }
 
 /** Returns how many entries the node says it dropped. */

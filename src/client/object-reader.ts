@@ -39,7 +39,9 @@ export async function openObject(
   signal: AbortSignal,
   notice: (event: NoticeEvent) => void = () => undefined,
 ): Promise<ObjectReader> {
-  const bytes = await findRecord(context, epoch, uri.digest, health, signal, notice);
+  // Whoever has a key looks for an object that nobody announces.
+  const isAnnounced = uri.key === undefined;
+  const bytes = await findRecord(context, epoch, uri.digest, health, signal, notice, { isAnnounced });
   const manifest = parsed(() => decodeManifest(bytes), `manifest ${uri.cid}`);
   if (!equal(manifest.network, context.networkId)) {
     throw new StoreError('WRONG_NETWORK', `the object belongs to network ${short(manifest.network)}`, {

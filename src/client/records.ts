@@ -14,6 +14,7 @@ import { signPut, TICKET_LIFETIME_MS } from '../replication/ticket.ts';
 import { fetchRecord, sendRecord } from './calls.ts';
 import type { Context } from './context.ts';
 import { type Health, isPassing, strikesAfter } from './health.ts';
+import { recordHints } from './record-hints.ts';
 import { scatter } from './scatter.ts';
 import { deferred, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { NoticeEvent } from './types.ts';
@@ -136,7 +137,8 @@ interface Said {
 /**
  * The record with this digest from whoever has it; members that fail in passing are asked again a few times. Throws NOT_FOUND
  * (those who should have it do not), INTEGRITY (only wrong bytes were offered), UNREACHABLE (too few answered to
- * tell), ABORTED; each says how many answered.
+ * tell), ABORTED; each says how many answered. `isAnnounced`: holders may have told the DHT of it, as they do of the
+ * manifest of a public object.
  */
 export async function findRecord(
   context: Context,
@@ -145,7 +147,11 @@ export async function findRecord(
   health: Health,
   signal: AbortSignal,
   notice: (event: NoticeEvent) => void,
+  options: { readonly isAnnounced?: boolean } = {},
 ): Promise<Uint8Array> {
+  let order = byStanding(recordOrder(epoch, digest), health);
+  const queue = [...order];
+  const hints = options.isAnnounced === true ? recordHints(context, epoch, digest, health, queue) : undefined;
   const said = new Map<Member, Said>();
   const ask = async (member: Member, search: AbortSignal): Promise<Uint8Array | undefined> => {
     const { node } = member;
@@ -166,15 +172,16 @@ export async function findRecord(
       const { code } = toStoreError(error, 'INTERNAL', 'record');
       if (code === 'UNREACHABLE' || code === 'TIMEOUT') health.failed(node, code, sinceMs);
       answered(code);
+      if (code === 'NOT_FOUND') hints?.absent(node, search);
     }
     return undefined;
   };
-  let order = byStanding(recordOrder(epoch, digest), health);
   for (let waitMs = context.timing.retryMs; ; waitMs *= 2) {
-    const found = await firstAnswer(context, order, signal, ask);
+    const found = await firstAnswer(context, queue, signal, ask);
     if (found !== undefined) return found;
     throwIfAborted(signal);
     order = order.filter((member) => said.get(member)?.strikes !== undefined);
+    queue.push(...order);
     if (order.length === 0) throw notFound(epoch, digest, [...said.values()]);
     await context.clock.sleep(waitMs, signal);
   }
@@ -182,22 +189,22 @@ export async function findRecord(
 
 /**
  * The first answer that `ask` accepts, or undefined when it accepts none. A few members are asked at once, the next one when
- * one fails, and one more whenever nothing happened for a while: silent members hold nobody up.
+ * one fails, and one more whenever nothing happened for a while: silent members hold nobody up. Empties `members` from the
+ * front; their order may change meanwhile.
  */
 async function firstAnswer<T>(
   { clock, timing }: Context,
-  members: readonly Member[],
+  members: Member[],
   signal: AbortSignal,
   ask: (member: Member, signal: AbortSignal) => Promise<T | undefined>,
 ): Promise<T | undefined> {
   const search = linkedAbort(signal);
   const result = deferred<T | undefined>();
-  let next = 0;
   let running = 0;
   let cancel = (): void => undefined;
   const start = (): void => {
-    const member = members[next++];
-    if (member === undefined || search.signal.aborted) {
+    const member = search.signal.aborted ? undefined : members.shift();
+    if (member === undefined) {
       if (running === 0) result.resolve(undefined);
       return;
     }
@@ -211,10 +218,10 @@ async function firstAnswer<T>(
       .catch((error: unknown) => result.reject(error));
   };
   const patience = (): void => {
-    if (next < members.length) start();
+    if (members.length > 0) start();
     cancel = clock.timer(timing.hedgeFirstMs, patience);
   };
-  for (let count = 0; count < Math.max(1, Math.min(ASKED_AT_ONCE, members.length)); count++) start();
+  for (let count = Math.max(1, Math.min(ASKED_AT_ONCE, members.length)); count > 0; count--) start();
   cancel = clock.timer(timing.hedgeFirstMs, patience);
   try {
     return await result.promise;

@@ -2,7 +2,12 @@
 // node that is gone cannot take back what it said; so their makers renew them long before.
 
 import { StoreError, toStoreError } from '../base/errors.ts';
-import { DHT_OPERATION_MS, DHT_RECORD_LIFETIME_MS, DHT_REPUBLISH_MS } from '../base/limits.ts';
+import {
+  DHT_OPERATION_MS,
+  DHT_PUBLICATIONS_AT_ONCE,
+  DHT_RECORD_LIFETIME_MS,
+  DHT_REPUBLISH_MS,
+} from '../base/limits.ts';
 import type { Clock, Directory } from '../base/ports.ts';
 import type { Kademlia } from './kademlia.ts';
 import { type DhtRecord, keyOf } from './record.ts';
@@ -38,6 +43,8 @@ export function createDirectory(options: DirectoryOptions): NodeDirectory {
   const republishMs = options.republishMs ?? Math.min(DHT_REPUBLISH_MS, lifetimeMs / 2);
   const stop = new AbortController();
   const maintained = new Set<{ readonly wake: () => void; readonly end: () => void }>();
+  const queue: (() => void)[] = [];
+  let underWay = 0;
 
   /** Runs `work` within the time of one operation; a failure is a StoreError. */
   async function bounded<T>(
@@ -84,6 +91,20 @@ export function createDirectory(options: DirectoryOptions): NodeDirectory {
     }
   }
 
+  /** A node with many records has few of them under way: a burst would be refused by those who keep them. */
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (underWay >= DHT_PUBLICATIONS_AT_ONCE) await new Promise<void>((resolve) => queue.push(resolve));
+    else underWay += 1;
+    try {
+      return await work();
+    } finally {
+      // The place is handed on, or given back.
+      const next = queue.shift();
+      if (next === undefined) underWay -= 1;
+      else next();
+    }
+  }
+
   function maintain(make: RecordMaker): () => void {
     let cancel = (): void => undefined;
     let isEnded = false;
@@ -92,7 +113,7 @@ export function createDirectory(options: DirectoryOptions): NodeDirectory {
       if (isEnded || isRunning || stop.signal.aborted) return;
       isRunning = true;
       cancel();
-      const nextMs = await publishOnce(make);
+      const nextMs = await inTurn(async () => (isEnded ? 0 : publishOnce(make)));
       isRunning = false;
       if (!isEnded && !stop.signal.aborted) cancel = clock.timer(nextMs, wake);
     }

@@ -5,6 +5,7 @@ import type { SignedEpoch } from '../base/epoch.ts';
 import type { Sha256 } from '../base/hash.ts';
 import type { NetworkId, NodeId } from '../base/ids.ts';
 import type { Clock, Coder, PieceLog, Signer, Verify } from '../base/ports.ts';
+import type { PublicObjects } from './public-objects.ts';
 
 export interface KeeperPorts {
   readonly clock: Clock;
@@ -28,6 +29,8 @@ export interface KeeperOptions {
   readonly damagedEntries?: () => number;
   /** Name and version of the program, at most 64 bytes. */
   readonly agent?: string;
+  /** Told of manifests of public objects, asked who has one; nothing is announced when absent. */
+  readonly publicObjects?: Pick<PublicObjects, 'stored' | 'removed' | 'locate'>;
   /** Owners (64 hex digits) who may store here; everybody when absent. */
   readonly allowedOwners?: ReadonlySet<string>;
 }

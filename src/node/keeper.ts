@@ -24,6 +24,7 @@ import {
 } from '../replication/messages.ts';
 import { createByteBudget } from './byte-budget.ts';
 import { EMPTY_HEADER, type KeeperOptions, type KeeperPorts } from './keeper-ports.ts';
+import { locateService } from './locate-service.ts';
 import { pieceServices } from './piece-services.ts';
 import { recordServices } from './record-services.ts';
 import { removeService } from './remove-service.ts';
@@ -70,6 +71,7 @@ export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper
       question(SERVICES.nodeStatus, () => ({ header: encodeNodeStatus(status()) })),
       ...pieceServices(ports, options, reading),
       ...recordServices(ports, options, reading),
+      locateService(options),
       removeService(ports, options),
     ],
   };

@@ -87,6 +87,7 @@ async function putRecord(
     });
     await ports.log.put({ key: recordKey(put.digest), meta: object, payload: body });
   }
+  if (options.publicObjects !== undefined && isPublicManifest(body)) options.publicObjects.stored(put.digest);
   const confirmed = confirmedRecord(options.network, object, put.digest, body.length);
   return { header: encodePutReply(signConfirmation(confirmed, ports.signer)) };
 }
@@ -112,6 +113,11 @@ function objectOfRecord(body: Uint8Array, network: NetworkId): ObjectId {
     throw new StoreError('WRONG_NETWORK', `the manifest belongs to network ${short(manifest.network)}`);
   }
   return manifestObject(manifest);
+}
+
+/** Of a sound record. Pages say nothing: nobody looks for one before the manifest above it is found. */
+function isPublicManifest(record: Uint8Array): boolean {
+  return record[0] === TUPLE_OF + MANIFEST_FIELDS && decodeManifest(record).keyCheck === undefined;
 }
 
 async function getRecord(

@@ -54,7 +54,9 @@ async function removeObject(
   }
   const records = await removeBatches(ports, objectRecordsPrefix(object), signal, async (pointers) => {
     // The pointer last: as long as the record may be there, it can be found.
-    const count = await ports.log.remove(pointers.map((key) => recordKey(recordOfObject(key))));
+    const digests = pointers.map(recordOfObject);
+    const count = await ports.log.remove(digests.map(recordKey));
+    options.publicObjects?.removed(digests);
     await ports.log.remove(pointers);
     return count;
   });

@@ -28,6 +28,7 @@ import { createKeeper } from './keeper.ts';
 import type { KeeperPorts } from './keeper-ports.ts';
 import type { Membership } from './membership.ts';
 import { type NeighbourEvent, Neighbours } from './neighbours.ts';
+import { openPublicObjects } from './public-objects.ts';
 
 export interface StorageNodePorts extends KeeperPorts {
   readonly random: Random;
@@ -106,11 +107,13 @@ export async function startStorageNode(
       ...(options.reconnectMinMs === undefined ? {} : { reconnectMinMs: options.reconnectMinMs }),
     },
   );
+  const publicObjects = openPublicObjects(ports);
   const keeper = createKeeper(ports, {
     network: membership.network,
     epoch: () => membership.current(),
     nodeRecords: () => book.records(),
     peers: () => neighbours.live(),
+    publicObjects,
     ...(options.damagedEntries === undefined ? {} : { damagedEntries: options.damagedEntries }),
     ...(options.agent === undefined ? {} : { agent: options.agent }),
     ...(options.allowedOwners === undefined ? {} : { allowedOwners: options.allowedOwners }),
@@ -151,7 +154,7 @@ export async function startStorageNode(
     async stop() {
       endOnChange();
       announcer.stop();
-      await neighbours.stop();
+      await Promise.all([publicObjects.stop(), neighbours.stop()]);
     },
   };
 }

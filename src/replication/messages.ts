@@ -10,6 +10,7 @@ import {
   EPOCH_RECORD_LENGTH_MAX,
   MANIFEST_PAGES_MAX,
   MEMBERS_MAX,
+  OBJECT_LOCATIONS_MAX,
   PAGE_SEGMENTS_MAX,
   PIECE_LENGTH_MAX,
 } from '../base/limits.ts';
@@ -23,6 +24,7 @@ export const SERVICES = {
   locatePieces: 'locate-pieces',
   putRecord: 'put-record',
   getRecord: 'get-record',
+  locateRecord: 'locate-record',
   removeObject: 'remove-object',
   nodeStatus: 'node-status',
 } as const;
@@ -230,6 +232,25 @@ const getRecordSchema = z.tuple([digestOf<Digest>()]).transform(([digest]) => di
 export const encodeGetRecord = (digest: Digest): Uint8Array => encode([digest]);
 export const decodeGetRecord = (bytes: Uint8Array): Digest =>
   decodeCanonical(getRecordSchema, bytes, REQUEST_LENGTH_MAX, 'get-record request');
+
+// ---- locate-record: who says that it has the manifest of a public object -----------------------------------------
+
+const locateRecordSchema = z.tuple([digestOf<Digest>()]).transform(([digest]) => digest);
+export const encodeLocateRecord = (digest: Digest): Uint8Array => encode([digest]);
+export const decodeLocateRecord = (bytes: Uint8Array): Digest =>
+  decodeCanonical(locateRecordSchema, bytes, REQUEST_LENGTH_MAX, 'locate-record request');
+
+/** Signed object records (`dht/record.ts`), which whoever asked checks one by one. */
+const locationsSchema = listOf(bytesUpTo(DHT_RECORD_LENGTH_MAX), OBJECT_LOCATIONS_MAX);
+export const encodeLocations = (records: readonly Uint8Array[]): Uint8Array =>
+  encode(records.slice(0, OBJECT_LOCATIONS_MAX));
+export const decodeLocations = (bytes: Uint8Array): readonly Uint8Array[] =>
+  decodeCanonical(
+    locationsSchema,
+    bytes,
+    OBJECT_LOCATIONS_MAX * (DHT_RECORD_LENGTH_MAX + 8),
+    'locate-record reply',
+  );
 
 // ---- remove-object -----------------------------------------------------------------------------------------------
 

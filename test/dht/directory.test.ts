@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { toUtf8 } from '../../src/base/bytes.ts';
+import { toHex, toUtf8 } from '../../src/base/bytes.ts';
 import { StoreError } from '../../src/base/errors.ts';
+import { DHT_PUBLICATIONS_AT_ONCE } from '../../src/base/limits.ts';
 import { createDirectory, type NodeDirectory } from '../../src/dht/directory.ts';
 import type { DhtRecord } from '../../src/dht/record.ts';
 import { keyOf, signRecord } from '../../src/dht/record.ts';
@@ -92,6 +93,33 @@ describe('a maintained record', () => {
     expect(puts.length).toBe(4);
     await vi.advanceTimersByTimeAsync(HOUR_MS / 2);
     expect(puts.length).toBe(4);
+  });
+
+  test('waits for its turn when there are many: few publications are under way at once, and all come to be', async () => {
+    const release: (() => void)[] = [];
+    const names: string[] = [];
+    directory = createDirectory({
+      kademlia: {
+        put: async (_key, record) => {
+          names.push(toHex(record));
+          await new Promise<void>((resolve) => release.push(resolve));
+          return 1;
+        },
+        get: async () => undefined,
+      },
+      clock: systemClock,
+      sign: (record) => signRecord(record, signer),
+    });
+    const ends = Array.from({ length: 3 * DHT_PUBLICATIONS_AT_ONCE }, (_, index) =>
+      directory.maintain(() => nodeRecord(signer, { sequence: index })),
+    );
+    ends.at(-1)!();
+    for (let round = 1; round <= 3; round++) {
+      await vi.advanceTimersByTimeAsync(10);
+      expect(names.length).toBe(Math.min(round * DHT_PUBLICATIONS_AT_ONCE, ends.length - 1));
+      for (const end of release.splice(0)) end();
+    }
+    expect(new Set(names).size).toBe(ends.length - 1);
   });
 
   test('is renewed at once by refresh', async () => {

@@ -6,6 +6,7 @@ import { scanCbor } from '../../src/base/cbor-scan.ts';
 import { parseCid } from '../../src/base/cid.ts';
 import { decodeEpoch, encodeEpoch, networkIdOf, signEpoch } from '../../src/base/epoch.ts';
 import type { Digest, NodeId, ObjectId, OwnerId, PieceRoot, Signature } from '../../src/base/ids.ts';
+import { checkRecord, objectKey, signRecord } from '../../src/dht/record.ts';
 import { decodeManifest, decodePage, encodeManifest, encodePage } from '../../src/replication/manifest.ts';
 import * as messages from '../../src/replication/messages.ts';
 import { digestFrom, sampleEpoch, sampleGenesis, sampleMembers, signerFrom } from '../helpers/records.ts';
@@ -84,6 +85,33 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
       }),
     ],
     run: (bytes) => void messages.decodeGetPiece(bytes),
+  },
+  'locate-record': {
+    samples: [messages.encodeLocateRecord(digestFrom<Digest>('manifest'))],
+    run: (bytes) => void messages.decodeLocateRecord(bytes),
+  },
+  locations: {
+    samples: [
+      messages.encodeLocations([
+        signRecord(
+          {
+            kind: 'object',
+            network,
+            node: signerFrom('node 0').publicKey as NodeId,
+            sequence: 1,
+            expiresAtMs: 2,
+            object: digestFrom<Digest>('manifest'),
+          },
+          signerFrom('node 0'),
+        ),
+      ]),
+    ],
+    // What a reader does with each: the clock stands before its expiry, every signature passes, so that what lies behind is reached.
+    run: (bytes) => {
+      const rules = { network, verify: () => true, isMember: () => true };
+      const key = objectKey(digestFrom<Digest>('manifest'));
+      for (const record of messages.decodeLocations(bytes)) void checkRecord(key, record, rules, 1);
+    },
   },
   members: {
     samples: [messages.encodeMembersReply({ epoch: salt, nodeRecords: [salt] })],

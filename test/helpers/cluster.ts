@@ -23,10 +23,13 @@ import type { ClientPorts } from '../../src/client/context.ts';
 import { fileOwnerKey } from '../../src/client/home.ts';
 import { createStoreOver, type StoreOverOptions } from '../../src/client/operations.ts';
 import type { Store } from '../../src/client/types.ts';
+import { createDirectory } from '../../src/dht/directory.ts';
 import { signRecord } from '../../src/dht/record.ts';
 import { createKeeper } from '../../src/node/keeper.ts';
+import { openPublicObjects } from '../../src/node/public-objects.ts';
 import { createTwinCoder } from '../../src/runtime/coder/coder.ts';
 import { nativeSha256, nativeSigner, nativeVerify } from '../../src/runtime/crypto.ts';
+import { MemoryKeyValue } from '../../src/runtime/memory-key-value.ts';
 import { createMemoryHub, type MemoryHub, type MemoryNode } from '../../src/runtime/memory-network.ts';
 import { portableHasher } from '../../src/replication/blake3.ts';
 
@@ -74,6 +77,8 @@ export interface Cluster {
   readonly nodes: readonly ClusterNode[];
   readonly genesis: Genesis;
   readonly genesisSigner: Signer;
+  /** What the nodes published, by the hex of its key, as one DHT without distances: put false records in, take true ones out. */
+  readonly published: Map<string, Uint8Array>;
   /** The record in force; assign to move on. */
   epoch: SignedEpoch;
   /** A client with a home of its own, or the one named. */
@@ -82,8 +87,7 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-interface ClientOptions
-  extends Partial<Pick<StoreOverOptions, 'memoryBytes' | 'timing' | 'bootstrap'>> {
+interface ClientOptions extends Partial<Pick<StoreOverOptions, 'memoryBytes' | 'timing' | 'bootstrap'>> {
   readonly home?: string;
   readonly ports?: Partial<ClientPorts>;
 }
@@ -149,6 +153,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   };
   const homes: string[] = [];
   const clients: Store[] = [];
+  const closings: (() => Promise<void>)[] = [];
   const nodes: ClusterNode[] = signers.map((signer) => {
     const id = signer.publicKey as NodeId;
     const memory = hub.join(id, { network });
@@ -175,6 +180,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
     nodes,
     genesis,
     genesisSigner,
+    published: new Map(),
     epoch: signEpoch(genesis, record, genesisSigner),
     node: (hex) => nodes.find((node) => node.hex === hex)!,
     client: async (client = {}) => {
@@ -213,15 +219,39 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
     },
     close: async () => {
       await Promise.all(clients.map((client) => client.close()));
+      await Promise.all(closings.map((end) => end()));
       await Promise.all(nodes.map((node) => node.memory.close()));
       await Promise.all(homes.map((home) => rm(home, { recursive: true, force: true })));
     },
   };
   const coder = createTwinCoder();
   for (const node of nodes) {
+    const directory = createDirectory({
+      clock,
+      sign: (record) => signRecord(record, node.signer),
+      kademlia: {
+        put: async (key, record) => cluster.published.set(toHex(key), record).size,
+        get: async (key) => cluster.published.get(toHex(key)),
+      },
+    });
+    const publicObjects = openPublicObjects({
+      clock,
+      log: node.log,
+      keyValue: new MemoryKeyValue(),
+      signer: node.signer,
+      membership: {
+        network,
+        member: (id) => cluster.epoch.record.members.find((member) => toHex(member.node) === toHex(id)),
+      },
+      directory,
+    });
+    closings.push(async () => {
+      await publicObjects.stop();
+      directory.close();
+    });
     const keeper = createKeeper(
       { clock, log: node.log, coder, signer: node.signer, verify: nativeVerify, sha256: nativeSha256 },
-      { network, epoch: () => cluster.epoch, nodeRecords: () => nodeRecords },
+      { network, epoch: () => cluster.epoch, nodeRecords: () => nodeRecords, publicObjects },
     );
     for (const service of keeper.services) node.memory.serve({ ...service, maxPerSecondPerPeer: 1_000_000 });
   }

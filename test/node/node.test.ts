@@ -5,23 +5,28 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { short, toHex } from '../../src/base/bytes.ts';
 import { encode } from '../../src/base/codec.ts';
-import type { OwnerId, PieceRoot, Stake } from '../../src/base/ids.ts';
+import type { Digest, NetworkId, NodeId, OwnerId, PieceRoot, Stake } from '../../src/base/ids.ts';
+import { checkRecord, objectKey } from '../../src/dht/record.ts';
 import { dataFolder } from '../../src/node/data-folder.ts';
 import { initNetwork } from '../../src/node/folder-setup.ts';
 import { readGenesis } from '../../src/node/genesis.ts';
 import { descriptionFromCode, joinNetwork, makeInvitation } from '../../src/node/invite.ts';
 import { createNode, type Node, type NodeOptions } from '../../src/node/node.ts';
+import { encodeManifest } from '../../src/replication/manifest.ts';
 import {
+  decodeLocations,
   decodeMembersReply,
   encodeGetPiece,
+  encodeLocateRecord,
   encodePutPiece,
+  encodePutRecord,
   SERVICES,
 } from '../../src/replication/messages.ts';
 import { objectIdOf } from '../../src/replication/object.ts';
 import { hashPiece } from '../../src/replication/piece-tree.ts';
 import { signPut } from '../../src/replication/ticket.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { nativeVerify } from '../../src/runtime/crypto.ts';
+import { nativeSha256, nativeVerify } from '../../src/runtime/crypto.ts';
 import { ephemeralIdentity } from '../../src/runtime/identity.ts';
 import { createClientNetwork } from '../../src/runtime/network.ts';
 import type { StatusNetwork } from '../../src/runtime/two-lanes.ts';
@@ -285,6 +290,42 @@ describe('an invitation', () => {
     );
   });
 
+  test('lets either node say who has the manifest of a public object, and a restarted one too', async () => {
+    const { founder, folder, code } = await invited();
+    const { network } = (await join1(code, 'bob')).epoch.record;
+    const bob = await start(folderOf('bob'));
+    await until('a DHT of two', () => [founder, bob].every((node) => node.status().lanes.dhtTableSize === 1));
+    const { header, record, digest } = publicManifest(network, founder.status().node);
+    const writer = client(network);
+    const alice = await writer.connect(founder.status().addresses.bulk[0]!);
+    await writer.call(alice, SERVICES.putRecord, { header, body: [record] });
+    const rules = { network, verify: nativeVerify, isMember: () => true };
+    /** The first of the holders that the node at an address names, and the time of its word. */
+    const located = async (reader: StatusNetwork, address: string) => {
+      const peer = await reader.connect(address);
+      const reply = await reader.call(peer, SERVICES.locateRecord, { header: encodeLocateRecord(digest) });
+      const [found] = decodeLocations(reply.header);
+      return found && checkRecord(objectKey(digest), found, rules, Date.now());
+    };
+    const bobsAddress = bob.status().addresses.bulk[0]!;
+    let found = await located(writer, bobsAddress);
+    for (let tries = 0; found === undefined && tries < 40; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      found = await located(writer, bobsAddress);
+    }
+    expect(toHex(found!.node)).toBe(toHex(alice));
+    await founder.stop();
+    await bob.stop();
+    const again = await start(folder);
+    const [address] = again.status().addresses.bulk;
+    let own = await located(client(network), address!);
+    for (let tries = 0; own === undefined && tries < 40; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      own = await located(client(network), address!);
+    }
+    expect(toHex(own!.node)).toBe(toHex(alice));
+  });
+
   test('is not undone when the founder loses its state', async () => {
     const { founder, folder, code } = await invited();
     const { epoch } = await join1(code, 'bob');
@@ -359,3 +400,25 @@ describe('an invitation', () => {
     await expectCodeAsync('UNAUTHORIZED', join1(over, 'bob'));
   });
 });
+
+/** A small public object as its owner puts it on one node. */
+function publicManifest(network: NetworkId, node: NodeId) {
+  const { signer, nodeId } = ephemeralIdentity();
+  const owner = nodeId as Uint8Array as OwnerId;
+  const salt = new Uint8Array(16).fill(3);
+  const record = encodeManifest({
+    network,
+    owner,
+    salt,
+    lengthBytes: 5,
+    code: { k: 2, n: 4 },
+    segmentCells: 256,
+    keyCheck: undefined,
+    content: { kind: 'inline', salt: new Uint8Array(16), bytes: patterned(5) },
+  });
+  const digest = nativeSha256(record) as Digest;
+  const put = { lengthBytes: record.length, expiresAtMs: Date.now() + 60_000 };
+  const object = objectIdOf(network, owner, salt);
+  const ticket = signPut({ network, node, object, place: undefined, content: digest, ...put }, signer);
+  return { record, digest, header: encodePutRecord({ owner, objectSalt: salt, digest, ...put, ticket }) };
+}

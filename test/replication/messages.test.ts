@@ -58,6 +58,8 @@ const CASES: readonly [
     messages.decodePutRecord,
   ],
   ['get-record', digestFrom<Digest>('d'), messages.encodeGetRecord, messages.decodeGetRecord],
+  ['locate-record', digestFrom<Digest>('d'), messages.encodeLocateRecord, messages.decodeLocateRecord],
+  ['locations', [salt, root], messages.encodeLocations, messages.decodeLocations],
   [
     'remove-object',
     { owner, objectSalt: salt, ticket },
