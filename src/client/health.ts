@@ -15,7 +15,9 @@ export interface Health {
   retryAtMs(node: NodeId): number | undefined;
   succeeded(node: NodeId): void;
   /** `sinceMs` is when the request began: requests that one broken connection ended are one failure. */
-  failed(node: NodeId, code: ErrorCode, sinceMs: number): void;
+  failed(node: NodeId, code: ErrorCode, sinceMs: number, message?: string): void;
+  /** What a node that is barred said or did last, where that is known. */
+  reason(node: NodeId): string | undefined;
   lied(node: NodeId): void;
 }
 
@@ -25,6 +27,7 @@ interface Bar {
   /** Undefined once it failed too often. */
   readonly strikes: number | undefined;
   readonly doublings: number;
+  readonly message: string | undefined;
 }
 
 /** Failures that may pass by themselves: the same request may succeed at the same node a moment later. */
@@ -72,7 +75,8 @@ export function createHealth(clock: Clock, { barMs, retryMs }: Pick<Timing, 'bar
     succeeded: (node) => {
       bars.delete(toHex(node));
     },
-    failed: (node, code, sinceMs) => {
+    reason: (node) => bars.get(toHex(node))?.message,
+    failed: (node, code, sinceMs, message) => {
       const key = toHex(node);
       const last = bars.get(key);
       if (last !== undefined && sinceMs < last.atMs) return;
@@ -80,7 +84,7 @@ export function createHealth(clock: Clock, { barMs, retryMs }: Pick<Timing, 'bar
       const wasLost = last !== undefined && last.strikes === undefined;
       const strikes = wasLost ? undefined : strikesAfter(last?.strikes ?? 0, code);
       const doublings = wasLost ? Math.min(3, last.doublings + 1) : 0;
-      bars.set(key, { atMs, untilMs: atMs + barMs * 2 ** doublings, strikes, doublings });
+      bars.set(key, { atMs, untilMs: atMs + barMs * 2 ** doublings, strikes, doublings, message });
     },
     lied: (node) => {
       liars.add(toHex(node));

@@ -42,11 +42,22 @@ interface Scattered {
   readonly confirmations: readonly Confirmation[];
 }
 
+/** An item that is nowhere, the node where it was last tried, and why it is not there. */
+export interface Missing {
+  readonly item: number;
+  readonly node: NodeId;
+  readonly error: StoreError;
+}
+
+interface Finished extends Scattered {
+  readonly missing: readonly Missing[];
+}
+
 export interface Scatter {
   /** At the quorum. Rejects with NOT_ENOUGH_CONFIRMATIONS or what the signal says. */
   readonly acknowledged: Promise<Scattered>;
   /** When nothing is running any more. Never rejects. */
-  readonly finished: Promise<Scattered>;
+  readonly finished: Promise<Finished>;
 }
 
 interface Item {
@@ -121,7 +132,7 @@ export function scatter(context: Context, plan: ScatterPlan): Scatter {
     stopWatching();
     settle();
     all.release();
-    return resultOf(state);
+    return { ...resultOf(state), missing: missingOf(state) };
   });
   return { acknowledged: acknowledged.promise, finished };
 }
@@ -131,7 +142,7 @@ async function store(state: State, item: Item, signal: AbortSignal, settle: () =
   const { plan, context } = state;
   const { health } = plan;
   let strikes: number | undefined = 0;
-  if (await isReady(state, item, barred(item.member), signal)) {
+  if (await isReady(state, item, barred(plan, item.member), signal)) {
     while (!signal.aborted) {
       const sinceMs = context.clock.monotonic();
       const error = await attempt(state, item, signal);
@@ -140,7 +151,7 @@ async function store(state: State, item: Item, signal: AbortSignal, settle: () =
       item.failure = error;
       state.failures.push({ member: item.member, error });
       if (LYING.has(error.code)) health.lied(node);
-      else health.failed(node, error.code, sinceMs);
+      else health.failed(node, error.code, sinceMs, error.message);
       if (moveToSpare(state, item, error)) {
         strikes = 0;
         continue;
@@ -283,8 +294,20 @@ function resultOf(state: State): Scattered {
   };
 }
 
-function barred(member: Member): StoreError {
-  return new StoreError('UNREACHABLE', `node ${short(member.node)} failed a moment ago`);
+function missingOf({ items, plan }: State): readonly Missing[] {
+  // Who ended the scatter knows why items are missing.
+  if (plan.signal.aborted) return [];
+  return items.filter(isLost).map(({ index, member, failure }) => ({
+    item: index,
+    node: member.node,
+    error: failure ?? barred(plan, member),
+  }));
+}
+
+function barred({ health }: ScatterPlan, { node }: Member): StoreError {
+  const reason = health.reason(node);
+  const why = reason === undefined ? '' : `: ${reason}`;
+  return new StoreError('UNREACHABLE', `node ${short(node)} failed a moment ago${why}`);
 }
 
 function notEnough(state: State): StoreError {

@@ -47,7 +47,14 @@ export interface ProgressEvent {
 
 /** Something a user should hear about although the call goes on. */
 export interface NoticeEvent {
-  readonly kind: 'holder-replaced' | 'holder-slow' | 'piece-wrong' | 'piece-damaged' | 'resumed';
+  readonly kind:
+    | 'holder-replaced'
+    | 'holder-slow'
+    /** Nothing more is tried for this piece of a put: the node does not have it. */
+    | 'piece-missing'
+    | 'piece-wrong'
+    | 'piece-damaged'
+    | 'resumed';
   /** Node id in hex where one node is meant. */
   readonly node?: string;
   readonly segmentIndex?: number;

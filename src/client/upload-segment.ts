@@ -15,7 +15,7 @@ import { sendPiece } from './calls.ts';
 import type { Context } from './context.ts';
 import type { Health } from './health.ts';
 import type { PutPlan } from './put-plan.ts';
-import { scatter } from './scatter.ts';
+import { type Missing, scatter } from './scatter.ts';
 import type { NoticeEvent } from './types.ts';
 
 export interface SegmentUpload {
@@ -78,18 +78,24 @@ export async function sendSegment(upload: SegmentUpload, index: number, slot: Sl
         }),
     });
     isHandedOver = true;
-    const counted = finished.then(({ confirmations }) => {
-      slot.release();
-      return confirmations.length;
-    });
+    const released = finished.finally(() => slot.release());
+    const counted = released.then(({ confirmations }) => confirmations.length);
     const { holders, confirmations } = await acknowledged.catch(async (error: unknown) => {
       await counted;
       throw error;
+    });
+    void released.then(({ missing }) => {
+      for (const piece of missing) upload.notice(missingPiece(index, piece));
     });
     return { record: { salt, roots, holders, confirmations }, finished: counted };
   } finally {
     if (!isHandedOver) slot.release();
   }
+}
+
+function missingPiece(segmentIndex: number, { item, node, error }: Missing): NoticeEvent {
+  const message = `piece ${item} of segment ${segmentIndex} is missing at node ${short(node)}: ${error.message}`;
+  return { kind: 'piece-missing', node: toHex(node), segmentIndex, pieceIndex: item, message };
 }
 
 async function putPiece(

@@ -76,10 +76,23 @@ test('without spares the put ends at the quorum, and tells what is missing', asy
   await start(7);
   isDead(cluster.nodes[3]!.memory);
   refuses(cluster.nodes[4]!.memory, 'FULL');
-  const put = await client.put(bytes, { code, segmentBytes });
+  const notices: NoticeEvent[] = [];
+  const put = await client.put(bytes, { code, segmentBytes, onNotice: (notice) => notices.push(notice) });
   expect(put.confirmedPieces).toBeGreaterThanOrEqual(10);
   expect(await put.complete).toEqual({ confirmedPieces: 10, missingPieces: 4 });
   expect(put.totalPieces).toBe(14);
+  const missing = notices.filter(({ kind }) => kind === 'piece-missing');
+  for (const [at, reason] of [
+    [3, 'cannot be reached'],
+    [4, 'refused'],
+  ] as const) {
+    const named = missing.filter(({ node }) => node === cluster.nodes[at]!.hex);
+    expect(new Set(named.map(({ segmentIndex }) => segmentIndex))).toEqual(new Set([0, 1]));
+    expect(named.every(({ message }) => message.includes(reason))).toBe(true);
+  }
+  expect(new Set(missing.map(({ segmentIndex, pieceIndex }) => `${segmentIndex}/${pieceIndex}`)).size).toBe(
+    4,
+  );
   await readsBack(put.uri);
 });
 
