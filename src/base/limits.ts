@@ -291,3 +291,5 @@ export const LOG_FRESH_ROWS_MAX = 4096;
 export const BULK_GRACE_MS = 4_000;
 /** Announcements, each of which walks the DHT once per record, come no closer together than this. */
 export const ANNOUNCE_INTERVAL_MS = 3_000;
+/** Address space of a client's coder; pages are used when first touched. No segment is put that a reader with this could not hold. */
+export const CLIENT_CODER_MEMORY: number = 768 * MIB;

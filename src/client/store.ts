@@ -4,14 +4,13 @@
 import { isAbsolute, resolve } from 'node:path';
 import { fromHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
+import { CLIENT_CODER_MEMORY } from '../base/limits.ts';
 import type { NetworkId } from '../base/ids.ts';
 import type { Coder } from '../base/ports.ts';
 import type { GroupHasher } from '../replication/blake3.ts';
 import { fileOwnerKey, homeFolder } from './home.ts';
 import type { NetworkDescription, Store, StoreOptions } from './types.ts';
 
-/** Address space for coding; pages are used when first touched, and the client's own bound is far below. */
-const CODER_MEMORY: number = 768 * 1024 * 1024;
 const MEMORY_FOR_TWO_WORKERS: number = 128 * 1024 * 1024;
 const MEMORY_MIN: number = 1024 * 1024;
 
@@ -91,7 +90,7 @@ async function openCoder(memoryBytes: number | undefined): Promise<Coder> {
   const { createCoder } = await import('../runtime/coder/coder.ts');
   // A worker costs some 25 MB; a second one helps only where several segments are in flight.
   const workers = (memoryBytes ?? 0) >= MEMORY_FOR_TWO_WORKERS ? 2 : 1;
-  return createCoder({ workers, maxMemory: Math.max(CODER_MEMORY, memoryBytes ?? 0) });
+  return createCoder({ workers, maxMemory: Math.max(CLIENT_CODER_MEMORY, memoryBytes ?? 0) });
 }
 
 async function openHasher(): Promise<GroupHasher> {

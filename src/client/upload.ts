@@ -9,7 +9,14 @@ import { cidOfDigest, cidToText } from '../base/cid.ts';
 import type { EpochRecord } from '../base/epoch.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
 import type { Digest, OwnerId } from '../base/ids.ts';
-import { INLINE_LENGTH_MAX, MANIFEST_PAGES_MAX, PAGE_SEGMENTS_MAX, TAG_LENGTH } from '../base/limits.ts';
+import {
+  CELL_LENGTH,
+  CLIENT_CODER_MEMORY,
+  INLINE_LENGTH_MAX,
+  MANIFEST_PAGES_MAX,
+  PAGE_SEGMENTS_MAX,
+  TAG_LENGTH,
+} from '../base/limits.ts';
 import type { SegmentShape, Slot } from '../base/ports.ts';
 import { manifestCopies } from '../replication/code.ts';
 import {
@@ -21,6 +28,7 @@ import {
 import { keyCheck, objectIdOf, SALT_LENGTH, segmentKey } from '../replication/object.ts';
 import { segmentShape } from '../replication/segment.ts';
 import { importCellKey, sealCell } from '../runtime/coder/cells.ts';
+import { slotLayout } from '../runtime/coder/job.ts';
 import type { Context } from './context.ts';
 import { createHealth, type Health } from './health.ts';
 import { type Journal, openJournal } from './journal.ts';
@@ -287,7 +295,19 @@ function capacityOf(plan: PutPlan): number {
 }
 
 function shapeOf(plan: PutPlan, plaintextLength: number): SegmentShape {
-  return segmentShape({ ...plan.code, plaintextLength, isEncrypted: plan.key !== undefined });
+  const shape = segmentShape({ ...plan.code, plaintextLength, isEncrypted: plan.key !== undefined });
+  if (slotLayout(shape).length > CLIENT_CODER_MEMORY) throw unreadable(plan);
+  return shape;
+}
+
+/** This client may have the memory, but the object would be of no use to others. */
+function unreadable({ code, segmentCells }: PutPlan): StoreError {
+  const mebibytes = Math.round((segmentCells * CELL_LENGTH) / 1024 ** 2);
+  return new StoreError(
+    'INVALID_ARGUMENT',
+    `a client with default memory could not read segments of ${mebibytes} MiB in ${code.n} pieces at k = ${code.k}`,
+    { next: 'Choose smaller segments or fewer pieces.' },
+  );
 }
 
 function tooLong(): StoreError {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../../src/base/errors.ts';
 import { SERVICES } from '../../src/replication/messages.ts';
 import type { NoticeEvent } from '../../src/client/types.ts';
+import { createTwinCoder } from '../../src/runtime/coder/coder.ts';
 import { confirmsFalsely, speaksGarbage } from '../adversaries/lying-holder.ts';
 import { failsAtFirst, isBusyAtFirst, refuses } from '../adversaries/refusing-holder.ts';
 import { isDead, isSilent } from '../adversaries/silent-holder.ts';
@@ -211,6 +212,24 @@ describe('options that are off are INVALID_ARGUMENT', () => {
       await expectCodeAsync('INVALID_ARGUMENT', client.put('x', options));
     });
   }
+});
+
+test('an object that a client with default memory could not read is INVALID_ARGUMENT, however much memory its writer has', async () => {
+  await start(12);
+  const coder = createTwinCoder({ maxMemory: 2 * 1024 ** 3 });
+  const large = await cluster.client({ memoryBytes: 2 * 1024 ** 3, ports: { coder } });
+  const source = function* (): Generator<Uint8Array> {
+    yield patterned(10_000);
+  };
+  const error = await expectCodeAsync(
+    'INVALID_ARGUMENT',
+    large.put(source(), { copies: 12, segmentBytes: 64 * 1024 ** 2 }),
+  );
+  expect(error.message).toContain('a client with default memory could not read');
+  expect(allPieces()).toBe(0);
+  const put = await large.put(source(), { copies: 12, segmentBytes: 32 * 1024 ** 2 });
+  expect(await put.complete).toMatchObject({ missingPieces: 0 });
+  await coder.close();
 });
 
 describe('an abort', () => {
