@@ -9,8 +9,8 @@
 // and their time limits are the lane's.
 //
 // Uploads and replies have a budget each, so that nobody who does not read keeps others from writing, and the last third
-// of each is the members': identities cost nothing, but a member is known. A lane that finds no room may ask `lack` whose
-// fault it is, and make room before it reserves.
+// of each is the members': identities cost nothing, but a member is known. Before there is no room, every lane is asked to
+// end an exchange that holds its memory for too long.
 //
 // Invariants: of each use, what tickets reserved <= bodyBudget and what one peer reserved <= its share; a slot is given
 // back only when the service's code has really ended, so one that ignores its signal cannot be multiplied.
@@ -36,6 +36,8 @@ export interface ServiceGuard {
   enter(from: NodeId, serviceName: string, headerLength: number, bodyLength: number): Ticket;
   /** Known and accountable, so it does not give way to others. Nobody, where no members are known. */
   isMember(node: NodeId): boolean;
+  /** Has `makeRoom` asked when memory of a use is lacking: it ends one exchange, or says that it has none to end. */
+  onLack(makeRoom: (use: BodyUse) => boolean): () => void;
   /** Bytes reserved now, by all tickets. */
   readonly heldBytes: number;
   /** Tickets whose exchange or service code has not ended. */
@@ -50,10 +52,8 @@ export interface Ticket {
   readonly service: Service;
   /** The service's own check of the header, if it has one. Throws its refusal, TIMEOUT, or ABORTED when `signal` fires. */
   admit(header: Uint8Array, bodyLength: number, signal: AbortSignal): Promise<void>;
-  /** Counts `length` more bytes against the budget of their use. Throws BUSY. */
-  reserve(length: number, use: BodyUse): void;
-  /** What `reserve` would be refused for: the peer has its share already, or others hold the rest. */
-  lack(length: number, use: BodyUse): 'share' | 'room' | undefined;
+  /** Counts `length` more bytes against the budget of their use, if need be after others gave way. Throws BUSY. */
+  reserve(length: number, use: BodyUse): Promise<void>;
   /** Runs the handler. Throws its refusal, TIMEOUT, or ABORTED when `signal` fires. */
   handle(header: Uint8Array, body: Uint8Array, signal: AbortSignal): Promise<ServedReply>;
   /** Gives slot and bytes back; a second call does nothing. */
@@ -107,6 +107,7 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
   const services = new Map<string, Service>();
   const peers = new Map<string, PeerUse>();
   const total = { held: { upload: 0, reply: 0 }, active: 0 };
+  const lanes = new Set<(use: BodyUse) => boolean>();
 
   function enter(from: NodeId, serviceName: string, headerLength: number, bodyLength: number): Ticket {
     const service = services.get(serviceName);
@@ -170,6 +171,7 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
       return await within(running, service, caller, stop);
     }
 
+    /** What stands in the way: the peer has its share already, or others hold the rest. */
     function lack(length: number, use: BodyUse): 'share' | 'room' | undefined {
       if (length === 0) return undefined;
       if (peer.held[use] + length > share) return 'share';
@@ -179,11 +181,14 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
 
     return {
       service,
-      lack,
       async admit(header, bodyLength, signal) {
         if (service.admit !== undefined) await run(() => service.admit!(from, header, bodyLength), signal);
       },
-      reserve(length, use) {
+      async reserve(length, use) {
+        while (lack(length, use) === 'room' && [...lanes].some((makeRoom) => makeRoom(use))) {
+          // Who gave way has let go of its memory one turn later.
+          await new Promise((resolve) => setImmediate(resolve));
+        }
         const missing = lack(length, use);
         if (missing !== undefined) {
           const whose = missing === 'share' ? 'of your share' : 'of this node';
@@ -214,6 +219,10 @@ export function createServiceGuard(options: ServiceGuardOptions = {}): ServiceGu
     },
     enter,
     isMember,
+    onLack(makeRoom) {
+      lanes.add(makeRoom);
+      return () => lanes.delete(makeRoom);
+    },
     get heldBytes() {
       return total.held.upload + total.held.reply;
     },

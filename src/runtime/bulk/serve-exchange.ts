@@ -5,7 +5,7 @@
 import type { NodeId } from '../../base/ids.ts';
 import type { ServedReply } from '../../base/ports.ts';
 import { encodeRefusal } from '../refusal.ts';
-import type { BodyUse, ServiceGuard, Ticket } from '../service-guard.ts';
+import type { ServiceGuard, Ticket } from '../service-guard.ts';
 import type { BodyPool } from './body-pool.ts';
 import type { Channel } from './channel.ts';
 import { encodeAnswer, REFUSAL, REPLY, type RequestPrefix } from './frame.ts';
@@ -15,8 +15,6 @@ export interface Served {
   readonly guard: ServiceGuard;
   readonly pool: BodyPool;
   readonly headerMs: number;
-  /** Ends an exchange that holds memory of `use` for too long; false when there is none. */
-  readonly makeRoom: (use: BodyUse) => boolean;
 }
 
 /** The rest of a refused request is read and dropped when it is no longer than this. */
@@ -44,11 +42,11 @@ export async function serveExchange(
     const header = await read(new Uint8Array(prefix.headerLength));
     channel.limit('the exchange', undefined);
     await ticket.admit(header, prefix.bodyLength, gone.signal);
-    const body = await bodyFor(served, ticket, prefix.bodyLength);
+    const body = await bodyFor(ticket, served.pool, prefix.bodyLength);
     channel.isTransferring = body.length > 0;
     await read(body);
     channel.isTransferring = false;
-    await sendReply(served, channel, ticket, await ticket.handle(header, body, gone.signal));
+    await sendReply(channel, ticket, await ticket.handle(header, body, gone.signal));
     return true;
   } catch (error) {
     const isReusable = await skip(channel, unreadLength, served.headerMs);
@@ -89,32 +87,19 @@ async function skip(channel: Channel, length: number, timeMs: number): Promise<b
   }
 }
 
-async function reserve(served: Served, ticket: Ticket, length: number, use: BodyUse): Promise<void> {
-  while (ticket.lack(length, use) === 'room' && served.makeRoom(use)) {
-    // What gave way has let go of its memory one turn later.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  ticket.reserve(length, use);
-}
-
-async function bodyFor(served: Served, ticket: Ticket, length: number): Promise<Uint8Array> {
-  await reserve(served, ticket, length, 'upload');
+async function bodyFor(ticket: Ticket, pool: BodyPool, length: number): Promise<Uint8Array> {
+  await ticket.reserve(length, 'upload');
   // Not zeroed: every byte is overwritten before anybody sees the buffer.
   if (ticket.service.isBodyBorrowed !== true) return Buffer.allocUnsafeSlow(length);
-  const body = served.pool.take(length);
-  ticket.whenOver(() => served.pool.give(body));
+  const body = pool.take(length);
+  ticket.whenOver(() => pool.give(body));
   return body;
 }
 
-async function sendReply(
-  served: Served,
-  channel: Channel,
-  ticket: Ticket,
-  reply: ServedReply,
-): Promise<void> {
+async function sendReply(channel: Channel, ticket: Ticket, reply: ServedReply): Promise<void> {
   const body = reply.body ?? [];
   const length = body.reduce((sum, part) => sum + part.length, 0);
-  await reserve(served, ticket, length, 'reply');
+  await ticket.reserve(length, 'reply');
   channel.isTransferring = true;
   await channel.write(encodeAnswer(REPLY, reply.header, length), body);
   channel.isTransferring = false;

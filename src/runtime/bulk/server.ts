@@ -98,7 +98,8 @@ interface Mark {
 export async function createBulkServer(options: BulkServerOptions): Promise<BulkServer> {
   const limits: BulkServerLimits = { ...LIMITS, ...options.limits };
   const guard = options.guard ?? createServiceGuard();
-  const served: Served = { guard, pool: createBodyPool(), headerMs: limits.headerMs, makeRoom: makeMemory };
+  const served: Served = { guard, pool: createBodyPool(), headerMs: limits.headerMs };
+  const endLack = guard.onLack(makeMemory);
   /** Sockets in order of arrival that are not yet a connection; by the address of their other end. */
   const newcomers = new Map<string, Socket>();
   /** In the order in which they were last of use. */
@@ -242,6 +243,7 @@ export async function createBulkServer(options: BulkServerOptions): Promise<Bulk
     serve: (service) => guard.serve(service),
     async close(graceMs = CLOSE_GRACE_MS) {
       isClosing = true;
+      endLack();
       const closed = new Promise<void>((resolve) => tlsServer.close(() => resolve()));
       for (const socket of newcomers.values()) socket.destroy();
       while (evictIdle(() => true));

@@ -5,15 +5,21 @@ import type { Stream } from '@libp2p/interface';
 import { short, toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { NetworkId, NodeId } from '../../base/ids.ts';
-import { CONNECT_TIMEOUT_MS, CONTROL_STREAMS_PER_PROTOCOL } from '../../base/limits.ts';
+import {
+  BULK_GRACE_MS,
+  CONNECT_TIMEOUT_MS,
+  CONTROL_STREAMS_PER_PROTOCOL,
+  EXCHANGE_TIMEOUT_MS,
+} from '../../base/limits.ts';
 import type { CallOptions, Clock, Reply, Request } from '../../base/ports.ts';
-import type { ServiceGuard } from '../service-guard.ts';
+import { longestLasting } from '../bulk/give-way.ts';
+import type { BodyUse, ServiceGuard } from '../service-guard.ts';
 import { type Caller, createCaller } from './caller.ts';
 import { connectionLost, controlFailure, unlessAborted } from './failure.ts';
 import type { Host } from './host.ts';
 import type { Pipe } from './pipe.ts';
 import { callProtocol } from './protocols.ts';
-import { serveStream } from './server.ts';
+import { type BodyPace, serveStream } from './server.ts';
 
 export interface ControlCalls {
   /** Throws the peer's refusal, or UNREACHABLE, TIMEOUT, ABORTED, WRONG_NETWORK, PROTOCOL, BUSY. */
@@ -37,6 +43,8 @@ export async function createControlCalls(options: ControlCallsOptions): Promise<
   const callers = new Map<string, Caller>();
   const opening = new Map<string, Promise<Caller>>();
   const served = new Set<Pipe>();
+  const paces = new Set<BodyPace>();
+  const endLack = guard?.onLack(makeMemory);
   const stop = new AbortController();
   const traffic = (peer: NodeId) => (received: number, sent: number) =>
     options.onTraffic?.(peer, received, sent);
@@ -46,12 +54,20 @@ export async function createControlCalls(options: ControlCallsOptions): Promise<
       const pipe = serveStream(stream, from, {
         guard,
         clock,
+        paces,
         onTraffic: traffic(from),
         onEnd: () => served.delete(pipe),
       });
       if (pipe.isOpen) served.add(pipe);
       if (stop.signal.aborted) pipe.abort(closed());
     });
+  }
+
+  /** Ends the body that would hold memory for longer than a call may last by default, as on the bulk lane. */
+  function makeMemory(use: BodyUse): boolean {
+    const found = longestLasting(paces, clock.monotonic(), BULK_GRACE_MS, use, EXCHANGE_TIMEOUT_MS);
+    found?.cut();
+    return found !== undefined;
   }
 
   /** The opening of the peer's stream, shared by all who wait for it: the signal of one does not stop it for the others. */
@@ -111,6 +127,7 @@ export async function createControlCalls(options: ControlCallsOptions): Promise<
       return caller.call(service, request, callOptions);
     },
     close() {
+      endLack?.();
       stop.abort(closed());
       for (const caller of callers.values()) caller.close(closed());
       for (const pipe of served) pipe.abort(closed());

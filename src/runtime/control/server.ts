@@ -10,23 +10,39 @@ import { StoreError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import {
   BODY_RATE_MIN_PER_SECOND,
+  BULK_GRACE_MS,
   CALL_DATA_LENGTH_MAX,
   CALLS_PER_STREAM_MAX,
   HEADER_LENGTH_MAX,
   PIECE_LENGTH_MAX,
 } from '../../base/limits.ts';
 import type { Clock, ServedReply } from '../../base/ports.ts';
+import type { Pace } from '../bulk/give-way.ts';
 import { encodeRefusal } from '../refusal.ts';
-import type { ServiceGuard, Ticket } from '../service-guard.ts';
+import type { BodyUse, ServiceGuard, Ticket } from '../service-guard.ts';
 import { unlessAborted } from './failure.ts';
 import type { Frame } from './frames.ts';
 import { openPipe, type Pipe } from './pipe.ts';
+
+type Move = (count: number) => void;
 
 /** An ask under way. */
 interface Exchange {
   readonly stop: AbortController;
   /** Where data frames go while a body is expected. */
-  body: { readonly bytes: Uint8Array; filled: number; readonly done: PromiseWithResolvers<void> } | undefined;
+  body:
+    | {
+        readonly bytes: Uint8Array;
+        filled: number;
+        readonly done: PromiseWithResolvers<void>;
+        readonly move: Move;
+      }
+    | undefined;
+}
+
+/** A body under way, which gives way when others lack memory: that costs its peer the stream. */
+export interface BodyPace extends Pace {
+  cut(): void;
 }
 
 type Ask = Extract<Frame, { kind: 'ask' }>;
@@ -34,6 +50,8 @@ type Ask = Extract<Frame, { kind: 'ask' }>;
 export interface ServerDependencies {
   readonly guard: ServiceGuard;
   readonly clock: Clock;
+  /** Where bodies under way are found. */
+  readonly paces: Set<BodyPace>;
   readonly onTraffic?: (received: number, sent: number) => void;
   readonly onEnd?: () => void;
 }
@@ -95,6 +113,7 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
     }
     body.bytes.set(bytes, body.filled);
     body.filled += bytes.length;
+    body.move(bytes.length);
     if (body.filled === body.bytes.length) body.done.resolve();
   }
 
@@ -113,8 +132,10 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
 
   async function receiveBody(ask: Ask, ticket: Ticket, exchange: Exchange): Promise<Uint8Array> {
     if (ask.bodyLength === 0) return new Uint8Array(0);
-    ticket.reserve(ask.bodyLength, 'upload');
-    const body = { bytes: new Uint8Array(ask.bodyLength), filled: 0, done: Promise.withResolvers<void>() };
+    await ticket.reserve(ask.bodyLength, 'upload');
+    const { move, end } = watchPace('upload', ask.bodyLength);
+    const bytes = new Uint8Array(ask.bodyLength);
+    const body = { bytes, filled: 0, done: Promise.withResolvers<void>(), move };
     exchange.body = body;
     const cancelWatch = watchRate(body, needs.clock);
     try {
@@ -122,6 +143,7 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
       await unlessAborted(body.done.promise, exchange.stop.signal, ask.name);
     } finally {
       cancelWatch();
+      end();
       exchange.body = undefined;
     }
     return body.bytes;
@@ -138,14 +160,48 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
     if (served.header.length > HEADER_LENGTH_MAX || bodyLength > PIECE_LENGTH_MAX) {
       throw new StoreError('INTERNAL', `${ask.name}: reply is longer than a reply may be`);
     }
-    ticket.reserve(bodyLength, 'reply');
-    await pipe.write({ kind: 'reply', id: ask.id, bodyLength, header: served.header });
-    for (const part of parts) {
-      for (let offset = 0; offset < part.length && !signal.aborted; offset += CALL_DATA_LENGTH_MAX) {
-        const bytes = part.subarray(offset, offset + CALL_DATA_LENGTH_MAX);
-        await pipe.write({ kind: 'data', id: ask.id, bytes });
+    await ticket.reserve(bodyLength, 'reply');
+    const { move, end } = watchPace('reply', bodyLength);
+    try {
+      await pipe.write({ kind: 'reply', id: ask.id, bodyLength, header: served.header });
+      for (const part of parts) {
+        for (let offset = 0; offset < part.length && !signal.aborted; offset += CALL_DATA_LENGTH_MAX) {
+          const bytes = part.subarray(offset, offset + CALL_DATA_LENGTH_MAX);
+          await pipe.write({ kind: 'data', id: ask.id, bytes });
+          move(bytes.length);
+        }
       }
+    } finally {
+      end();
     }
+  }
+
+  /** Watches a body of `length` bytes until `end`; its speed is that since the mark before the last. */
+  function watchPace(use: BodyUse, length: number): { readonly move: Move; readonly end: () => void } {
+    let moved = 0;
+    let marks = [{ atMs: needs.clock.monotonic(), moved }];
+    const pace: BodyPace = {
+      get isMember() {
+        return needs.guard.isMember(from);
+      },
+      get sinceMs() {
+        return marks[0]!.atMs;
+      },
+      get moved() {
+        return moved - marks[0]!.moved;
+      },
+      get wait() {
+        return { use, leftBytes: length - moved };
+      },
+      cut: () => pipe.abort(new StoreError('BUSY', 'made room for another exchange')),
+    };
+    needs.paces.add(pace);
+    const move = (count: number): void => {
+      moved += count;
+      const [atMs, last] = [needs.clock.monotonic(), marks.at(-1)!];
+      if (atMs - last.atMs >= BULK_GRACE_MS) marks = [last, { atMs, moved }];
+    };
+    return { move, end: () => needs.paces.delete(pace) };
   }
 
   function refuse(id: number, error: unknown): void {

@@ -5,7 +5,12 @@ import type { Stream } from '@libp2p/interface';
 import { afterEach, describe, expect, test } from 'vitest';
 import { concat, toUtf8 } from '../../../src/base/bytes.ts';
 import type { StoreError } from '../../../src/base/errors.ts';
-import { HEADER_TIMEOUT_MS, PIECE_LENGTH_MAX, WRITE_STALL_MS } from '../../../src/base/limits.ts';
+import {
+  BODY_BUDGET,
+  HEADER_TIMEOUT_MS,
+  PIECE_LENGTH_MAX,
+  WRITE_STALL_MS,
+} from '../../../src/base/limits.ts';
 import { createFrameReader, encodeFrame, type Frame } from '../../../src/runtime/control/frames.ts';
 import { callProtocol } from '../../../src/runtime/control/protocols.ts';
 import { decodeRefusal } from '../../../src/runtime/refusal.ts';
@@ -100,6 +105,31 @@ describe('a hostile caller', () => {
     clock.advance(WRITE_STALL_MS);
     await heard.ended;
     await until(() => server.guard.active === 0 && server.guard.heldBytes === 0, 'memory is given back');
+  });
+
+  test('that reads next to nothing gives way when others lack the memory', async () => {
+    const clock = manualClock();
+    const server = await startNode({}, clock);
+    const body = new Uint8Array(60_000_000);
+    server.guard.serve(echoService({ handle: async (_from, header) => ({ header, body: [body] }) }));
+    const raw = await (await connect(await startNode(), server)).newStream(callProtocol(networkId));
+    const heard = listen(raw);
+    raw.pause();
+    raw.send(encodeFrame(ask(1)));
+    await until(() => server.guard.heldBytes === body.length, 'the server is sending');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const room = (): Promise<void> =>
+      server.guard
+        .enter(networkId as never, 'echo', 0, 0)
+        .reserve(BODY_BUDGET - 3 * PIECE_LENGTH_MAX, 'reply');
+    for (let count = 1; count <= 3; count++) {
+      const other = new Uint8Array(32).fill(count) as typeof server.identity.nodeId;
+      await server.guard.enter(other, 'echo', 0, 0).reserve(PIECE_LENGTH_MAX, 'reply');
+    }
+    await expect(room()).rejects.toMatchObject({ code: 'BUSY' });
+    clock.advance(WRITE_STALL_MS - 1);
+    await room();
+    expect(await heard.ended).toBe('reset');
   });
 
   test('with a frame that does not end, or a body that does not come, is cut off in time', async () => {
