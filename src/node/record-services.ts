@@ -13,7 +13,6 @@ import {
 } from '../base/limits.ts';
 import type { ServedReply, Service } from '../base/ports.ts';
 import { confirmedRecord, signConfirmation } from '../replication/confirmation.ts';
-import { decodeManifest, decodePage, manifestObject } from '../replication/manifest.ts';
 import {
   decodeGetRecord,
   decodePutRecord,
@@ -25,6 +24,7 @@ import type { ByteBudget } from './byte-budget.ts';
 import { objectRecordKey, recordKey } from './entry-keys.ts';
 import { EMPTY_HEADER, type KeeperOptions, type KeeperPorts } from './keeper-ports.ts';
 import { checkPut, objectOf } from './permission.ts';
+import { isPublicManifest, objectOfRecord } from './record-head.ts';
 import { atBorder, isHere } from './stored.ts';
 
 const BOUNDS = {
@@ -33,11 +33,6 @@ const BOUNDS = {
   maxConcurrentPerPeer: SERVICE_CONCURRENCY,
   maxPerSecondPerPeer: PIECE_REQUESTS_PER_SECOND,
 };
-
-/** First byte of a canonical tuple of this many fields (up to 23): tells a manifest from a page before either is decoded. */
-const TUPLE_OF = 0x80;
-const MANIFEST_FIELDS = 9;
-const PAGE_FIELDS = 5;
 
 /** `budget` bounds what is being read for replies. */
 export function recordServices(ports: KeeperPorts, options: KeeperOptions, budget: ByteBudget): Service[] {
@@ -101,23 +96,6 @@ function checkBelongs(body: Uint8Array, object: ObjectId, network: NetworkId): v
       `the record belongs to object ${short(owner)}, its ticket to ${short(object)}`,
     );
   }
-}
-
-function objectOfRecord(body: Uint8Array, network: NetworkId): ObjectId {
-  if (body[0] === TUPLE_OF + PAGE_FIELDS) return decodePage(body).object;
-  if (body[0] !== TUPLE_OF + MANIFEST_FIELDS) {
-    throw new StoreError('INVALID_ENCODING', 'the record is neither a manifest nor a page of one');
-  }
-  const manifest = decodeManifest(body);
-  if (!equal(manifest.network, network)) {
-    throw new StoreError('WRONG_NETWORK', `the manifest belongs to network ${short(manifest.network)}`);
-  }
-  return manifestObject(manifest);
-}
-
-/** Of a sound record. Pages say nothing: nobody looks for one before the manifest above it is found. */
-function isPublicManifest(record: Uint8Array): boolean {
-  return record[0] === TUPLE_OF + MANIFEST_FIELDS && decodeManifest(record).keyCheck === undefined;
 }
 
 async function getRecord(

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
+import { encode } from '../../src/base/codec.ts';
 import { decodeEpoch } from '../../src/base/epoch.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import type { Digest, NodeId, ObjectId, PieceRoot, Signature } from '../../src/base/ids.ts';
@@ -363,6 +364,16 @@ describe('records', () => {
         node.call(SERVICES.putRecord, putRecordHeader(node, owner, record), record),
       );
     }
+  });
+
+  test('a record is taken by what it says it belongs to; the rest is checked by whoever reads it', async () => {
+    const node = await keeper();
+    const owner = ownerFrom('alice', node.epoch);
+    const rows = Array.from({ length: 250_000 }, () => 0);
+    const record = encode(['holdfast-page', owner.object, 0, [], rows]);
+    await node.call(SERVICES.putRecord, putRecordHeader(node, owner, record), record);
+    const digest = nativeSha256(record) as Digest;
+    expect((await node.call(SERVICES.getRecord, encodeGetRecord(digest))).body).toEqual(record);
   });
 
   test("nobody occupies another's record, by ticket or by digest", async () => {
