@@ -5,10 +5,23 @@ import { toUtf8 } from '../../src/base/bytes.ts';
 import { scanCbor } from '../../src/base/cbor-scan.ts';
 import { parseCid } from '../../src/base/cid.ts';
 import { decodeEpoch, encodeEpoch, networkIdOf, signEpoch } from '../../src/base/epoch.ts';
-import type { Digest, NodeId, ObjectId, OwnerId, PieceRoot, Signature } from '../../src/base/ids.ts';
+import type {
+  ContentKey,
+  Digest,
+  NodeId,
+  ObjectId,
+  OwnerId,
+  PieceRoot,
+  Signature,
+  Stake,
+} from '../../src/base/ids.ts';
+import { formatUri, splitUri } from '../../src/client/uri.ts';
 import { checkRecord, objectKey, signRecord } from '../../src/dht/record.ts';
+import { formatInvitation, parseInvitation } from '../../src/node/invitation.ts';
 import { decodeManifest, decodePage, encodeManifest, encodePage } from '../../src/replication/manifest.ts';
 import * as messages from '../../src/replication/messages.ts';
+import { decodeDer, encodeDer, encodeTime, TAG } from '../../src/runtime/bulk/der.ts';
+import { decodeHello, encodeHello } from '../../src/runtime/bulk/frame.ts';
 import { digestFrom, sampleEpoch, sampleGenesis, sampleMembers, signerFrom } from '../helpers/records.ts';
 
 export interface FuzzTarget {
@@ -46,6 +59,15 @@ const page = encodePage({
       confirmations: [{ pieceIndex: 0, signature: ticket }],
     },
   ],
+});
+
+const invitation = formatInvitation({
+  network,
+  name: 'sample',
+  founder: digestFrom<NodeId>('founder'),
+  addresses: ['/ip4/10.0.0.1/tcp/4002/tls'],
+  terms: { id: salt, expiresAtMs: 1, operator: undefined, stakeMax: 100n as Stake },
+  secret: salt,
 });
 
 export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
@@ -120,5 +142,21 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   cid: {
     samples: [toUtf8('bafyreib2rxk3rybk3aobmv5cjuql3bm2twh4jo5uxgf5kpqcsgz7soitae')],
     run: (bytes) => void parseCid(text.decode(bytes)),
+  },
+  uri: {
+    samples: [toUtf8(formatUri(digestFrom<Digest>('manifest'), network, digestFrom<ContentKey>('key')))],
+    run: (bytes) => void splitUri(text.decode(bytes)),
+  },
+  invitation: {
+    samples: [toUtf8(invitation)],
+    run: (bytes) => void parseInvitation(text.decode(bytes)),
+  },
+  'bulk-hello': {
+    samples: [encodeHello({ network, proof: digestFrom('proof') })],
+    run: (bytes) => void decodeHello(bytes),
+  },
+  certificate: {
+    samples: [encodeDer(TAG.sequence, encodeDer(TAG.sequence, encodeTime(0)), encodeDer(TAG.integer, salt))],
+    run: (bytes) => decodeDer(bytes).forEach(({ content }) => void decodeDer(content)),
   },
 };
