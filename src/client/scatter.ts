@@ -238,11 +238,16 @@ function moveToSpare(state: State, item: Item, error: StoreError): boolean {
 /** Aborts attempts that have not moved for too long, measured by what the others needed. Returns how to stop. */
 function watchStalls(state: State): () => void {
   const { clock } = state.context;
+  let lookedMs = clock.monotonic();
   let cancel = (): void => undefined;
   const look = (): void => {
     const nowMs = clock.monotonic();
+    // Time in which this process did not run is no holder's fault: what came meanwhile is still to be heard.
+    const lostMs = Math.max(0, nowMs - lookedMs - 2 * WATCH_MS);
+    lookedMs = nowMs;
     for (const item of state.items) {
       if (item.attempt === undefined) continue;
+      item.attempt.lastByteMs = Math.min(nowMs, item.attempt.lastByteMs + lostMs);
       const limitMs = patienceMs(state, item.attempt);
       if (nowMs - item.attempt.lastByteMs < limitMs) continue;
       item.attempt.abort.abort(

@@ -10,7 +10,8 @@ import { scatter, type Scatter, type ScatterPlan } from '../../src/client/scatte
 import { fastClock } from '../helpers/cluster.ts';
 
 const KIB = 1024;
-const clock = fastClock(50);
+const SPEED = 50;
+const clock = fastClock(SPEED);
 const context = { clock, timing: DEFAULT_TIMING } as unknown as Context;
 const member = (index: number): Member => ({
   node: new Uint8Array(32).fill(index + 1) as NodeId,
@@ -56,6 +57,20 @@ describe('while the others are done at once', () => {
   test('a holder whose bytes leave in lumps, because buffers on the way drain slowly, gets all of them', async () => {
     const { finished } = scatterTo(steadily(512 * KIB, 8000, 2048 * KIB));
     expect((await finished).confirmations.length).toBe(3);
+  });
+
+  test('a holder is not blamed for the time in which this process stood still', async () => {
+    const { finished } = scatterTo(async (_item, _node, { signal }) => {
+      // The others are done, so that patience is short.
+      await clock.sleep(500, signal);
+      const untilMs = performance.now() + (2 * DEFAULT_TIMING.stallFloorMs) / SPEED;
+      const answer = clock.sleep(3000, signal);
+      while (performance.now() < untilMs);
+      await answer;
+      return new Uint8Array(64) as Signature;
+    });
+    const { confirmations } = await finished;
+    expect(confirmations.length).toBe(3);
   });
 
   test('a holder that takes no byte is given up soon', async () => {
