@@ -15,7 +15,7 @@ import { fetchRecord, sendRecord } from './calls.ts';
 import type { Context } from './context.ts';
 import { type Health, isPassing, strikesAfter } from './health.ts';
 import { recordHints } from './record-hints.ts';
-import { scatter } from './scatter.ts';
+import { type Missing, scatter } from './scatter.ts';
 import { deferred, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { NoticeEvent } from './types.ts';
 
@@ -70,6 +70,7 @@ export async function storeRecord(
   record: Uint8Array,
   health: Health,
   signal: AbortSignal,
+  notice: (event: NoticeEvent) => void,
 ): Promise<StoredRecord> {
   const digest = context.sha256(record) as Digest;
   const order = recordOrder(epoch, digest);
@@ -85,11 +86,19 @@ export async function storeRecord(
     send: (_item, node, options) => sendCopy(context, identity, digest, record, node, options),
   });
   const { confirmations } = await acknowledged;
+  void finished.then(({ missing }) => {
+    for (const copy of missing) notice(missingCopy(copy));
+  });
   return {
     digest,
     confirmed: confirmations.length,
     finished: finished.then((all) => all.confirmations.length),
   };
+}
+
+function missingCopy({ node, error }: Missing): NoticeEvent {
+  const message = `a copy of the manifest is missing at node ${short(node)}: ${error.message}`;
+  return { kind: 'piece-missing', node: toHex(node), message };
 }
 
 async function sendCopy(

@@ -50,7 +50,7 @@ export interface NoticeEvent {
   readonly kind:
     | 'holder-replaced'
     | 'holder-slow'
-    /** Nothing more is tried for this piece of a put: the node does not have it. */
+    /** Nothing more is tried for this piece of a put, or this copy of its manifest: the node does not have it. */
     | 'piece-missing'
     | 'piece-wrong'
     | 'piece-damaged'

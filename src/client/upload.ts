@@ -41,7 +41,7 @@ import { storeRecord } from './records.ts';
 import { withdrawObject } from './remove.ts';
 import { readSource, sourceLength, type SourceReader } from './source.ts';
 import { failureOf, type LinkedAbort, linkedAbort, throwIfAborted } from './tasks.ts';
-import type { PutOptions, PutResult, Source } from './types.ts';
+import type { NoticeEvent, PutOptions, PutResult, Source } from './types.ts';
 import { type SegmentUpload, sendSegment } from './upload-segment.ts';
 import { formatUri } from './uri.ts';
 
@@ -56,6 +56,7 @@ interface Upload {
   readonly totals: PutTotals;
   /** Length of the source where it is known: a guess, which the source may prove wrong. */
   readonly expectedLength: number | undefined;
+  readonly notice: (event: NoticeEvent) => void;
 }
 
 /** Ends with `signal`, the store's own, and with the one of `options`. Throws what `Store.put` throws. */
@@ -74,7 +75,8 @@ export async function putObject(
   const meter = createMeter(context.clock, expectedLength, options.onProgress);
   const totals = createPutTotals(meter);
   const health = createHealth(context.clock, context.timing);
-  const upload = { context, epoch, options, plan, health, abort, meter, totals, expectedLength };
+  const notice = (event: NoticeEvent): void => options.onNotice?.(event);
+  const upload = { context, epoch, options, plan, health, abort, meter, totals, expectedLength, notice };
   let reader: SourceReader | undefined;
   try {
     reader = readSource(source, abort.signal);
@@ -164,7 +166,16 @@ async function storeInline(upload: Upload, bytes: Uint8Array): Promise<Digest> {
     sealCell(importCellKey(segmentKey(plan.key, plan.object, 0, salt)), 0, bytes, stored);
   }
   const manifest = encodeManifest(manifestOf(upload, { kind: 'inline', salt, bytes: stored }));
-  const written = await storeRecord(context, epoch, plan, plan.code, manifest, health, abort.signal);
+  const written = await storeRecord(
+    context,
+    epoch,
+    plan,
+    plan.code,
+    manifest,
+    health,
+    abort.signal,
+    upload.notice,
+  );
   const copies = Math.min(manifestCopies(plan.code), epoch.members.length);
   totals.count(written.confirmed, copies);
   totals.follow(written.finished.then((confirmed) => totals.count(confirmed - written.confirmed, 0)));
@@ -180,7 +191,7 @@ async function storePaged(
 ): Promise<Digest> {
   const { context, epoch, plan, health, abort, totals } = upload;
   const writer = createManifestWriter(
-    (record) => storeRecord(context, epoch, plan, plan.code, record, health, abort.signal),
+    (record) => storeRecord(context, epoch, plan, plan.code, record, health, abort.signal, upload.notice),
     plan.object,
     (work) => totals.follow(work),
     (error) => abort.abort(error),
@@ -191,7 +202,7 @@ async function storePaged(
     plan,
     health,
     signal: abort.signal,
-    notice: (event) => upload.options.onNotice?.(event),
+    notice: upload.notice,
     onSent: (index, bytes) => totals.sent(index, bytes),
   };
   for (let index = 0; !(await reader.isAtEnd()); index++) {
@@ -213,6 +224,7 @@ async function storePaged(
     encodeManifest(manifestOf(upload, content)),
     health,
     abort.signal,
+    upload.notice,
   );
   totals.follow(root.finished);
   return root.digest;

@@ -82,7 +82,9 @@ test('without spares the put ends at the quorum, and tells what is missing', asy
   expect(put.confirmedPieces).toBeGreaterThanOrEqual(10);
   expect(await put.complete).toEqual({ confirmedPieces: 10, missingPieces: 4 });
   expect(put.totalPieces).toBe(14);
-  const missing = notices.filter(({ kind }) => kind === 'piece-missing');
+  const missing = notices.filter(
+    ({ kind, pieceIndex }) => kind === 'piece-missing' && pieceIndex !== undefined,
+  );
   for (const [at, reason] of [
     [3, 'cannot be reached'],
     [4, 'refused'],
@@ -95,6 +97,17 @@ test('without spares the put ends at the quorum, and tells what is missing', asy
     4,
   );
   await readsBack(put.uri);
+});
+
+test('copies of a small object that are missing are told with node and reason', async () => {
+  await start(4);
+  refuses(cluster.nodes[1]!.memory, 'FULL');
+  const notices: NoticeEvent[] = [];
+  const put = await client.put('small', { code: { k: 1, n: 4 }, onNotice: (notice) => notices.push(notice) });
+  expect(await put.complete).toEqual({ confirmedPieces: 3, missingPieces: 1 });
+  expect(notices).toEqual([
+    { kind: 'piece-missing', node: cluster.nodes[1]!.hex, message: expect.stringContaining('refused') },
+  ]);
 });
 
 for (const failure of ['UNREACHABLE', 'TIMEOUT', 'BUSY', 'PROTOCOL', 'CLOSED'] satisfies ErrorCode[]) {
@@ -133,8 +146,9 @@ test('a burst of BUSY passes without a replacement', async () => {
 
 test('the put is acknowledged at the quorum, while slow holders complete behind it', async () => {
   await start(7);
-  for (const { memory } of cluster.nodes.slice(5)) memory.faults.delayMs = 4_000;
-  const put = await client.put(patterned(1_000_000), { code });
+  for (const { memory } of cluster.nodes.slice(5)) memory.faults.delayMs = 30_000;
+  const patient = await cluster.client({ timing: { stallFloorMs: 1e9 } });
+  const put = await patient.put(patterned(1_000_000), { code });
   expect(put.confirmedPieces).toBe(5);
   expect(await put.complete).toEqual({ confirmedPieces: 7, missingPieces: 0 });
 });
