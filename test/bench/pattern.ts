@@ -13,8 +13,9 @@ export interface Pattern {
 }
 
 export function createPattern(seedBlock: Uint8Array = randomBlock()): Pattern {
+  // One block, stamped anew each time: whoever takes it has done with it before it asks for the next.
+  const block = Buffer.from(seedBlock);
   const blockAt = (index: number): Buffer => {
-    const block = Buffer.from(seedBlock);
     for (let at = 0; at < BLOCK_LENGTH; at += STAMP_STEP) block.writeUInt32LE(index ^ at, at);
     return block;
   };
@@ -26,11 +27,10 @@ export function createPattern(seedBlock: Uint8Array = randomBlock()): Pattern {
     },
     async check(received, lengthBytes) {
       let at = 0;
-      let block = blockAt(0);
       for await (const chunk of received) {
         for (let from = 0; from < chunk.length; ) {
           const inside = at % BLOCK_LENGTH;
-          if (inside === 0) block = blockAt(at / BLOCK_LENGTH);
+          if (inside === 0) blockAt(at / BLOCK_LENGTH);
           const length = Math.min(chunk.length - from, BLOCK_LENGTH - inside);
           if (
             Buffer.compare(chunk.subarray(from, from + length), block.subarray(inside, inside + length)) !== 0

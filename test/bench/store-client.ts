@@ -1,7 +1,8 @@
 // Child process of the store bench, so that the client's CPU and peak memory are its own. One JSON command on stdin, one JSON result
-// on stdout; `sizes` are put and then got back by the same process or by two, as the command says.
+// on stdout.
 
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { createStore } from '../../src/index.ts';
 import { createPattern } from './pattern.ts';
 
@@ -27,6 +28,8 @@ export interface ClientResult {
   readonly eachMs: readonly number[];
 }
 
+// As the command line does: a growing nursery would only hold more garbage.
+setFlagsFromString('--semi-space-growth-factor=1');
 const command = JSON.parse(readFileSync(0, 'utf8')) as ClientCommand;
 const pattern = createPattern(Buffer.from(command.block, 'base64'));
 process.env['HOLDFAST_HOME'] = command.home;
@@ -45,7 +48,7 @@ for (let index = 0; index < command.count; index++) {
     // A large object is done when all its pieces are; small ones are measured to the acknowledgement.
     if (command.count === 1) await result.complete;
   } else {
-    await pattern.check(await store.get(command.uris[index]!), command.lengthBytes);
+    await pattern.check(await store.get(command.uris[index]!, { reuseChunks: true }), command.lengthBytes);
   }
   eachMs.push(performance.now() - from);
 }
