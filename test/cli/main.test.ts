@@ -205,11 +205,24 @@ describe('nodes', () => {
   let server: Server | undefined;
   let port = 0;
 
+  const listening = (at: number): Promise<Server | undefined> =>
+    new Promise((resolve) => {
+      const candidate = createServer();
+      candidate.once('error', () => resolve(undefined));
+      candidate.listen(at, '127.0.0.1', () => resolve(candidate));
+    });
+
+  /** A port that is taken whose successor, the bulk lane's, is free: the refusal must name the first. */
   beforeEach(async () => {
-    server?.close();
-    server = createServer();
-    await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
-    port = (server.address() as { port: number }).port;
+    for (;;) {
+      server?.close();
+      server = (await listening(0))!;
+      port = (server.address() as { port: number }).port;
+      const next = await listening(port + 1);
+      if (next === undefined) continue;
+      await new Promise((resolve) => next.close(resolve));
+      return;
+    }
   });
   afterAll(() => void server?.close());
 
