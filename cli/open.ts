@@ -45,16 +45,32 @@ export async function withStore<T>(
   });
   const progress = createProgress(output);
   const notices: NoticeJson[] = [];
+  /** How often each kind of thing was said of each node: a node that is down would fill the screen, a line a piece. */
+  const said = new Map<string, { readonly node: string | undefined; count: number }>();
   const onNotice = (notice: NoticeEvent): void => {
     if (notices.length < NOTICES_MAX) notices.push(noticeJson(notice));
     // A slow holder costs nothing but time, and a spare is asked already.
-    if (notice.kind !== 'holder-slow') output.note(noticeLine(notice));
+    if (notice.kind === 'holder-slow') return;
+    const key = `${notice.kind} ${notice.node}`;
+    const before = said.get(key);
+    if (before !== undefined) before.count++;
+    else {
+      said.set(key, { node: notice.node, count: 1 });
+      output.note(noticeLine(notice));
+    }
+  };
+  const tellRest = (): void => {
+    for (const { node, count } of said.values()) {
+      if (count === 1 || node === undefined) continue;
+      output.note(`node ${shortId(node)}: ${count - 1} more like it (--json lists them)`);
+    }
   };
   const events: CallEvents = { signal, onProgress: (event) => progress.update(event), onNotice };
   try {
     return await use({ store, events, notices, clearProgress: () => progress.clear() });
   } finally {
     progress.stop();
+    tellRest();
     await store.close();
   }
 }
