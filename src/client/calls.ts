@@ -2,9 +2,10 @@
 // here and believed nowhere: callers check signatures, digests and roots. BUSY is waited out here, because it says
 // nothing about the node but that it lives.
 
+import { equal } from '../base/bytes.ts';
 import { encode } from '../base/codec.ts';
 import { StoreError } from '../base/errors.ts';
-import type { Digest, NodeId, Signature } from '../base/ids.ts';
+import type { Digest, NodeId, PieceRoot, Signature } from '../base/ids.ts';
 import { MANIFEST_LENGTH_MAX } from '../base/limits.ts';
 import type { CallOptions, Reply } from '../base/ports.ts';
 import {
@@ -24,7 +25,6 @@ import {
   encodeRemoveObject,
   type GetPiece,
   type GetPieceReply,
-  type LocatedPiece,
   type LocatePieces,
   MEMBERS_REPLY_LENGTH_MAX,
   type MembersReply,
@@ -89,16 +89,22 @@ export async function fetchPiece(
   return { reply: decodeGetPieceReply(header), bytes: body };
 }
 
+/** Indices of the segment's pieces that the node says it has, by their `roots`: pieces of another encoding run are not the segment's. */
 export async function locatePieces(
   context: Caller,
   node: NodeId,
   locate: LocatePieces,
+  roots: readonly PieceRoot[],
   signal: AbortSignal,
-): Promise<readonly LocatedPiece[]> {
+): Promise<ReadonlySet<number>> {
   const { header } = await call(context, node, SERVICES.locatePieces, encodeLocatePieces(locate), undefined, {
     signal,
   });
-  return decodeLocated(header);
+  const ours = decodeLocated(header).filter(({ pieceIndex, root }) => {
+    const expected = roots[pieceIndex];
+    return expected !== undefined && equal(expected, root);
+  });
+  return new Set(ours.map(({ pieceIndex }) => pieceIndex));
 }
 
 /** Returns the node's confirmation, unverified. */

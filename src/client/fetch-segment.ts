@@ -271,15 +271,15 @@ async function locateOthers(
   const ask = async (node: NodeId, strikes: number): Promise<void> => {
     if (signal.aborted) return;
     try {
-      for (const { pieceIndex, root } of await locatePieces(
+      for (const column of await locatePieces(
         context,
         node,
         { object, segmentIndex },
+        record.roots,
         signal,
       )) {
-        const expected = record.roots[pieceIndex];
-        const isKnown = record.holders[pieceIndex] !== undefined && equal(record.holders[pieceIndex], node);
-        if (expected !== undefined && equal(expected, root) && !isKnown) found({ column: pieceIndex, node });
+        const isKnown = record.holders[column] !== undefined && equal(record.holders[column], node);
+        if (!isKnown) found({ column, node });
       }
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;

@@ -3,7 +3,7 @@
 import { equal, toHex } from '../base/bytes.ts';
 import type { EpochRecord, Member } from '../base/epoch.ts';
 import { findMember } from '../base/epoch.ts';
-import { toStoreError } from '../base/errors.ts';
+import { StoreError } from '../base/errors.ts';
 import type { Digest, NodeId } from '../base/ids.ts';
 import { manifestCopies } from '../replication/code.ts';
 import { verifyCertificate } from '../replication/confirmation.ts';
@@ -98,24 +98,16 @@ async function countPieces(
 ): Promise<number> {
   const alive = new Set<number>();
   const ask = async (node: NodeId): Promise<ReadonlySet<number>> => {
-    const pieces = new Set<number>();
     try {
-      for (const { pieceIndex, root } of await locatePieces(
-        context,
-        node,
-        { object, segmentIndex },
-        signal,
-      )) {
-        const expected = record.roots[pieceIndex];
-        if (expected !== undefined && equal(expected, root)) pieces.add(pieceIndex);
-      }
+      const pieces = await locatePieces(context, node, { object, segmentIndex }, record.roots, signal);
+      for (const piece of pieces) alive.add(piece);
+      return pieces;
     } catch (error) {
       throwIfAborted(signal);
-      // Not answering is an answer here; anything but a StoreError is a defect of ours and is thrown.
-      toStoreError(error, 'INTERNAL', 'locate-pieces');
+      // Not answering is an answer here; anything but a StoreError is a defect of ours.
+      if (!(error instanceof StoreError)) throw error;
+      return new Set();
     }
-    for (const piece of pieces) alive.add(piece);
-    return pieces;
   };
   await forEachAtMost(record.holders.entries(), ASKED_AT_ONCE, async ([piece, node]) => {
     if (!(await ask(node)).has(piece)) missing.add(toHex(node));
