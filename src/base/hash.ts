@@ -25,6 +25,15 @@ export const DOMAINS = [
   'merkle-node',
   'invitation',
   'join-request',
+  'block',
+  'proposal',
+  'prevote',
+  'precommit',
+  'validator-set',
+  'proposer-schedule',
+  'beacon-mix',
+  'beacon-reveal',
+  'beacon-seed',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

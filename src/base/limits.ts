@@ -293,3 +293,22 @@ export const BULK_GRACE_MS = 4_000;
 export const ANNOUNCE_INTERVAL_MS = 3_000;
 /** Address space of a client's coder; pages are used when first touched. No segment is put that a reader with this could not hold. */
 export const CLIENT_CODER_MEMORY: number = 768 * MIB;
+
+// ---- Consensus -----------------------------------------------------------------------------------------------
+
+/** Every validator speaks to every other: at 100 a height costs 20,000 votes over the network, which is as far as that goes. */
+export const VALIDATORS_MAX = 100;
+/** Three times the total still fits an unsigned 64-bit word. */
+export const VOTING_POWER_MAX: bigint = 2n ** 62n;
+/** Encoded block: at 100 validators a proposal is sent 99 times. */
+export const BLOCK_LENGTH_MAX: number = MIB;
+/** Encoded message without its block: a round certificate of two votes of each of 100 validators at 120 bytes, and room. */
+export const CONSENSUS_MESSAGE_LENGTH_MAX: number = 32 * KIB;
+/** Largest height and round on the wire: time-outs grow with the round, so no honest validator gets near. */
+export const HEIGHT_MAX: number = 2 ** 48;
+export const ROUND_MAX: number = 2 ** 31 - 1;
+/** Messages of the next height that are kept of each validator: its proposal, two votes and the certificates with them. */
+export const EARLY_MESSAGES_PER_VALIDATOR = 4;
+/** Slots of a proposer schedule: as many as keep every share within a thousandth, and at least this many a validator. */
+export const PROPOSER_SLOTS_MIN = 1024;
+export const PROPOSER_SLOTS_PER_VALIDATOR = 8;
