@@ -182,6 +182,8 @@ export const LOG_WAITING_BYTES: number = 64 * MIB;
 export const LOG_BATCH_LENGTH: number = 16 * MIB;
 /** One write covers at most this: small enough that copying into the system's cache goes on beside the sync of what came before. */
 export const LOG_WRITE_LENGTH: number = 2 * MIB;
+/** What waits is written in one batch up to this length, and in halves above it: a sync of less costs as much as one of this. */
+export const LOG_SPLIT_LENGTH: number = 256 * KIB;
 /** Operations per batch: two buffers each stay under the 1024 of one vectored write. */
 export const LOG_BATCH_OPERATIONS = 256;
 /** Log bytes between checkpoints: what a start after a crash scans again. */
@@ -312,3 +314,27 @@ export const EARLY_MESSAGES_PER_VALIDATOR = 4;
 /** Slots of a proposer schedule: as many as keep every share within a thousandth, and at least this many a validator. */
 export const PROPOSER_SLOTS_MIN = 1024;
 export const PROPOSER_SLOTS_PER_VALIDATOR = 8;
+/** Reveals of one chain: a month of a validator with a third of all power at a block a second; making it takes a second or two. */
+export const BEACON_CHAIN_LENGTH_MAX: number = 2 ** 20;
+/** Links of a chain between two that are kept: of the longest, 1024 are kept and a reveal costs at most as many hashes. */
+export const BEACON_CHAIN_SPACING = 1024;
+/** Write-ahead log of one height: hundreds of rounds of the largest set; what is longer is no log of ours and is not read. */
+export const WAL_LENGTH_MAX: number = 64 * MIB;
+/** One logged input: the longest message, or the start of a height with its set and schedule, and room. */
+export const WAL_PAYLOAD_LENGTH_MAX: number = CONSENSUS_MESSAGE_LENGTH_MAX + KIB;
+/** Appended bytes that wait for somebody to ask for a sync; above it they are written without. */
+export const APPEND_WAITING_BYTES: number = MIB;
+/** Longest text that a validator signs: the guard keeps the last one whole. */
+export const SIGN_BYTES_LENGTH_MAX = 256;
+/** Messages that wait to be signed, as while a validator only listens: an engine asks for one at a time. */
+export const SIGN_WAITING_MAX = 16;
+/** How long a validator listens before it first signs: another copy of its key repeats itself within three seconds. */
+export const SIGNER_LISTEN_MS = 10_000;
+/** Blocks that the host of a validator holds in memory: those of a few rounds; a valid one is also in the application's store. */
+export const BLOCKS_HELD_MAX = 16;
+/** A block that nobody gave is asked for again after this. */
+export const BLOCK_FETCH_RETRY_MS = 250;
+/** Inputs that wait while the log is synced; above it messages are dropped, and their senders repeat themselves. */
+export const HOST_INPUTS_WAITING_MAX = 4096;
+/** A validator that is behind gets one decision in so long from each of the others: a megabyte each, at the most. */
+export const DECISION_INTERVAL_MS = 200;
