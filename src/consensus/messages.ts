@@ -1,13 +1,14 @@
 // Wire forms of what validators say: fixed fields in a fixed order, so that every message has one encoding and decoding is
 // strict. `docs/format-consensus.md` has the layouts.
 //
-// Decoding checks form alone: tags, ranges, order of signers, nothing missing, nothing behind the end; a count is
-// checked before anything of that size is made. Who may say it, and whether the signatures are good, is left to `verify.ts`.
+// Decoding checks form alone (`form.ts`), that nothing is missing and nothing stands behind the end; a count is checked
+// before anything of that size is made. Who may say it, and whether the signatures are good, is left to `verify.ts`.
 
 import { assert, unreachable } from '../base/assert.ts';
 import { DIGEST_LENGTH, SIGNATURE_LENGTH, type Signature } from '../base/ids.ts';
-import { CONSENSUS_MESSAGE_LENGTH_MAX, HEIGHT_MAX, ROUND_MAX, VALIDATORS_MAX } from '../base/limits.ts';
+import { CONSENSUS_MESSAGE_LENGTH_MAX, VALIDATORS_MAX } from '../base/limits.ts';
 import { Reader, Writer } from './binary.ts';
+import { formProblem } from './form.ts';
 import {
   type BlockId,
   type CertificateSignature,
@@ -67,66 +68,6 @@ export function decodeMessage(bytes: Uint8Array): Message {
 export function readProtocol(reader: Reader): void {
   const protocol = reader.uint8();
   if (protocol !== CONSENSUS_PROTOCOL) throw reader.refusal(`protocol ${protocol} is unknown`);
-}
-
-// ---- Form --------------------------------------------------------------------------------------------------------
-
-/** The rule that a message breaks by itself, whoever said it; undefined when it breaks none. */
-export function formProblem(message: Message | UnsignedMessage): string | undefined {
-  if (!isWithin(message.height, 0, HEIGHT_MAX)) return 'the height is out of range';
-  if (!isWithin(message.round, 0, ROUND_MAX)) return 'the round is out of range';
-  switch (message.kind) {
-    case 'proposal':
-    case 'prevote':
-    case 'precommit':
-      return signerProblem(message.validator) ?? validRoundProblem(message);
-    case 'polka-certificate':
-      return validRoundProblem(message) ?? signersProblem(message.signatures);
-    case 'commit-certificate':
-      return signersProblem(message.signatures);
-    case 'round-certificate':
-      return votesProblem(message);
-  }
-}
-
-function isWithin(value: number, least: number, most: number): boolean {
-  return Number.isInteger(value) && value >= least && value <= most;
-}
-
-function signerProblem(validator: number): string | undefined {
-  return isWithin(validator, 0, VALIDATORS_MAX - 1) ? undefined : 'a signer is out of range';
-}
-
-function validRoundProblem(
-  message: Proposal | Vote | PolkaCertificate | UnsignedMessage,
-): string | undefined {
-  const isFree = message.kind !== 'precommit' && message.blockId !== null;
-  const most = isFree ? message.round - 1 : NO_ROUND;
-  return isWithin(message.validRound, NO_ROUND, most) ? undefined : 'the valid round is out of range';
-}
-
-function signersProblem(signers: readonly { readonly validator: number }[]): string | undefined {
-  if (signers.length === 0 || signers.length > VALIDATORS_MAX) return `it has ${signers.length} signers`;
-  let previous = -1;
-  for (const { validator } of signers) {
-    const problem = signerProblem(validator);
-    if (problem !== undefined) return problem;
-    if (validator <= previous) return 'signers are repeated or not in ascending order';
-    previous = validator;
-  }
-  return undefined;
-}
-
-function votesProblem(certificate: RoundCertificate): string | undefined {
-  if (certificate.round === 0) return 'round 0 needs no reason';
-  const problem = signersProblem(certificate.votes);
-  if (problem !== undefined) return problem;
-  for (const vote of certificate.votes) {
-    if (vote.height !== certificate.height) return 'a vote is of another height';
-    const problem = formProblem(vote);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
 }
 
 // ---- Writing -----------------------------------------------------------------------------------------------------

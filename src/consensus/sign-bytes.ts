@@ -10,9 +10,11 @@
 import { assert } from '../base/assert.ts';
 import { signedBytes } from '../base/hash.ts';
 import { DIGEST_LENGTH, type NetworkId } from '../base/ids.ts';
+import type { Verify } from '../base/ports.ts';
 import { Writer } from './binary.ts';
-import { CONSENSUS_PROTOCOL, formProblem, KIND_TAGS, saidLength, writeSaid } from './messages.ts';
-import type { UnsignedMessage } from './types.ts';
+import { formProblem } from './form.ts';
+import { CONSENSUS_PROTOCOL, KIND_TAGS, saidLength, writeSaid } from './messages.ts';
+import type { Proposal, UnsignedMessage, ValidatorSet, Vote } from './types.ts';
 
 const PLACE_LENGTH: number = 8 + 4;
 
@@ -26,6 +28,17 @@ export function signBytes(network: NetworkId, message: UnsignedMessage): Uint8Ar
   writer.uint32(message.round);
   writeSaid(writer, message);
   return writer.finish();
+}
+
+/** True when the member that the message names has signed it; false for who is no member of `set`, the set of that height. */
+export function isSigned(
+  network: NetworkId,
+  set: ValidatorSet,
+  message: Proposal | Vote,
+  verify: Verify,
+): boolean {
+  const signer = set.validators[message.validator];
+  return signer !== undefined && verify(signer.node, signBytes(network, message), message.signature);
 }
 
 type Prefixes = Readonly<Record<UnsignedMessage['kind'], Uint8Array>>;

@@ -114,12 +114,18 @@ export interface RoundCertificate {
 export type Certificate = PolkaCertificate | CommitCertificate | RoundCertificate;
 export type Message = Proposal | Vote | Certificate;
 
-/** Two signed messages of one validator that cannot both be honest. */
+/** Two signed messages of one validator that cannot both be honest, or two decisions of one height. */
 export type Evidence =
   | { readonly kind: 'double-vote'; readonly first: Vote; readonly second: Vote }
   | { readonly kind: 'double-proposal'; readonly first: Proposal; readonly second: Proposal }
   /** Precommitted `precommit.blockId`, later prevoted another block on the word of a polka older than that precommit. */
-  | { readonly kind: 'amnesia'; readonly precommit: Vote; readonly prevote: Vote };
+  | { readonly kind: 'amnesia'; readonly precommit: Vote; readonly prevote: Vote }
+  /** `committed` is of our chain; whoever follows headers alone could have been shown `conflicting`. */
+  | {
+      readonly kind: 'light-client-attack';
+      readonly conflicting: CommitCertificate;
+      readonly committed: CommitCertificate;
+    };
 
 // ---- What the engine is told -----------------------------------------------------------------------------------
 
