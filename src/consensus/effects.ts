@@ -1,0 +1,120 @@
+// The engine's effects, one by one: what an output of the round machine asks of the outside. Their order is the engine's
+// business.
+
+import { unreachable } from '../base/assert.ts';
+import type { DriverState } from './driver.ts';
+import type { EngineConfig } from './engine-state.ts';
+import {
+  commitCertificateOf,
+  entryCertificate,
+  phaseMs,
+  polkaCertificateOf,
+  reoffered,
+} from './obligations.ts';
+import type { RoundOutput } from './round.ts';
+import type { BlockId, Effect, Evidence, Proposal, TimeoutKind, UnsignedMessage, Vote } from './types.ts';
+import { NO_ROUND } from './types.ts';
+
+const NO_EFFECTS: readonly Effect[] = [];
+
+/** What an output of the round machine means to the outside. A follower, who has no voice, signs and sends nothing. */
+export function effectsOf(config: EngineConfig, driver: DriverState, output: RoundOutput): readonly Effect[] {
+  const { height, self } = driver.start;
+  const hasVoice = self !== undefined;
+  switch (output.kind) {
+    case 'enter-round': {
+      const certificate = entryCertificate(driver, output.round);
+      const effects: Effect[] = [{ kind: 'cancel-timeouts' }];
+      if (hasVoice) effects.push(schedule(config, driver, 'rebroadcast', output.round));
+      if (hasVoice && certificate !== undefined) effects.push({ kind: 'broadcast', message: certificate });
+      return effects;
+    }
+    case 'request-value':
+      return [{ kind: 'request-value', height, round: output.round }];
+    case 'propose': {
+      const certificate = polkaCertificateOf(driver, output.validRound, output.blockId);
+      const message = unsigned(driver, output);
+      const sign: Effect[] = message === undefined ? [] : [{ kind: 'sign', message }];
+      return certificate === undefined ? sign : [{ kind: 'broadcast', message: certificate }, ...sign];
+    }
+    case 'prevote':
+    case 'precommit': {
+      const message = unsigned(driver, output);
+      return message === undefined ? NO_EFFECTS : [{ kind: 'sign', message }];
+    }
+    case 'lock':
+      if (!hasVoice || output.round === 0) return NO_EFFECTS;
+      return reoffered(driver, output.round, output.blockId).map((message) => ({
+        kind: 'broadcast',
+        message,
+      }));
+    case 'schedule':
+      return [schedule(config, driver, output.timeout, output.round)];
+    case 'await-block':
+      return [
+        { kind: 'cancel-timeouts' },
+        ...(hasVoice ? [schedule(config, driver, 'rebroadcast')] : NO_EFFECTS),
+        validate(driver, output.blockId),
+      ];
+    case 'decide':
+      return [{ kind: 'cancel-timeouts' }, decision(driver, output.blockId)];
+    default:
+      return unreachable(output);
+  }
+}
+
+export type Spoken = Extract<RoundOutput, { kind: 'propose' | 'prevote' | 'precommit' }>;
+
+/** What is to be signed, or undefined for a follower. */
+export function unsigned(driver: DriverState, output: Spoken): UnsignedMessage | undefined {
+  const { height, self } = driver.start;
+  if (self === undefined) return undefined;
+  const { round, blockId } = output;
+  if (output.kind === 'propose') {
+    return {
+      kind: 'proposal',
+      height,
+      round,
+      blockId: output.blockId,
+      validRound: output.validRound,
+      validator: self,
+    };
+  }
+  const validRound = output.kind === 'prevote' ? output.validRound : NO_ROUND;
+  return { kind: output.kind, height, round, blockId, validRound, validator: self };
+}
+
+/** Who proposed the block may have it, and so may who voted for it. */
+export function validate(driver: DriverState, blockId: BlockId): Effect {
+  const holders = new Set<number>();
+  for (const proposal of driver.proposals) if (proposal.blockId === blockId) holders.add(proposal.validator);
+  for (const signature of commitCertificateOf(driver, blockId)?.signatures ?? []) {
+    holders.add(signature.validator);
+  }
+  if (driver.start.self !== undefined) holders.delete(driver.start.self);
+  return { kind: 'validate', height: driver.start.height, blockId, holders: [...holders] };
+}
+
+export function decision(driver: DriverState, blockId: BlockId): Effect {
+  const { height } = driver.start;
+  return { kind: 'decide', height, blockId, certificate: commitCertificateOf(driver, blockId)! };
+}
+
+export function schedule(
+  config: EngineConfig,
+  driver: DriverState,
+  timeout: TimeoutKind,
+  round: number = driver.round.round,
+): Effect {
+  const { height } = driver.start;
+  const durationMs = phaseMs(config.timeouts, timeout, round);
+  return { kind: 'schedule-timeout', timeout, height, round, durationMs };
+}
+
+export function accuse(evidence: Evidence): Effect {
+  return { kind: 'evidence', evidence };
+}
+
+export function sendDecision(message: Proposal | Vote): Effect {
+  return { kind: 'send-decision', to: message.validator, height: message.height };
+}

@@ -1,0 +1,364 @@
+// The engine: heights one after another, each agreed on by the driver, and what the outside must do about it. One pure
+// function, `step(config, state, input) -> { state, effects }`; the code that a node runs is the code that the model checker and the
+// simulator run.
+//
+// Order of effects, and why. Whatever changes the state is appended to the write-ahead log first; before anything new is
+// signed or passed on, the log is made durable (`persist`); a vote is signed under the guard, comes back as input
+// `signed`, is counted like anybody's, and only then leaves. So a validator that crashes between any two effects
+// replays its log into the state from which it last spoke, and asks to sign the very same bytes again.
+//
+// What the engine owes the others beyond the rules (L1-L7) is in `obligations.ts`; here it only says when.
+
+import { unreachable } from '../base/assert.ts';
+import { EARLY_MESSAGES_PER_VALIDATOR } from '../base/limits.ts';
+import {
+  type DriverState,
+  type DriverTransition,
+  driveCommit,
+  drivePolka,
+  driveProposal,
+  driverOf,
+  driveStart,
+  driveTimeout,
+  driveValue,
+  driveVerdict,
+  driveVote,
+  isProposer,
+  verdictOn,
+} from './driver.ts';
+import { accuse, decision, effectsOf, schedule, sendDecision, unsigned, validate } from './effects.ts';
+import { type EngineConfig, type EngineState, INITIAL, type Transition } from './engine-state.ts';
+import { entryCertificate, repeated } from './obligations.ts';
+import type { RoundOutput } from './round.ts';
+import type {
+  BlockId,
+  Effect,
+  Input,
+  Message,
+  Proposal,
+  RoundCertificate,
+  UnsignedMessage,
+  Vote,
+} from './types.ts';
+import { addVote, knowsVote } from './vote-keeper.ts';
+
+const NO_EFFECTS: readonly Effect[] = [];
+
+/** One input. What it does not change (known, stale, of another height) leaves the very same state object. */
+export function step(config: EngineConfig, state: EngineState, input: Input): Transition {
+  if (input.kind === 'start-height') return startHeight(config, state, input);
+  const { driver } = state;
+  if (driver === undefined) return unchanged(state);
+  switch (input.kind) {
+    case 'message':
+      return receive(config, state, driver, input.message);
+    case 'signed':
+      return signed(config, state, driver, input);
+    case 'value':
+      if (input.height !== driver.start.height) return unchanged(state);
+      return follow(config, state, input, driveValue(driver, input.round, input.blockId));
+    case 'verdict':
+      if (input.height !== driver.start.height) return unchanged(state);
+      return follow(config, state, input, driveVerdict(driver, input));
+    case 'timeout':
+      return timedOut(config, state, driver, input);
+    default:
+      return unreachable(input);
+  }
+}
+
+/**
+ * What is under way in `state`, as effects: after a replay, whose own effects were not performed, these and no others are to
+ * be performed.
+ */
+export function resume(config: EngineConfig, state: EngineState): readonly Effect[] {
+  const { driver } = state;
+  if (driver === undefined) return NO_EFFECTS;
+  const { height, self } = driver.start;
+  const { round, step: at, committedBlock } = driver.round;
+  if (at === 'decided') return [decision(driver, committedBlock!)];
+  const effects: Effect[] = state.asked
+    .filter((blockId) => verdictOn(driver, blockId) === undefined)
+    .map((blockId) => validate(driver, blockId));
+  if (at === 'propose') {
+    if (isValueDue(driver)) effects.push({ kind: 'request-value', height, round });
+    effects.push(schedule(config, driver, 'propose'));
+  }
+  if (at === 'prevote' && driver.round.isPrevoteTimed) effects.push(schedule(config, driver, 'prevote'));
+  if (at !== 'awaiting' && driver.round.isPrecommitTimed) effects.push(schedule(config, driver, 'precommit'));
+  if (self !== undefined) effects.push(schedule(config, driver, 'rebroadcast'));
+  for (const message of state.pending) effects.push({ kind: 'sign', message });
+  return effects;
+}
+
+// ---- Heights ----------------------------------------------------------------------------------------------------
+
+function startHeight(
+  config: EngineConfig,
+  state: EngineState,
+  input: Extract<Input, { kind: 'start-height' }>,
+): Transition {
+  const { start } = input;
+  const before = state.driver;
+  if (before !== undefined && start.height <= before.start.height) return unchanged(state);
+  const driver = driverOf(start);
+  const fresh: EngineState = {
+    ...INITIAL,
+    driver,
+    previous: before && { height: before.start.height, votes: before.votes },
+  };
+  let current = follow(config, fresh, input, driveStart(driver));
+  for (const message of state.early) {
+    if (message.height !== start.height) continue;
+    const { state: next, effects } = step(config, current.state, { kind: 'message', message });
+    current = { state: next, effects: [...current.effects, ...effects] };
+  }
+  return current;
+}
+
+// ---- Messages ---------------------------------------------------------------------------------------------------
+
+function receive(
+  config: EngineConfig,
+  state: EngineState,
+  driver: DriverState,
+  message: Message,
+): Transition {
+  const { height, self } = driver.start;
+  if (message.height < height) return receiveLate(state, message);
+  if (message.height > height) return receiveEarly(state, height, message);
+  if (isSingle(message) && message.validator === self) return receiveOwn(config, state, driver, message);
+  if (driver.round.step === 'decided') return receiveDecided(state, driver, message);
+  return follow(config, state, { kind: 'message', message }, driveMessage(driver, message));
+}
+
+function driveMessage(driver: DriverState, message: Message): DriverTransition {
+  switch (message.kind) {
+    case 'proposal':
+      return driveProposal(driver, message);
+    case 'prevote':
+    case 'precommit':
+      return driveVote(driver, message);
+    case 'polka-certificate':
+      return drivePolka(driver, message);
+    case 'commit-certificate':
+      return driveCommit(driver, message);
+    case 'round-certificate':
+      return driveVotes(driver, message);
+    default:
+      return unreachable(message);
+  }
+}
+
+/** The votes of a round certificate count singly: they need to agree on nothing, so no equivocator can spoil it (L5). */
+function driveVotes(driver: DriverState, certificate: RoundCertificate): DriverTransition {
+  let current: DriverTransition = { state: driver, outputs: [], evidence: [] };
+  for (const vote of certificate.votes) {
+    if (vote.validator === driver.start.self) continue;
+    const { state, outputs, evidence } = driveVote(current.state, vote);
+    current = {
+      state,
+      outputs: [...current.outputs, ...outputs],
+      evidence: [...current.evidence, ...evidence],
+    };
+  }
+  return current;
+}
+
+/** A height that is over. Who repeats itself there, or speaks of one still older, has missed the decision (L7). */
+function receiveLate(state: EngineState, message: Message): Transition {
+  if (!isSingle(message)) return unchanged(state);
+  const { previous } = state;
+  if (previous?.height === message.height && message.kind !== 'proposal') {
+    const { keeper, evidence } = addVote(previous.votes, message);
+    if (keeper !== previous.votes) {
+      return { state: { ...state, previous: { ...previous, votes: keeper } }, effects: evidence.map(accuse) };
+    }
+  }
+  return { state, effects: [sendDecision(message)] };
+}
+
+/** After the decision votes are only collected; who repeats one asks for help (L7). */
+function receiveDecided(state: EngineState, driver: DriverState, message: Message): Transition {
+  if (!isSingle(message)) return unchanged(state);
+  if (message.kind === 'proposal' || knowsVote(driver.votes, message)) {
+    return { state, effects: [sendDecision(message)] };
+  }
+  const { keeper, evidence } = addVote(driver.votes, message);
+  return {
+    state: { ...state, driver: { ...driver, votes: keeper } },
+    effects: evidence.map(accuse),
+  };
+}
+
+/** Kept until the height begins: of the next height only, each once, a few of each validator. */
+function receiveEarly(state: EngineState, height: number, message: Message): Transition {
+  if (message.height !== height + 1) return unchanged(state);
+  const kept = isSingle(message)
+    ? state.early.filter((other) => isSingle(other) && other.validator === message.validator)
+    : state.early.filter((other) => other.kind === message.kind);
+  const bound = isSingle(message) ? EARLY_MESSAGES_PER_VALIDATOR : 1;
+  if (kept.length >= bound || kept.some((other) => isSameMessage(other, message))) return unchanged(state);
+  return { state: { ...state, early: [...state.early, message] }, effects: NO_EFFECTS };
+}
+
+/**
+ * A message of this validator's own key from the network. Its own come back in others' hands; one that it asked to have signed
+ * and does not know as signed was signed before a crash; any other was signed by somebody else.
+ */
+function receiveOwn(
+  config: EngineConfig,
+  state: EngineState,
+  driver: DriverState,
+  message: Proposal | Vote,
+): Transition {
+  if (state.pending.some((asked) => isSameMessage(asked, message))) {
+    return signed(config, state, driver, { kind: 'signed', message });
+  }
+  const isKnown =
+    message.kind === 'proposal'
+      ? driver.proposals.some((other) => isSameMessage(other, message))
+      : knowsVote(driver.votes, message);
+  return isKnown ? unchanged(state) : { state, effects: [{ kind: 'foreign-signature', message }] };
+}
+
+/** What was asked to be signed is back: from here on it counts, and it leaves. */
+function signed(
+  config: EngineConfig,
+  state: EngineState,
+  driver: DriverState,
+  input: Extract<Input, { kind: 'signed' }>,
+): Transition {
+  const { message } = input;
+  if (!state.pending.some((asked) => isSameMessage(asked, message))) return unchanged(state);
+  const pending = state.pending.filter((asked) => !isSameMessage(asked, message));
+  const own = { ...state.own, [message.kind]: message };
+  return follow(config, { ...state, pending, own }, input, driveMessage(driver, message), [
+    { kind: 'broadcast', message },
+  ]);
+}
+
+// ---- Time -------------------------------------------------------------------------------------------------------
+
+function timedOut(
+  config: EngineConfig,
+  state: EngineState,
+  driver: DriverState,
+  input: Extract<Input, { kind: 'timeout' }>,
+): Transition {
+  const { height, round, timeout } = input;
+  if (height !== driver.start.height || round !== driver.round.round) return unchanged(state);
+  if (timeout !== 'rebroadcast') return follow(config, state, input, driveTimeout(driver, timeout, round));
+  if (driver.round.step === 'decided') return unchanged(state);
+  return { state, effects: repeat(config, state, driver) };
+}
+
+/** L4: in a round that lasts, say again what was said, and ask again for what is missing. */
+function repeat(config: EngineConfig, state: EngineState, driver: DriverState): readonly Effect[] {
+  const messages = repeated(driver, state.own, state.roundCertificate);
+  const missing = state.asked.filter((blockId) => verdictOn(driver, blockId) === undefined);
+  return [
+    ...messages.map((message): Effect => ({ kind: 'broadcast', message })),
+    ...missing.map((blockId) => validate(driver, blockId)),
+    schedule(config, driver, 'rebroadcast'),
+  ];
+}
+
+// ---- From outputs to effects ------------------------------------------------------------------------------------
+
+/**
+ * The engine's state after the driver has moved, and the effects of it: append, what was `said` already, what needs no
+ * durability, and behind `persist` whatever speaks.
+ */
+function follow(
+  config: EngineConfig,
+  before: EngineState,
+  input: Input,
+  transition: DriverTransition,
+  said: readonly Effect[] = NO_EFFECTS,
+): Transition {
+  const driver = transition.state;
+  if (driver === before.driver && said.length === 0 && input.kind !== 'start-height')
+    return unchanged(before);
+  let state: EngineState = { ...before, driver };
+  const quiet: Effect[] = [{ kind: 'append', input }, ...said, ...transition.evidence.map(accuse)];
+  const speaking: Effect[] = [];
+  for (const output of transition.outputs) {
+    for (const effect of effectsOf(config, driver, output)) {
+      (isSpeaking(effect) ? speaking : quiet).push(effect);
+    }
+    state = after(state, driver, output);
+  }
+  const proposed = unasked(state, driver);
+  quiet.push(...proposed.map((blockId) => validate(driver, blockId)));
+  if (proposed.length > 0) state = { ...state, asked: [...state.asked, ...proposed] };
+  const effects = speaking.length === 0 ? quiet : [...quiet, { kind: 'persist' } as const, ...speaking];
+  return { state, effects };
+}
+
+const isSpeaking = (effect: Effect): boolean => effect.kind === 'sign' || effect.kind === 'broadcast';
+
+/** What the engine itself remembers of an output. */
+function after(state: EngineState, driver: DriverState, output: RoundOutput): EngineState {
+  switch (output.kind) {
+    case 'enter-round':
+      return { ...state, roundCertificate: entryCertificate(driver, output.round) };
+    case 'propose':
+    case 'prevote':
+    case 'precommit': {
+      const message = unsigned(driver, output);
+      return message === undefined ? state : { ...state, pending: [...state.pending, message] };
+    }
+    case 'await-block':
+      return state.asked.includes(output.blockId)
+        ? state
+        : { ...state, asked: [...state.asked, output.blockId] };
+    case 'request-value':
+    case 'lock':
+    case 'schedule':
+    case 'decide':
+      return state;
+    default:
+      return unreachable(output);
+  }
+}
+
+/** Proposed blocks that nobody has judged or been asked to. */
+function unasked(state: EngineState, driver: DriverState): readonly BlockId[] {
+  if (driver.round.step === 'decided') return [];
+  const blocks: BlockId[] = [];
+  for (const { blockId } of driver.proposals) {
+    const isSettled =
+      verdictOn(driver, blockId) !== undefined || state.asked.includes(blockId) || blocks.includes(blockId);
+    if (!isSettled) blocks.push(blockId);
+  }
+  return blocks;
+}
+
+// ---- Helpers -----------------------------------------------------------------------------------------------------
+
+function isSingle(message: Message): message is Proposal | Vote {
+  return message.kind === 'proposal' || message.kind === 'prevote' || message.kind === 'precommit';
+}
+
+/** Alike in all that is signed, and by the same validator. */
+function isSameMessage(a: Message | UnsignedMessage, b: Message | UnsignedMessage): boolean {
+  if (!('validator' in a && 'validator' in b)) return false;
+  return (
+    a.kind === b.kind &&
+    a.validator === b.validator &&
+    a.height === b.height &&
+    a.round === b.round &&
+    a.blockId === b.blockId &&
+    a.validRound === b.validRound
+  );
+}
+
+function unchanged(state: EngineState): Transition {
+  return { state, effects: NO_EFFECTS };
+}
+
+function isValueDue(driver: DriverState): boolean {
+  const { round, hasProposed } = driver.round;
+  return !hasProposed && isProposer(driver, round);
+}
