@@ -238,10 +238,7 @@ export const JOIN_REQUESTS_PER_SECOND = 2;
 
 // ---- Coding ------------------------------------------------------------------------------------------------
 
-/**
- * Working memory of a coder: three segments in flight at 10 of 30, or the nine copies of one and their source. It is counted
- * as if plaintext lay apart from the pieces; coding in place touches the pieces alone.
- */
+/** Working memory of a coder: five segments in flight at 10 of 30, more of narrower codes. Only what is touched is used. */
 export const CODER_MEMORY_DEFAULT: number = 256 * MIB;
 /** WebAssembly addresses 4 GiB; a page is left for the end of the last view. */
 export const CODER_MEMORY_MAX: number = 4 * GIB - 64 * KIB;

@@ -147,24 +147,21 @@ export interface HashedPiece {
 /** Working memory for one segment on its way to or from pieces. Owned by whoever acquired it, until `release`. */
 export interface Slot {
   readonly shape: SegmentShape;
-  /** `shape.plaintextLength` bytes: filled by the caller before `encode`, valid after `decode`. */
-  readonly plaintext: Uint8Array;
   /** Column `index` (0 <= index < n), `shape.pieceLength` bytes. */
   piece(index: number): Uint8Array;
-  /** Plaintext -> cells (encrypted under `key`, the segment key, when the shape says so) -> all n pieces. Returns their roots. */
-  encode(key: Uint8Array | undefined): Promise<readonly Digest[]>;
   /**
-   * Where plaintext bytes [offset, offset + length) lie when coding is done in place, a part for every cell: within the data
-   * columns. Who uses these never touches `plaintext`, and memory never touched costs nothing.
+   * Where plaintext bytes [offset, offset + length) lie, a part for every cell: within the data columns, which hold it before
+   * `encodeInPlace` and after `decodeInPlace`, and the stored bytes at other times.
    */
   cells(offset: number, length: number): Uint8Array[];
-  /** As `encode`, of the plaintext in `cells`, which the cells' stored bytes replace. */
+  /** Plaintext in `cells` -> stored cells (encrypted under `key`, the segment key, when the shape says so) -> all n pieces. Returns their roots. */
   encodeInPlace(key: Uint8Array | undefined): Promise<readonly Digest[]>;
   /** Root of the bytes now in `piece(index)`. */
   hash(index: number): Promise<Digest>;
-  /** Plaintext from any k columns whose bytes are in place (`present`, ascending). Throws WRONG_KEY when a cell's tag fails. */
-  decode(present: readonly number[], key: Uint8Array | undefined): Promise<void>;
-  /** As `decode`, but the plaintext replaces the data columns: see `cells`. After WRONG_KEY the columns hold neither. */
+  /**
+   * Plaintext, into `cells`, from any k columns whose bytes are in place (`present`, ascending). Throws WRONG_KEY when a cell's
+   * tag fails; the data columns are then of no use.
+   */
   decodeInPlace(present: readonly number[], key: Uint8Array | undefined): Promise<void>;
   /** Rebuilds column `target` from the k columns `present`; needs no key. Returns its root. */
   rebuild(present: readonly number[], target: number): Promise<Digest>;

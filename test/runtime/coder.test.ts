@@ -22,8 +22,10 @@ describe('the coder', () => {
         const [k, n] = code as [number, number];
         const shape = segmentShape({ k, n, plaintextLength, isEncrypted: true });
         const [ours, theirs] = await Promise.all([coder.acquire(shape), twin.acquire(shape)]);
-        for (const slot of [ours, theirs]) slot.plaintext.forEach((_, at) => (slot.plaintext[at] = at * 31));
-        expect(await ours.encode(KEY)).toEqual(await theirs.encode(KEY));
+        for (const slot of [ours, theirs]) {
+          for (const cell of slot.cells(0, plaintextLength)) cell.forEach((_, at) => (cell[at] = at * 31));
+        }
+        expect(await ours.encodeInPlace(KEY)).toEqual(await theirs.encodeInPlace(KEY));
         for (let index = 0; index < n; index++) {
           expect(Buffer.compare(ours.piece(index), theirs.piece(index))).toBe(0);
         }
@@ -40,7 +42,7 @@ describe('the coder', () => {
     const slot = await coder.acquire(
       segmentShape({ k: 2, n: 4, plaintextLength: 8_000_000, isEncrypted: true }),
     );
-    const jobs = [slot.encode(KEY), slot.verify()].map((job) => expectCodeAsync('CLOSED', job));
+    const jobs = [slot.encodeInPlace(KEY), slot.verify()].map((job) => expectCodeAsync('CLOSED', job));
     await coder.close();
     await Promise.all(jobs);
   });
@@ -51,7 +53,7 @@ describe('the coder', () => {
       import { segmentShape } from './src/replication/segment.ts';
       const coder = createCoder();
       const slot = await coder.acquire(segmentShape({ k: 2, n: 4, plaintextLength: 5_000_000, isEncrypted: false }));
-      const roots = await slot.encode(undefined);
+      const roots = await slot.encodeInPlace(undefined);
       console.log('roots', roots.length);
     `;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {

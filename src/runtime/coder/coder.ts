@@ -1,5 +1,5 @@
 // The Coder port made real. `createCoder` runs whole-segment jobs in worker threads on one shared WebAssembly memory: the
-// caller's views of plaintext and pieces are the very bytes that the workers code and hash, so nothing is copied on the
+// caller's views of pieces are the very bytes that the workers code and hash, so nothing is copied on the
 // way. `createTwinCoder` does the same in line and in plain TypeScript, for tests, the simulator and machines without SIMD.
 //
 // Slots own disjoint regions, a job has its region to itself, and a region is free for others only when the slot was
@@ -29,7 +29,6 @@ import {
   type JobResult,
   pieceOffset,
   plaintextCells,
-  plaintextOf,
   runJob,
   slotLayout,
 } from './job.ts';
@@ -128,9 +127,6 @@ function coderOn(backend: Backend): Coder {
   };
 }
 
-type Encode = (key: Uint8Array | undefined, isInPlace: boolean) => Promise<readonly Digest[]>;
-type Decode = (present: readonly number[], key: Uint8Array | undefined, isInPlace: boolean) => Promise<void>;
-
 function createSlot(
   shape: SegmentShape,
   region: Uint8Array,
@@ -155,33 +151,26 @@ function createSlot(
     }
   };
 
-  const encodeFrom: Encode = async (key, isInPlace) => {
-    checkKey(shape, key);
-    return (await work({ kind: 'encode', shape, key, isInPlace })).roots;
-  };
-
-  const decodeTo: Decode = async (present, key, isInPlace) => {
-    checkKey(shape, key);
-    checkPresent(shape, present);
-    await work({ kind: 'decode', shape, present, key, isInPlace });
-  };
-
   return {
     shape,
-    plaintext: plaintextOf(shape, region),
     piece(index) {
       const start = pieceOffset(shape, index);
       return region.subarray(start, start + shape.pieceLength);
     },
     cells: (offset, length) => plaintextCells(shape, region, offset, length),
-    encode: (key) => encodeFrom(key, false),
-    encodeInPlace: (key) => encodeFrom(key, true),
+    async encodeInPlace(key) {
+      checkKey(shape, key);
+      return (await work({ kind: 'encode', shape, key })).roots;
+    },
     async hash(index) {
       const offset = pieceOffset(shape, index);
       return (await work({ kind: 'hash', offset, length: shape.pieceLength })).roots[0]! as Digest;
     },
-    decode: (present, key) => decodeTo(present, key, false),
-    decodeInPlace: (present, key) => decodeTo(present, key, true),
+    async decodeInPlace(present, key) {
+      checkKey(shape, key);
+      checkPresent(shape, present);
+      await work({ kind: 'decode', shape, present, key });
+    },
     async rebuild(present, target) {
       checkPresent(shape, present);
       pieceOffset(shape, target);

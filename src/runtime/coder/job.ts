@@ -15,14 +15,12 @@ export type Job =
       readonly kind: 'encode';
       readonly shape: SegmentShape;
       readonly key: Uint8Array | undefined;
-      readonly isInPlace: boolean;
     }
   | {
       readonly kind: 'decode';
       readonly shape: SegmentShape;
       readonly present: readonly number[];
       readonly key: Uint8Array | undefined;
-      readonly isInPlace: boolean;
     }
   | {
       readonly kind: 'rebuild';
@@ -45,34 +43,27 @@ export interface JobResult {
 
 /** Offsets within a slot's region. */
 export interface SlotLayout {
-  /** Plaintext is at 0; piece i at piecesAt + i * stride. */
-  readonly piecesAt: number;
+  /** Piece i is at i * stride. */
   readonly stride: number;
   readonly length: number;
 }
 
-/** How the bytes of a slot are laid out. Plaintext and pieces do not overlap, unless the caller codes in place. */
+/** How the bytes of a slot are laid out: plaintext lies in the data pieces. */
 export function slotLayout(shape: SegmentShape): SlotLayout {
   const { k, n, fullStripes, tailCellLength, pieceLength } = shape;
   assert(k >= 1 && k <= n, 'a shape has a code');
   assert(pieceLength === fullStripes * CELL_LENGTH + tailCellLength, 'a piece is its cells');
-  const piecesAt = spaced(shape.plaintextLength);
   const stride = spaced(pieceLength);
-  return { piecesAt, stride, length: piecesAt + n * stride };
-}
-
-export function plaintextOf(shape: SegmentShape, region: Uint8Array): Uint8Array {
-  return region.subarray(0, shape.plaintextLength);
+  return { stride, length: n * stride };
 }
 
 /** Offset of piece `index` in the slot's region. */
 export function pieceOffset(shape: SegmentShape, index: number): number {
   assert(Number.isInteger(index) && index >= 0 && index < shape.n, 'a piece index is 0..n-1');
-  const { piecesAt, stride } = slotLayout(shape);
-  return piecesAt + index * stride;
+  return index * slotLayout(shape).stride;
 }
 
-/** Where coding in place has plaintext bytes [offset, offset + length): at the start of their cells. */
+/** Where plaintext bytes [offset, offset + length) lie: at the start of their cells. */
 export function plaintextCells(
   shape: SegmentShape,
   region: Uint8Array,
@@ -138,17 +129,15 @@ export function jobLength(job: Job): number {
 function encodeSegment(
   engine: Engine,
   region: Uint8Array,
-  { shape, key: keyBytes, isInPlace }: Extract<Job, { readonly kind: 'encode' }>,
+  { shape, key: keyBytes }: Extract<Job, { readonly kind: 'encode' }>,
 ): Digest[] {
   const key = keyBytes && importCellKey(keyBytes);
-  const plaintext = plaintextOf(shape, region);
   const pieces = piecesOf(shape, region);
   for (let stripe = 0; stripe < stripeCount(shape); stripe++) {
     const cells = cellsOfStripe(shape, stripe);
     for (const cell of cells) {
       const target = stored(pieces, cell);
-      const source = isInPlace ? target.subarray(0, cell.plaintextLength) : plaintextPart(plaintext, cell);
-      sealCell(key, cell.index, source, target);
+      sealCell(key, cell.index, target.subarray(0, cell.plaintextLength), target);
     }
     const { pieceOffset: start, cellLength } = cells[0]!;
     const strips = pieces.map((piece) => piece.subarray(start, start + cellLength));
@@ -162,35 +151,29 @@ function encodeSegment(
 function decodeSegment(
   engine: Engine,
   region: Uint8Array,
-  { shape, present, key: keyBytes, isInPlace }: Extract<Job, { readonly kind: 'decode' }>,
+  { shape, present, key: keyBytes }: Extract<Job, { readonly kind: 'decode' }>,
 ): void {
   const key = keyBytes && importCellKey(keyBytes);
-  const plaintext = plaintextOf(shape, region);
   const pieces = piecesOf(shape, region);
   decode(shape.k, pieces, present, engine.combine);
-  if (isInPlace && key === undefined) return;
+  if (key === undefined) return;
   for (let stripe = 0; stripe < stripeCount(shape); stripe++) {
     for (const cell of cellsOfStripe(shape, stripe)) {
       const source = stored(pieces, cell);
-      const target = isInPlace ? source.subarray(0, cell.plaintextLength) : plaintextPart(plaintext, cell);
-      openCell(key, cell.index, source, target);
+      openCell(key, cell.index, source, source.subarray(0, cell.plaintextLength));
     }
   }
 }
 
 function piecesOf(shape: SegmentShape, region: Uint8Array): Uint8Array[] {
-  const { piecesAt, stride } = slotLayout(shape);
+  const { stride } = slotLayout(shape);
   return Array.from({ length: shape.n }, (_, index) =>
-    region.subarray(piecesAt + index * stride, piecesAt + index * stride + shape.pieceLength),
+    region.subarray(index * stride, index * stride + shape.pieceLength),
   );
 }
 
 function cellsOfStripe(shape: SegmentShape, stripe: number): Cell[] {
   return Array.from({ length: shape.k }, (_, column) => cellAt(shape, stripe, column));
-}
-
-function plaintextPart(plaintext: Uint8Array, cell: Cell): Uint8Array {
-  return plaintext.subarray(cell.plaintextOffset, cell.plaintextOffset + cell.plaintextLength);
 }
 
 function stored(pieces: readonly Uint8Array[], cell: Cell): Uint8Array {
