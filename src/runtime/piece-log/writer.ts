@@ -17,6 +17,7 @@ import { StoreError, toStoreError } from '../../base/errors.ts';
 import {
   LOG_BATCH_LENGTH,
   LOG_BATCH_OPERATIONS,
+  LOG_SPLIT_LENGTH,
   LOG_WAITING_BYTES,
   LOG_WRITE_LENGTH,
 } from '../../base/limits.ts';
@@ -152,8 +153,14 @@ export class LogWriter {
     this.#running = undefined;
   }
 
+  /**
+   * The first half of all that is waiting or on its way: callers whose puts are confirmed together put again together, and
+   * one batch of them all would leave the disk idle while they do.
+   */
   #take(): Queued[] {
-    const lengthMax = Math.min(LOG_WRITE_LENGTH, this.#options.logFileLength);
+    const written = this.#written.reduce((sum, { queued }) => sum + bytesOf(queued), 0);
+    const half = Math.max(LOG_SPLIT_LENGTH, Math.ceil((bytesOf(this.#queue) + written) / 2));
+    const lengthMax = Math.min(half, LOG_WRITE_LENGTH, this.#options.logFileLength);
     let bytes = 0;
     let count = 0;
     for (const queued of this.#queue) {
@@ -382,6 +389,10 @@ function memoryOf(operation: WriteOperation): number {
     case 'quarantine':
       return 512;
   }
+}
+
+function bytesOf(queued: readonly Queued[]): number {
+  return queued.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function closedError(): StoreError {

@@ -69,6 +69,27 @@ test('the next batch is written while the last one is being synced', async () =>
   await harness.log.close();
 });
 
+test('what waits is written in halves where it is long, and in one batch where it is short', async () => {
+  const harness = await Harness.open({ logFileLength: 4_000_000 });
+  await harness.put(keyOf(0), filled(10, 0));
+  let writes = 0;
+  harness.disk.hook = ({ kind, path }) => {
+    if (kind === 'write' && path.endsWith('.log')) writes++;
+    return undefined;
+  };
+  const putAll = async (length: number): Promise<number> => {
+    writes = 0;
+    await Promise.all(Array.from({ length: 16 }, (_, n) => harness.put(keyOf(n), filled(length, n))));
+    return writes;
+  };
+  expect(await putAll(1000)).toBe(1);
+  // Halves of what is still to be synced: 8 of 16, then 8; the bytes of a head may move one to a third.
+  const count = await putAll(65_536);
+  expect(count).toBeGreaterThanOrEqual(2);
+  expect(count).toBeLessThanOrEqual(3);
+  await harness.log.close();
+});
+
 test('a crash during a sync beside writes loses nothing confirmed and calls nothing damaged', async () => {
   const slow = { turns: 4 };
   const whole = await withSlowSyncs(undefined, slow);
