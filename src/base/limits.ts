@@ -333,5 +333,5 @@ export const BLOCKS_HELD_MAX = 16;
 export const BLOCK_FETCH_RETRY_MS = 250;
 /** Inputs that wait while the log is synced; above it messages are dropped, and their senders repeat themselves. */
 export const HOST_INPUTS_WAITING_MAX = 4096;
-/** A validator that is behind gets one decision in so long from each of the others: a megabyte each, at the most. */
-export const DECISION_INTERVAL_MS = 200;
+/** A validator that is behind gets one decision in so long from each of the others: ten megabytes a second, at the most. */
+export const DECISION_INTERVAL_MS = 100;
