@@ -4,6 +4,8 @@
 import { assert } from '../base/assert.ts';
 import { compare } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
+import { digest, portableSha256, type Sha256 } from '../base/hash.ts';
+import { DIGEST_LENGTH, type Digest } from '../base/ids.ts';
 import { VALIDATORS_MAX, VOTING_POWER_MAX } from '../base/limits.ts';
 import type { Validator, ValidatorIndex, ValidatorSet } from './types.ts';
 
@@ -26,7 +28,7 @@ export const isQuorum = (set: ValidatorSet, power: bigint): boolean => exceeds(Q
 
 export const isWeak = (set: ValidatorSet, power: bigint): boolean => exceeds(WEAK, power, set.totalPower);
 
-/** The set of `validators` in any order. Throws INVALID_ARGUMENT for an empty, repeated, powerless or too heavy one. */
+/** The set of `validators` in any order. Throws INVALID_ARGUMENT when it is empty or too large, or one of it is unsound. */
 export function validatorSet(validators: readonly Validator[]): ValidatorSet {
   const sorted = [...validators].sort((a, b) => compare(a.node, b.node));
   const totalPower = sorted.reduce((sum, validator) => sum + validator.power, 0n);
@@ -39,6 +41,8 @@ function problemOf(sorted: readonly Validator[], totalPower: bigint): string | u
   if (sorted.length === 0) return 'it is empty';
   if (sorted.length > VALIDATORS_MAX)
     return `${sorted.length} validators, at most ${VALIDATORS_MAX} are allowed`;
+  if (sorted.some((validator) => validator.node.length !== DIGEST_LENGTH))
+    return `a node id has other than ${DIGEST_LENGTH} bytes`;
   if (sorted.some((validator) => validator.power < 1n)) return 'a validator has no power';
   if (totalPower > VOTING_POWER_MAX) return `total power ${totalPower} is above ${VOTING_POWER_MAX}`;
   const isRepeated = sorted.some(
@@ -57,4 +61,23 @@ export function powerOf(set: ValidatorSet, index: ValidatorIndex): bigint {
 export function indexOf(set: ValidatorSet, node: Uint8Array): ValidatorIndex | undefined {
   const index = set.validators.findIndex((validator) => compare(validator.node, node) === 0);
   return index === -1 ? undefined : index;
+}
+
+const POWER_LENGTH = 8;
+
+/**
+ * The one digest of a set, whatever order it was given in: of uint32 count, then node id and uint64 power of each in the order of
+ * the set, big-endian. By it a light client knows that the set it was given is the right one.
+ */
+export function validatorSetDigest(set: ValidatorSet, sha256: Sha256 = portableSha256): Digest {
+  const entryLength = DIGEST_LENGTH + POWER_LENGTH;
+  const bytes = new Uint8Array(4 + set.validators.length * entryLength);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, set.validators.length);
+  for (const [index, { node, power }] of set.validators.entries()) {
+    const offset = 4 + index * entryLength;
+    bytes.set(node, offset);
+    view.setBigUint64(offset + DIGEST_LENGTH, power);
+  }
+  return digest('validator-set', [bytes], sha256);
 }
