@@ -81,13 +81,18 @@ export class Writer {
   /** The 32 bytes that 64 lower-case hex digits stand for. */
   digest(hex: string): void {
     assert(hex.length === 2 * DIGEST_LENGTH, 'an id has 64 hex digits');
+    const bytes = this.#bytes;
+    let offset = this.#offset;
     let seen = 0;
-    for (let index = 0; index < hex.length; index += 2) {
-      const high = VALUES[hex.charCodeAt(index) & 0xff]!;
-      const low = VALUES[hex.charCodeAt(index + 1) & 0xff]!;
-      seen |= high | low | (hex.charCodeAt(index) >> 8) | (hex.charCodeAt(index + 1) >> 8);
-      this.#bytes[this.#offset++] = (high << 4) | low;
+    for (let index = 0; index < 2 * DIGEST_LENGTH; index += 2) {
+      const first = hex.charCodeAt(index);
+      const second = hex.charCodeAt(index + 1);
+      const high = VALUES[first & 0xff]!;
+      const low = VALUES[second & 0xff]!;
+      seen |= high | low | ((first | second) & 0xff00);
+      bytes[offset++] = (high << 4) | low;
     }
+    this.#offset = offset;
     assert(seen < 16, 'an id consists of lower-case hex digits');
   }
 

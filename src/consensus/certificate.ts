@@ -96,7 +96,15 @@ export function votesOf(certificate: Certificate): readonly Vote[] {
   const isPolka = certificate.kind === 'polka-certificate';
   const kind = isPolka ? 'prevote' : 'precommit';
   const validRound = isPolka ? certificate.validRound : NO_ROUND;
-  return certificate.signatures.map(({ validator, signature }) => ({ kind, height, round, blockId, validRound, validator, signature }));
+  return certificate.signatures.map(({ validator, signature }) => ({
+    kind,
+    height,
+    round,
+    blockId,
+    validRound,
+    validator,
+    signature,
+  }));
 }
 
 // ---- Checking --------------------------------------------------------------------------------------------------

@@ -17,13 +17,7 @@ import type { Verify } from '../base/ports.ts';
 import { Reader, Writer } from './binary.ts';
 import { type CertificateProblem, checkCertificate } from './certificate.ts';
 import { formProblem } from './form.ts';
-import {
-  CONSENSUS_PROTOCOL,
-  messageLength,
-  readMessage,
-  readProtocol,
-  writeMessage,
-} from './messages.ts';
+import { CONSENSUS_PROTOCOL, messageLength, readMessage, readProtocol, writeMessage } from './messages.ts';
 import { isSigned } from './sign-bytes.ts';
 import type {
   CommitCertificate,

@@ -36,9 +36,7 @@ function signerProblem(validator: number): string | undefined {
   return isWithin(validator, 0, VALIDATORS_MAX - 1) ? undefined : 'a signer is out of range';
 }
 
-function validRoundProblem(
-  message: UnsignedMessage | PolkaCertificate,
-): string | undefined {
+function validRoundProblem(message: UnsignedMessage | PolkaCertificate): string | undefined {
   const isFree = message.kind !== 'precommit' && message.blockId !== null;
   const most = isFree ? message.round - 1 : NO_ROUND;
   return isWithin(message.validRound, NO_ROUND, most) ? undefined : 'the valid round is out of range';
