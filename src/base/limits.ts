@@ -104,6 +104,8 @@ export const CONTROL_STREAM_WINDOW: number = 1 * MIB;
 export const CONTROL_STREAM_BUFFER: number = 2 * MIB;
 /** Data frame of a call: with its head and Yamux's it fits one Noise message of 64 KiB, and calls of one stream take turns. */
 export const CALL_DATA_LENGTH_MAX: number = 60 * KIB;
+/** Header of a request that is told and not answered: it fits one Noise message, so no frame of it holds up the stream. */
+export const TELL_LENGTH_MAX: number = 32 * KIB;
 /** Calls under way on one stream: above what any service lets one peer have, and few enough to keep in mind. */
 export const CALLS_PER_STREAM_MAX = 64;
 /** Frames waiting to be written to a peer that does not read; above it the stream is cut. */
@@ -240,6 +242,8 @@ export const JOIN_REQUESTS_PER_SECOND = 2;
 
 /** Working memory of a coder: five segments in flight at 10 of 30, more of narrower codes. Only what is touched is used. */
 export const CODER_MEMORY_DEFAULT: number = 256 * MIB;
+/** Tables of 128 KiB that coding without SIMD keeps: 8 MiB, enough to rebuild a piece from 64 others without making any twice. */
+export const PAIR_TABLES_MAX = 64;
 /** WebAssembly addresses 4 GiB; a page is left for the end of the last view. */
 export const CODER_MEMORY_MAX: number = 4 * GIB - 64 * KIB;
 /** A user's machine has other work; a single stream of segments keeps two busy. */
@@ -311,7 +315,7 @@ export const EARLY_MESSAGES_PER_VALIDATOR = 4;
 /** Slots of a proposer schedule: as many as keep every share within a thousandth, and at least this many a validator. */
 export const PROPOSER_SLOTS_MIN = 1024;
 export const PROPOSER_SLOTS_PER_VALIDATOR = 8;
-/** Reveals of one chain: a month of a validator with a third of all power at a block a second; making it takes a second or two. */
+/** Reveals of one chain: a month of a validator with a third of all power at a block a second; making it takes a few seconds. */
 export const BEACON_CHAIN_LENGTH_MAX: number = 2 ** 20;
 /** Links of a chain between two that are kept: of the longest, 1024 are kept and a reveal costs at most as many hashes. */
 export const BEACON_CHAIN_SPACING = 1024;

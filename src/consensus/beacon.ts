@@ -5,7 +5,8 @@
 // - It is always the one next preimage, checked by one hash. A slot without a reveal leaves mix and chain as they were: were
 //   the position to move on with missed slots, a validator could choose among preimages by missing some.
 // - So at a block there are two outcomes, revealed or not. One validator that holds the last k slots of an epoch chooses
-//   among k + 1 mixes (only how many it reveals matters), a coalition among at most 2^k.
+//   among k + 1 mixes (only how many it reveals matters), a coalition among at most 2^k. A reveal that was shown in a failed
+//   proposal is known before its turn and so hides nothing from the coalition's slot before it: k counts such slots too.
 // - Order in time: set(e + 2) is frozen with the last block of e, seed(e + 2) follows from the mix after the last block of
 //   e + 1. Stake is fixed for a whole epoch before anybody can know how the draw will fall.
 //
@@ -171,7 +172,7 @@ export interface RevealChain {
 
 /**
  * The chain of `length` reveals from a secret of 32 random bytes, which must serve no other chain or purpose: links that were
- * shown once are known to all. Costs `length` hashes at once. Throws INVALID_ARGUMENT.
+ * shown once are known to all. Costs `length` hashes at once, a few microseconds each. Throws INVALID_ARGUMENT.
  */
 export function revealChain(
   owner: ChainOwner,

@@ -111,6 +111,7 @@ describe('a chain of reveals', () => {
     expect(nextReveal(chain, other.commitment)).toBe(undefined);
     expect(nextReveal(chain, { ...chain.commitment, remaining: 19 })).toBe(undefined);
     expect(nextReveal(chain, { ...chain.commitment, remaining: 21 })).toBe(undefined);
+    expect(nextReveal(chain, { ...chain.commitment, remaining: 5000 })).toBe(undefined);
   });
 
   test('belongs to one validator of one network', () => {
@@ -184,6 +185,13 @@ describe('a reveal', () => {
         kind: 'refused',
         reason: 'not-the-next-preimage',
       });
+    }
+  });
+
+  test('has 32 bytes even if its maker committed to the hash of more', () => {
+    for (const long of [new Uint8Array(33), new Uint8Array(100_000), new Uint8Array(0)]) {
+      const tip = digest('beacon-reveal', [network, owner.node, long]);
+      expect(kindOf(foundingContributor({ tip, remaining: 1 }), 0, long)).toBe('refused');
     }
   });
 
