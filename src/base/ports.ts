@@ -247,6 +247,11 @@ export interface Network {
   /** Throws the peer's refusal as StoreError with its code, or UNREACHABLE, TIMEOUT, ABORTED, WRONG_NETWORK, PROTOCOL. */
   call(peer: NodeId, service: string, request: Request, options?: CallOptions): Promise<Reply>;
   /**
+   * A request without body that is not answered, over the control lane where the peer has one, at a third of a call's cost. Resolves when there is room
+   * for the next, which does not say that it arrived. Throws UNREACHABLE, TIMEOUT, ABORTED, WRONG_NETWORK, INVALID_ARGUMENT.
+   */
+  tell(peer: NodeId, service: string, header: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /**
    * A peer whose id is not known yet, by address (`/ip4/../tcp/../tls`): an invitation's or a bootstrap address.
    * Returns the id that the peer proved to own.
    */

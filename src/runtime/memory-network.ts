@@ -7,7 +7,7 @@
 import { concat, short, toHex } from '../base/bytes.ts';
 import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
 import type { NetworkId, NodeId } from '../base/ids.ts';
-import { EXCHANGE_TIMEOUT_MS, GOSSIP_MESSAGE_LENGTH_MAX } from '../base/limits.ts';
+import { EXCHANGE_TIMEOUT_MS, GOSSIP_MESSAGE_LENGTH_MAX, TELL_LENGTH_MAX } from '../base/limits.ts';
 import type {
   CallOptions,
   Clock,
@@ -89,6 +89,8 @@ function createMember(
   const known = new Set<string>();
   const calls = new Map<string, number>();
   let isClosed = false;
+  const memberAt = (peer: NodeId): Member | undefined =>
+    known.has(toHex(peer)) ? hub.members.get(toHex(peer)) : undefined;
   const member: Member = {
     self,
     network: join.network === undefined ? '' : toHex(join.network),
@@ -114,13 +116,16 @@ function createMember(
     },
     call: async (peer, service, request, options = {}) => {
       if (isClosed) throw new StoreError('CLOSED', 'the network is closed');
-      const target = reach(
-        hub,
-        member,
-        known.has(toHex(peer)) ? hub.members.get(toHex(peer)) : undefined,
-        peer,
-      );
+      const target = reach(hub, member, memberAt(peer), peer);
       return callWithin(hub, member, target, service, request, options);
+    },
+    tell: async (peer, service, header, signal) => {
+      if (isClosed) throw new StoreError('CLOSED', 'the network is closed');
+      if (signal?.aborted === true) throw new StoreError('ABORTED', `${service}: aborted`);
+      if (header.length > TELL_LENGTH_MAX)
+        throw new StoreError('INVALID_ARGUMENT', `${service}: request beyond every bound`);
+      const target = reach(hub, member, memberAt(peer), peer);
+      callWithin(hub, member, target, service, { header: header.slice() }, {}).catch(() => undefined);
     },
     connect: async (address, signal) => {
       if (signal?.aborted === true) throw new StoreError('ABORTED', `connecting to ${address}: aborted`);

@@ -5,9 +5,9 @@
 // for a while, so that not every call waits for a dead port first.
 
 import { short, toHex } from '../base/bytes.ts';
-import { StoreError } from '../base/errors.ts';
+import { type ErrorCode, StoreError } from '../base/errors.ts';
 import type { NetworkId, NodeId } from '../base/ids.ts';
-import { ADDRESSES_MAX, BULK_RETRY_MS, CONNECT_TIMEOUT_MS } from '../base/limits.ts';
+import { ADDRESSES_MAX, BULK_RETRY_MS, CONNECT_TIMEOUT_MS, TELL_LENGTH_MAX } from '../base/limits.ts';
 import type { CallOptions, Clock, Network, NodeAddresses, Reply, Request } from '../base/ports.ts';
 import type { BulkClient } from './bulk/client.ts';
 import type { ControlLane, ControlPeer } from './control/lane.ts';
@@ -60,6 +60,14 @@ interface KnownPeer {
   /** After a failure of the bulk lane that the control lane made good, not before this time. */
   bulkFromMs: number;
 }
+
+const WAY_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'UNREACHABLE',
+  'TIMEOUT',
+  'ABORTED',
+  'WRONG_NETWORK',
+  'CLOSED',
+]);
 
 /** Calls over both lanes; what is served, and its status, the caller adds. */
 export function networkOver(lanes: Lanes): StatusNetwork {
@@ -127,6 +135,11 @@ export function networkOver(lanes: Lanes): StatusNetwork {
     request: Request,
     callOptions: CallOptions,
   ): Promise<Reply> {
+    return (await controlTo(peer)).calls.call(peer, service, request, callOptions);
+  }
+
+  /** The control lane, which knows where the peer is. */
+  async function controlTo(peer: NodeId): Promise<ControlLane> {
     const addresses = known.get(toHex(peer))?.addresses.control ?? [];
     // Without address and without open lane there is no way: libp2p is not loaded to find that out.
     if (addresses.length === 0 && lanes.controlNow() === undefined) {
@@ -135,7 +148,7 @@ export function networkOver(lanes: Lanes): StatusNetwork {
     const lane = await lanes.control();
     if (isClosed) throw closed();
     if (addresses.length > 0) lane.setAddresses(peer, addresses);
-    return lane.calls.call(peer, service, request, callOptions);
+    return lane;
   }
 
   return {
@@ -149,6 +162,17 @@ export function networkOver(lanes: Lanes): StatusNetwork {
       else known.set(toHex(peer), { addresses: bounded, bulkFromMs: 0 });
     },
     call,
+    async tell(peer, service, header, signal) {
+      if (isClosed) throw closed();
+      if (header.length > TELL_LENGTH_MAX)
+        throw new StoreError('INVALID_ARGUMENT', `${service}: request beyond every bound`);
+      const addresses = known.get(toHex(peer))?.addresses;
+      if (addresses !== undefined && addresses.control.length === 0) {
+        await call(peer, service, { header }, signal === undefined ? {} : { signal }).catch(ignoreRefusal);
+        return;
+      }
+      await (await controlTo(peer)).calls.tell(peer, service, header, signal);
+    },
     async connect(address, signal) {
       if (isClosed) throw closed();
       const isBulk = address.endsWith('/tls');
@@ -187,6 +211,12 @@ export function networkOver(lanes: Lanes): StatusNetwork {
       dhtRecordCount: 0,
     }),
   };
+}
+
+/** Who tells hears of its way to the peer only, not what the peer thinks of it. */
+function ignoreRefusal(error: unknown): void {
+  const isWay = error instanceof StoreError && WAY_CODES.has(error.code);
+  if (isWay) throw error;
 }
 
 function closed(): StoreError {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { toUtf8 } from '../../src/base/bytes.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import type { NodeId } from '../../src/base/ids.ts';
+import { TELL_LENGTH_MAX } from '../../src/base/limits.ts';
 import type { Network, Service } from '../../src/base/ports.ts';
 
 /** Two nodes of one network; `client` already knows the addresses of `server`. */
@@ -269,6 +270,55 @@ export function networkSuite(name: string, makePair: () => Promise<NetworkPair>)
     test('a service that is not offered is UNSUPPORTED', async () => {
       const { client, server } = await pair(echoService());
       expect(await codeOf(client.call(server.self, 'nothing', { header: toUtf8('x') }))).toBe('UNSUPPORTED');
+    });
+
+    test('what is told reaches the handler under the name of its sender, and is not answered', async () => {
+      const told = Promise.withResolvers<readonly [NodeId, Uint8Array]>();
+      const { client, server } = await pair(
+        echoService({
+          handle: async (from, header) => {
+            told.resolve([from, header]);
+            return { header };
+          },
+        }),
+      );
+      expect(await client.tell(server.self, 'echo', toUtf8('heard'))).toBe(undefined);
+      const [from, header] = await told.promise;
+      expect(from).toEqual(client.self);
+      expect(header).toEqual(toUtf8('heard'));
+    });
+
+    test('what is told and refused, or fails, costs nobody anything', async () => {
+      let failures = 0;
+      const { client, server } = await pair(
+        echoService({
+          maxHeaderLength: 8,
+          handle: async (_from, header) => {
+            if (header.length === 2) failures += 1;
+            if (header.length === 2) throw new TypeError('a defect');
+            return { header };
+          },
+        }),
+      );
+      await client.tell(server.self, 'nothing', toUtf8('x'));
+      await client.tell(server.self, 'echo', toUtf8('longer than taken'));
+      await client.tell(server.self, 'echo', toUtf8('no'));
+      const reply = await client.call(server.self, 'echo', { header: toUtf8('x') });
+      expect(reply.header).toEqual(toUtf8('x'));
+      expect(failures).toBe(1);
+    });
+
+    test('what cannot be told is told apart: too long, aborted, nobody there, closed', async () => {
+      const { client, server } = await pair(echoService());
+      const stranger = new Uint8Array(32).fill(0x77) as NodeId;
+      const header = toUtf8('x');
+      expect(await codeOf(client.tell(server.self, 'echo', new Uint8Array(TELL_LENGTH_MAX + 1)))).toBe(
+        'INVALID_ARGUMENT',
+      );
+      expect(await codeOf(client.tell(server.self, 'echo', header, AbortSignal.abort()))).toBe('ABORTED');
+      expect(await codeOf(client.tell(stranger, 'echo', header))).toBe('UNREACHABLE');
+      await client.close();
+      expect(await codeOf(client.tell(server.self, 'echo', header))).toBe('CLOSED');
     });
 
     test('a peer without a known address is UNREACHABLE', async () => {

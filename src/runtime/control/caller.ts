@@ -15,6 +15,7 @@ import {
   HEADER_LENGTH_MAX,
   PIECE_LENGTH_MAX,
   SERVICE_NAME_LENGTH_MAX,
+  TELL_LENGTH_MAX,
 } from '../../base/limits.ts';
 import type { CallOptions, Clock, Reply, Request } from '../../base/ports.ts';
 import { decodeRefusal } from '../refusal.ts';
@@ -25,6 +26,8 @@ import { openPipe, type Pipe } from './pipe.ts';
 export interface Caller {
   /** Throws the peer's refusal, UNREACHABLE, TIMEOUT, ABORTED, PROTOCOL, or BUSY above CALLS_PER_STREAM_MAX. */
   call(service: string, request: Request, options: CallOptions): Promise<Reply>;
+  /** Sends a request that is not answered; resolves when there is room for the next. Throws UNREACHABLE, TIMEOUT, PROTOCOL. */
+  tell(service: string, header: Uint8Array): Promise<void>;
   /** Ends the stream and, with `reason`, every call under way. */
   close(reason: StoreError): void;
   readonly isOpen: boolean;
@@ -72,6 +75,7 @@ export function createCaller(stream: Stream, peer: NodeId, needs: CallerDependen
         return;
       case 'ask':
       case 'cancel':
+      case 'tell':
         throw new StoreError('PROTOCOL', `${peerName} sent a ${frame.kind} frame to a caller`);
     }
   }
@@ -181,6 +185,11 @@ export function createCaller(stream: Stream, peer: NodeId, needs: CallerDependen
     }
   }
 
+  async function tell(service: string, header: Uint8Array): Promise<void> {
+    if (!isServiceName(service) || header.length > TELL_LENGTH_MAX) throw beyondBounds(service);
+    await pipe.write({ kind: 'tell', id: 0, name: service, header });
+  }
+
   function takeId(): number {
     do nextId = (nextId + 1) % 2 ** 32;
     while (pending.has(nextId));
@@ -197,6 +206,7 @@ export function createCaller(stream: Stream, peer: NodeId, needs: CallerDependen
   });
   return {
     call,
+    tell,
     close: (reason) => pipe.abort(reason),
     get isOpen() {
       return pipe.isOpen;
@@ -210,8 +220,10 @@ function checkedBodyLength(request: Request, service: string): number {
   const isSendable =
     isServiceName(service) && request.header.length <= HEADER_LENGTH_MAX && bodyLength <= PIECE_LENGTH_MAX;
   if (isSendable) return bodyLength;
-  throw new StoreError(
-    'INVALID_ARGUMENT',
-    `${service.slice(0, SERVICE_NAME_LENGTH_MAX)}: request beyond every bound`,
-  );
+  throw beyondBounds(service);
+}
+
+function beyondBounds(service: string): StoreError {
+  const name = service.slice(0, SERVICE_NAME_LENGTH_MAX);
+  return new StoreError('INVALID_ARGUMENT', `${name}: request beyond every bound`);
 }

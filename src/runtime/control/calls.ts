@@ -24,6 +24,8 @@ import { type BodyPace, serveStream } from './server.ts';
 export interface ControlCalls {
   /** Throws the peer's refusal, or UNREACHABLE, TIMEOUT, ABORTED, WRONG_NETWORK, PROTOCOL, BUSY. */
   call(peer: NodeId, service: string, request: Request, options?: CallOptions): Promise<Reply>;
+  /** A request without reply: resolves when there is room for the next. Throws UNREACHABLE, TIMEOUT, ABORTED, WRONG_NETWORK. */
+  tell(peer: NodeId, service: string, header: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** Ends every call under way. */
   close(): void;
 }
@@ -112,19 +114,30 @@ export async function createControlCalls(options: ControlCallsOptions): Promise<
     }
   }
 
+  /** The peer's open stream, or a new one. */
+  async function callerTo(
+    peer: NodeId,
+    service: string,
+    { signal, timeoutMs }: Pick<CallOptions, 'signal' | 'timeoutMs'>,
+  ): Promise<Caller> {
+    if (stop.signal.aborted) throw closed();
+    const context = `${service} at node ${short(peer)}`;
+    if (signal?.aborted === true) throw new StoreError('ABORTED', `${context}: aborted`);
+    const open = callers.get(toHex(peer));
+    if (open !== undefined) return open;
+    const limits = [stop.signal, ...(signal === undefined ? [] : [signal])];
+    if (timeoutMs !== undefined) limits.push(AbortSignal.timeout(timeoutMs));
+    return await unlessAborted(openingOf(peer), AbortSignal.any(limits), context);
+  }
+
   return {
     async call(peer, service, request, callOptions = {}) {
-      if (stop.signal.aborted) throw closed();
-      const { signal, timeoutMs } = callOptions;
-      if (signal?.aborted === true)
-        throw new StoreError('ABORTED', `${service} at node ${short(peer)}: aborted`);
-      const open = callers.get(toHex(peer));
-      if (open !== undefined) return open.call(service, request, callOptions);
-      const limits = [stop.signal, ...(signal === undefined ? [] : [signal])];
-      if (timeoutMs !== undefined) limits.push(AbortSignal.timeout(timeoutMs));
-      const context = `${service} at node ${short(peer)}`;
-      const caller = await unlessAborted(openingOf(peer), AbortSignal.any(limits), context);
+      const caller = await callerTo(peer, service, callOptions);
       return caller.call(service, request, callOptions);
+    },
+    async tell(peer, service, header, signal) {
+      const caller = await callerTo(peer, service, signal === undefined ? {} : { signal });
+      await caller.tell(service, header);
     },
     close() {
       endLack?.();

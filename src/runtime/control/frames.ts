@@ -8,13 +8,19 @@
 //     data    = bytes                                                     either: the next bytes of the body
 //     refuse  = refusal                                                   server: no reply will come
 //     cancel  =                                                           caller: no reply is wanted any more
+//     tell    = name length u8 | name, ASCII | header                     caller: a request that is not answered; its id is 0
 //
 // Numbers are big-endian. Invariant of the reader: it holds at most one frame, and memory for no more than twice what
 // has arrived of it. What frames mean to each other is left to caller.ts and server.ts.
 
 import { concat, toUtf8, uint32 } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
-import { CALL_DATA_LENGTH_MAX, HEADER_LENGTH_MAX, SERVICE_NAME_LENGTH_MAX } from '../../base/limits.ts';
+import {
+  CALL_DATA_LENGTH_MAX,
+  HEADER_LENGTH_MAX,
+  SERVICE_NAME_LENGTH_MAX,
+  TELL_LENGTH_MAX,
+} from '../../base/limits.ts';
 import { REFUSAL_LENGTH_MAX } from '../refusal.ts';
 
 export type Frame =
@@ -29,7 +35,8 @@ export type Frame =
   | { readonly kind: 'reply'; readonly id: number; readonly bodyLength: number; readonly header: Uint8Array }
   | { readonly kind: 'data'; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: 'refuse'; readonly id: number; readonly refusal: Uint8Array }
-  | { readonly kind: 'cancel'; readonly id: number };
+  | { readonly kind: 'cancel'; readonly id: number }
+  | { readonly kind: 'tell'; readonly id: 0; readonly name: string; readonly header: Uint8Array };
 
 const HEAD_LENGTH = 9;
 
@@ -41,6 +48,7 @@ const KINDS = [
   { kind: 'data', max: CALL_DATA_LENGTH_MAX },
   { kind: 'refuse', max: REFUSAL_LENGTH_MAX },
   { kind: 'cancel', max: 0 },
+  { kind: 'tell', max: 1 + SERVICE_NAME_LENGTH_MAX + TELL_LENGTH_MAX },
 ] as const;
 
 /** The bytes of a frame. */
@@ -56,6 +64,10 @@ function encodePayload(frame: Frame): Uint8Array {
     case 'ask': {
       const name = toUtf8(frame.name);
       return concat(uint32(frame.bodyLength), new Uint8Array([name.length]), name, frame.header);
+    }
+    case 'tell': {
+      const name = toUtf8(frame.name);
+      return concat(new Uint8Array([name.length]), name, frame.header);
     }
     case 'reply':
       return concat(uint32(frame.bodyLength), frame.header);
@@ -147,11 +159,8 @@ function decodeFrame(head: Uint8Array, payload: Uint8Array): Frame {
   const id = read32(head, 5);
   switch (kind) {
     case 'ask': {
-      const nameEnd = 5 + (payload[4] ?? 0);
-      if (payload.length < 5 || nameEnd > payload.length)
-        throw new StoreError('PROTOCOL', 'ask frame is cut off');
-      const name = String.fromCharCode(...payload.subarray(5, nameEnd));
-      return { kind, id, bodyLength: read32(payload, 0), name, header: payload.subarray(nameEnd) };
+      if (payload.length < 5) throw new StoreError('PROTOCOL', 'ask frame is cut off');
+      return { kind, id, bodyLength: read32(payload, 0), ...readNamed(payload.subarray(4), kind) };
     }
     case 'reply':
       if (payload.length < 4) throw new StoreError('PROTOCOL', 'reply frame is cut off');
@@ -164,7 +173,20 @@ function decodeFrame(head: Uint8Array, payload: Uint8Array): Frame {
     case 'admit':
     case 'cancel':
       return { kind, id };
+    case 'tell':
+      if (id !== 0) throw new StoreError('PROTOCOL', 'tell frame with an id');
+      return { kind, id, ...readNamed(payload, kind) };
   }
+}
+
+/** Name length, name, and the rest. */
+function readNamed(
+  bytes: Uint8Array,
+  kind: Frame['kind'],
+): { readonly name: string; readonly header: Uint8Array } {
+  const nameEnd = 1 + (bytes[0] ?? 0);
+  if (nameEnd > bytes.length) throw new StoreError('PROTOCOL', `${kind} frame is cut off`);
+  return { name: String.fromCharCode(...bytes.subarray(1, nameEnd)), header: bytes.subarray(nameEnd) };
 }
 
 /** Caller has checked that offset + 4 <= bytes.length. */

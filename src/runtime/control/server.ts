@@ -1,5 +1,6 @@
 // The serving end of a call stream: every ask passes the service guard before anything is kept of it, a body is
-// asked for (`admit`) only when there is memory for it, and every ask is answered by a reply or a refusal.
+// asked for (`admit`) only when there is memory for it, and every ask is answered by a reply or a refusal. What is told passes
+// the same guard and is answered by nothing.
 //
 // Invariants: at most CALLS_PER_STREAM_MAX exchanges per stream; body memory is reserved before it is allocated; a
 // body slower than BODY_RATE_MIN_PER_SECOND after its first ten seconds ends in a refusal.
@@ -59,6 +60,9 @@ export interface ServerDependencies {
 /** Serves the calls that `from` makes over `stream`, until it ends. */
 export function serveStream(stream: Stream, from: NodeId, needs: ServerDependencies): Pipe {
   const exchanges = new Map<number, Exchange>();
+  /** Ends what is still at work for this stream when it ends. */
+  const over = new AbortController();
+  let toldCount = 0;
   let strayBytes = 0;
 
   function onFrame(frame: Frame): void {
@@ -71,6 +75,9 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
         return;
       case 'cancel':
         exchanges.get(frame.id)?.stop.abort();
+        return;
+      case 'tell':
+        onTell(frame.name, frame.header);
         return;
       case 'admit':
       case 'reply':
@@ -94,6 +101,27 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
         if (!exchange.stop.signal.aborted) refuse(ask.id, error);
       })
       .finally(() => exchanges.delete(ask.id));
+  }
+
+  /** What the guard or the service refuses is dropped: who tells does not ask whether it was heard. */
+  function onTell(name: string, header: Uint8Array): void {
+    if (toldCount >= CALLS_PER_STREAM_MAX) return;
+    toldCount += 1;
+    serveTold(name, header.slice())
+      .catch(() => undefined)
+      .finally(() => {
+        toldCount -= 1;
+      });
+  }
+
+  async function serveTold(name: string, header: Uint8Array): Promise<void> {
+    const ticket = needs.guard.enter(from, name, header.length, 0);
+    try {
+      await ticket.admit(header, 0, over.signal);
+      await ticket.handle(header, new Uint8Array(0), over.signal);
+    } finally {
+      ticket.release();
+    }
   }
 
   /** Bytes that cross a refusal or a cancel on their way are dropped; more than a body of them is an attack. */
@@ -212,6 +240,7 @@ export function serveStream(stream: Stream, from: NodeId, needs: ServerDependenc
     onFrame,
     onEnd: () => {
       for (const exchange of exchanges.values()) exchange.stop.abort();
+      over.abort();
       needs.onEnd?.();
     },
     ...(needs.onTraffic === undefined ? {} : { onTraffic: needs.onTraffic }),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { concat, fromHex, toHex, toUtf8, uint32 } from '../../../src/base/bytes.ts';
-import { CALL_DATA_LENGTH_MAX, HEADER_LENGTH_MAX } from '../../../src/base/limits.ts';
+import { CALL_DATA_LENGTH_MAX, HEADER_LENGTH_MAX, TELL_LENGTH_MAX } from '../../../src/base/limits.ts';
 import { createFrameReader, encodeFrame, type Frame } from '../../../src/runtime/control/frames.ts';
 
 const anyId = fc.nat(2 ** 32 - 1);
@@ -24,6 +24,12 @@ const anyFrame: fc.Arbitrary<Frame> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('refuse' as const), id: anyId, refusal: anyBytes }),
   fc.record({ kind: fc.constant('cancel' as const), id: anyId }),
+  fc.record({
+    kind: fc.constant('tell' as const),
+    id: fc.constant(0 as const),
+    name: fc.stringMatching(/^[a-z][a-z-]{0,30}$/),
+    header: anyBytes,
+  }),
 );
 
 describe('call frames', () => {
@@ -55,6 +61,7 @@ describe('call frames', () => {
       [1, 1],
       [5, 1],
       [4, 2 ** 32 - 1],
+      [6, 65 + TELL_LENGTH_MAX + 1],
     ] as const;
     for (const [kind, length] of tooLong) {
       const head = concat(uint32(length), new Uint8Array([kind]), uint32(1));
@@ -66,7 +73,10 @@ describe('call frames', () => {
 
   test('a kind that does not exist and payloads that are cut off are refused', () => {
     for (const hex of [
-      '000000000600000001',
+      '000000000700000001',
+      '00000003060000000101aa00',
+      '00000002060000000002aa',
+      '000000000600000000',
       '00000004000000000100000000',
       '00000003020000000100000a',
       '000000000300000001',
@@ -106,6 +116,7 @@ describe('call frames', () => {
       data: { kind: 'data', id: 1, bytes: toUtf8('abc') },
       refuse: { kind: 'refuse', id: 1, refusal: fromHex('0004') },
       cancel: { kind: 'cancel', id: 256 },
+      tell: { kind: 'tell', id: 0, name: 'vote', header: fromHex('a1b2') },
     };
     expect(
       Object.fromEntries(Object.entries(frames).map(([name, frame]) => [name, toHex(encodeFrame(frame))])),
