@@ -7,6 +7,7 @@
 
 import { assert } from '../base/assert.ts';
 import { CELL_ALIGNMENT } from '../base/limits.ts';
+import { COMBINE_ROW_WORDS_MIN, combineRow } from './combine-row.ts';
 import { productTable } from './galois.ts';
 import { combinationRows, type Matrix, parityRows } from './matrix.ts';
 
@@ -87,6 +88,8 @@ const VERIFY_LENGTH = 16_384;
 const STRIP_WORDS = 1024;
 /** Rows computed at a time: one 32-bit table entry holds the products of a byte for four rows. */
 const ROW_GROUP = 4;
+/** Up to so many rows of long pieces are faster one by one. */
+const SINGLE_ROWS_MAX = 2;
 
 /**
  * The plain TypeScript combination: one look-up per source byte serves four rows. Bytes are read and written four at a
@@ -122,6 +125,10 @@ function copyUnlessShared(words: Int32Array, target: Uint8Array): void {
 
 function combineGroup(rows: Matrix, sources: readonly Int32Array[], targets: readonly Int32Array[]): void {
   const length = targets[0]!.length;
+  if (rows.length <= SINGLE_ROWS_MAX && length >= COMBINE_ROW_WORDS_MIN) {
+    for (const [row, target] of targets.entries()) combineRow(rows[row]!, sources, target);
+    return;
+  }
   const tables = sources.map((_, column) => packedTable(rows.map((row) => row[column]!)));
   const sums = new Int32Array(4 * Math.min(STRIP_WORDS, length));
   for (let start = 0; start < length; start += STRIP_WORDS) {
