@@ -16,12 +16,16 @@ import type {
   Stake,
 } from '../../src/base/ids.ts';
 import { formatUri, splitUri } from '../../src/client/uri.ts';
+import { decodeEvidence, verifyEvidence } from '../../src/consensus/evidence.ts';
+import { decodeMessage } from '../../src/consensus/messages.ts';
+import { verifyMessage } from '../../src/consensus/verify.ts';
 import { checkRecord, objectKey, signRecord } from '../../src/dht/record.ts';
 import { formatInvitation, parseInvitation } from '../../src/node/invitation.ts';
 import { decodeManifest, decodePage, encodeManifest, encodePage } from '../../src/replication/manifest.ts';
 import * as messages from '../../src/replication/messages.ts';
 import { decodeDer, encodeDer, encodeTime, TAG } from '../../src/runtime/bulk/der.ts';
 import { decodeHello, encodeHello } from '../../src/runtime/bulk/frame.ts';
+import { VECTOR_SET, VECTORS } from '../consensus/vectors.ts';
 import { digestFrom, sampleEpoch, sampleGenesis, sampleMembers, signerFrom } from '../helpers/records.ts';
 
 export interface FuzzTarget {
@@ -69,6 +73,14 @@ const invitation = formatInvitation({
   terms: { id: salt, expiresAtMs: 1, operator: undefined, stakeMax: 100n as Stake },
   secret: salt,
 });
+
+const border = {
+  network: VECTORS.network,
+  height: 7,
+  round: 1,
+  startOf: () => ({ validators: VECTOR_SET, proposers: { firstHeight: 0, slots: [0, 1, 2, 3] } }),
+  verify: () => true,
+};
 
 export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   cbor: { samples: [manifest, page], run: (bytes) => void scanCbor(bytes) },
@@ -158,5 +170,14 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   certificate: {
     samples: [encodeDer(TAG.sequence, encodeDer(TAG.sequence, encodeTime(0)), encodeDer(TAG.integer, salt))],
     run: (bytes) => decodeDer(bytes).forEach(({ content }) => void decodeDer(content)),
+  },
+  'consensus-message': {
+    samples: VECTORS.messages.map(({ encoded }) => encoded),
+    // Then as the border does, every signature passing, so that what lies behind is reached.
+    run: (bytes) => void verifyMessage(border, decodeMessage(bytes)),
+  },
+  'consensus-evidence': {
+    samples: VECTORS.evidence.map(({ encoded }) => encoded),
+    run: (bytes) => void verifyEvidence(VECTORS.network, VECTOR_SET, decodeEvidence(bytes), () => true),
   },
 };
