@@ -188,6 +188,14 @@ export async function atomicWrite(
   }
 }
 
+/** Removes what `atomicWrite` of `path` leaves aside when the process dies. Errors of the system pass through. */
+export async function sweepTemporaries(path: string, files: Files): Promise<void> {
+  for (const name of await files.list(dirname(path))) {
+    const isTemporary = name.startsWith(`.${basename(path)}.`) && name.endsWith('.tmp');
+    if (isTemporary) await files.remove(join(dirname(path), name));
+  }
+}
+
 /** Creates `path` exclusively with `bytes`, synced; the folder is not. */
 export async function writeWhole(path: string, bytes: Uint8Array, files: Files): Promise<void> {
   const file = await files.open(path, 'create');

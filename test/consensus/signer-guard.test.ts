@@ -52,7 +52,11 @@ describe('a message is signed', () => {
   });
 
   test('when it is the first', () => {
-    fc.assert(fc.property(anyRecord, (request) => void expect(judge(undefined, request)).toBe('sign')));
+    fc.assert(
+      fc.property(anyRecord, (request) => {
+        expect(judge(undefined, request)).toBe('sign');
+      }),
+    );
   });
 
   test('and in any sequence of requests no place is signed with two texts', () => {
@@ -125,7 +129,11 @@ const before: GuardState = { last: guardRecord(network, vote(cast, 0)), sequence
 const after: GuardState = { last: guardRecord(network, precommit(cast, 0)), sequence: 7 };
 
 test('a state comes back as it was, from whichever slot', () => {
-  fc.assert(fc.property(anyState, (state) => void expect(read(fileOf(state))).toEqual(state)));
+  fc.assert(
+    fc.property(anyState, (state) => {
+      expect(read(fileOf(state))).toEqual(state);
+    }),
+  );
 });
 
 test('a new file says that nothing was signed', () => {
