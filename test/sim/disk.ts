@@ -1,0 +1,233 @@
+// The disk of a simulated machine. It outlives the process. Two kinds of things stand on it: logs, which grow by appends
+// that are durable only after a sync; slots, each overwritten in place by one durable write; and records of a database, each
+// replaced as a whole.
+//
+// A crash keeps of the appends that no sync covered a random beginning, the last one perhaps torn, or with a hole in the middle;
+// of a slot under way the old bytes, the new ones, or some of both; of a record the old or the new value. A failed sync loses at random what it was to make durable, as on a real disk, where the
+// dirty pages are thrown away. A full disk fails every write until there is space again.
+
+import { concat } from '../../src/base/bytes.ts';
+import { StoreError } from '../../src/base/errors.ts';
+import type { SeededRandom } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Tally } from './tally.ts';
+
+/** Bytes, or what makes them when somebody reads: encoding what is never read again would cost more than the engine. */
+export type Chunk = Uint8Array | (() => Uint8Array);
+
+export type Done = (error?: StoreError) => void;
+
+const bytesOf = (chunk: Chunk): Uint8Array => (typeof chunk === 'function' ? chunk() : chunk);
+
+interface Log {
+  durable: Chunk[];
+  /** In the system's cache only. */
+  pending: Chunk[];
+}
+
+interface Replacement {
+  readonly name: string;
+  readonly apply: () => void;
+  /** Leaves what a crash in the middle leaves; undefined when that is all or nothing. */
+  readonly tear?: () => void;
+}
+
+export interface DiskConditions {
+  readonly syncMinMs: number;
+  readonly syncMaxMs: number;
+}
+
+export const QUICK_DISK: DiskConditions = { syncMinMs: 0.05, syncMaxMs: 2 };
+
+export class SimDisk {
+  conditions: DiskConditions = QUICK_DISK;
+  /** Every write fails until this is false again. */
+  isFull = false;
+  /** Syncs that will fail from now on. */
+  failingSyncs = 0;
+  readonly #scheduler: Scheduler;
+  readonly #random: SeededRandom;
+  readonly #tally: Tally;
+  /** Hands an answer to the process, which may be paused. */
+  readonly #tell: (run: () => void) => void;
+  readonly #logs = new Map<string, Log>();
+  readonly #slots = new Map<string, Chunk>();
+  readonly #records = new Map<string, unknown>();
+  readonly #underWay = new Set<Replacement>();
+  /** Counts crashes: what an earlier process had under way no longer answers. */
+  #life = 0;
+
+  constructor(
+    scheduler: Scheduler,
+    random: SeededRandom,
+    tally: Tally,
+    tell: (run: () => void) => void = (run) => run(),
+  ) {
+    this.#tell = tell;
+    this.#scheduler = scheduler;
+    this.#random = random;
+    this.#tally = tally;
+  }
+
+  /** Adds to a log. False when the disk is full: then nothing was added. */
+  append(name: string, chunk: Chunk): boolean {
+    if (this.isFull) {
+      this.#tally.add('disk full');
+      return false;
+    }
+    this.#log(name).pending.push(chunk);
+    return true;
+  }
+
+  /** What was appended to the log before this call is durable when `done` is called without an error. */
+  sync(name: string, done: Done): void {
+    const log = this.#log(name);
+    const count = log.pending.length;
+    this.#afterDelay(() => {
+      if (this.#isFailing()) {
+        const lost = log.pending.splice(0, count);
+        if (this.#random.chance(0.5)) log.durable.push(...lost.slice(0, this.#random.below(lost.length + 1)));
+        done(new StoreError('DISK', `${name}: sync failed`));
+        return;
+      }
+      for (const chunk of log.pending.splice(0, count)) log.durable.push(chunk);
+      done();
+    });
+  }
+
+  /** What a process that starts now finds in the log. */
+  read(name: string): Uint8Array {
+    const log = this.#log(name);
+    return concat(...log.durable.map(bytesOf), ...log.pending.map(bytesOf));
+  }
+
+  /** Cuts the log to `length` bytes, durably and at once: done while a process starts, before anything hangs on it. */
+  truncate(name: string, length: number): void {
+    this.#logs.set(name, { durable: [this.read(name).slice(0, length)], pending: [] });
+  }
+
+  /** Puts a log that holds `chunks` in the place of the one before, all or nothing. */
+  replaceLog(name: string, chunks: readonly Chunk[], done: Done): void {
+    this.#replace({ name, apply: () => this.#logs.set(name, { durable: [...chunks], pending: [] }) }, done);
+  }
+
+  /** Overwrites a slot in place. */
+  write(name: string, chunk: Chunk, done: Done): void {
+    const tear = (): void => {
+      const fresh = bytesOf(chunk);
+      const torn = this.slot(name)?.slice() ?? new Uint8Array(fresh.length);
+      torn.set(fresh.subarray(0, this.#random.below(fresh.length)));
+      this.#slots.set(name, torn);
+    };
+    this.#replace({ name, apply: () => this.#slots.set(name, chunk), tear }, done);
+  }
+
+  /** Content of a slot; undefined when nothing was ever written. */
+  slot(name: string): Uint8Array | undefined {
+    const chunk = this.#slots.get(name);
+    return chunk === undefined ? undefined : bytesOf(chunk);
+  }
+
+  /** Puts a record in the place of the one before, all or nothing. `value` must never change. */
+  put(name: string, value: unknown, done: Done): void {
+    this.#replace({ name, apply: () => this.#records.set(name, value) }, done);
+  }
+
+  get(name: string): unknown {
+    return this.#records.get(name);
+  }
+
+  remove(name: string): void {
+    this.#records.delete(name);
+  }
+
+  #replace(replacement: Replacement, done: Done): void {
+    if (this.isFull) {
+      this.#tally.add('disk full');
+      this.#afterDelay(() => done(new StoreError('DISK', `${replacement.name}: no space left`)));
+      return;
+    }
+    this.#underWay.add(replacement);
+    this.#afterDelay(() => {
+      this.#underWay.delete(replacement);
+      const isFailing = this.#isFailing();
+      if (!isFailing || this.#random.chance(0.5)) replacement.apply();
+      done(isFailing ? new StoreError('DISK', `${replacement.name}: sync failed`) : undefined);
+    });
+  }
+
+  /** The process is gone: nobody gets an answer any more. With the power still on, the system writes what it was given. */
+  crash(isPowerCut: boolean): void {
+    this.#life++;
+    if (!isPowerCut) {
+      for (const { apply } of this.#underWay) apply();
+      this.#underWay.clear();
+      for (const log of this.#logs.values())
+        for (const chunk of log.pending.splice(0)) log.durable.push(chunk);
+      return;
+    }
+    for (const { apply, tear } of this.#underWay) {
+      const fate = this.#random.below(3);
+      if (fate === 0) apply();
+      else if (fate === 1 && tear !== undefined) {
+        this.#tally.add('write torn');
+        tear();
+      } else this.#tally.add('unsynced write lost');
+    }
+    this.#underWay.clear();
+    for (const log of this.#logs.values()) this.#tear(log);
+  }
+
+  #tear(log: Log): void {
+    const pending = log.pending;
+    if (pending.length === 0) return;
+    const kept = this.#random.below(pending.length + 1);
+    for (let i = 0; i < kept; i++) log.durable.push(pending[i]!);
+    const torn = pending[kept];
+    const later = pending[kept + 1];
+    if (torn !== undefined) this.#tally.add('unsynced write lost');
+    if (later !== undefined && this.#random.chance(0.25)) {
+      this.#tally.add('hole in unsynced writes');
+      log.durable.push(new Uint8Array(bytesOf(torn!).length), later);
+    } else if (torn !== undefined && this.#random.chance(0.5)) {
+      log.durable.push(this.#torn(bytesOf(torn)));
+    }
+    log.pending = [];
+  }
+
+  /** A beginning of the bytes, in one of three cases followed by zeros: the length was written, the bytes were not. */
+  #torn(bytes: Uint8Array): Uint8Array {
+    this.#tally.add('write torn');
+    const kept = bytes.slice(0, this.#random.below(bytes.length));
+    if (!this.#random.chance(1 / 3)) return kept;
+    const padded = new Uint8Array(bytes.length);
+    padded.set(kept);
+    return padded;
+  }
+
+  #isFailing(): boolean {
+    if (this.failingSyncs === 0) return false;
+    this.failingSyncs--;
+    this.#tally.add('sync failed');
+    return true;
+  }
+
+  #afterDelay(run: () => void): void {
+    const life = this.#life;
+    const { syncMinMs, syncMaxMs } = this.conditions;
+    const delayMs = syncMinMs + this.#random.unit() * (syncMaxMs - syncMinMs);
+    const answer = (): void => {
+      if (life === this.#life) run();
+    };
+    this.#scheduler.after(delayMs, { run: () => this.#tell(answer) });
+  }
+
+  #log(name: string): Log {
+    let log = this.#logs.get(name);
+    if (log === undefined) {
+      log = { durable: [], pending: [] };
+      this.#logs.set(name, log);
+    }
+    return log;
+  }
+}

@@ -1,0 +1,286 @@
+// `npm run sim`: replays one seed, or runs a campaign over many. Ends with 1 when something that must hold did not, and then says
+// what, how it came to that, and the command that repeats it.
+
+import { parseArgs } from 'node:util';
+import { type RunOptions, type RunResult, run } from './run.ts';
+import { scenarioOf } from './scenario.ts';
+import { prologue, Story } from './story.ts';
+import { Tally } from './tally.ts';
+
+const USAGE = `npm run sim -- [--seed N | --seeds A..B] [--minutes M] [options]
+
+  --seed N            one seed, with its figures
+  --seeds A..B        all seeds from A to B, both included; default 1..200
+  --minutes M         end a campaign after M minutes at the latest
+  --twice PERCENT     run that share of the seeds twice and compare digests; default 1
+  --real-signatures   ed25519 instead of checksums
+  --story             of one seed: tell what happened though nothing failed
+  --messages          tell of every message, too
+  --lines N           last lines of a story; default 120
+  --json              one line of JSON
+`;
+
+/** Seeds are drawn from here: beyond, numbers are not exact. */
+const SEED_MAX = Number.MAX_SAFE_INTEGER;
+const STORY_LINES = 120;
+
+interface Settings {
+  readonly from: number;
+  readonly to: number;
+  readonly isCampaign: boolean;
+  readonly untilMs: number;
+  readonly twiceShare: number;
+  readonly options: RunOptions;
+  readonly isTold: boolean;
+  readonly hasMessages: boolean;
+  readonly lineCount: number;
+  readonly isJson: boolean;
+}
+
+class UsageError extends Error {}
+
+function main(): void {
+  let settings: Settings | undefined;
+  try {
+    settings = settingsOf(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (settings === undefined) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const isGood = settings.isCampaign ? campaign(settings) : replay(settings);
+  if (!isGood) process.exitCode = 1;
+}
+
+// ---- Flags -----------------------------------------------------------------------------------------------------
+
+/** Undefined when help was asked for. Throws for what makes no sense. */
+function settingsOf(args: readonly string[]): Settings | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string' },
+      seeds: { type: 'string' },
+      minutes: { type: 'string' },
+      twice: { type: 'string' },
+      'real-signatures': { type: 'boolean', default: false },
+      story: { type: 'boolean', default: false },
+      messages: { type: 'boolean', default: false },
+      lines: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  if (values.seed !== undefined && values.seeds !== undefined) {
+    throw new UsageError('--seed and --seeds exclude each other');
+  }
+  const isCampaign = values.seed === undefined;
+  const [from, to] = isCampaign ? rangeOf(values.seeds ?? '1..200') : both(seedOf('--seed', values.seed!));
+  const minutes = numberOf('--minutes', values.minutes, 0.001, 100_000) ?? Number.POSITIVE_INFINITY;
+  return {
+    from,
+    to,
+    isCampaign,
+    untilMs: performance.now() + 60_000 * minutes,
+    twiceShare: (numberOf('--twice', values.twice, 0, 100) ?? 1) / 100,
+    options: { hasRealSignatures: values['real-signatures'] },
+    isTold: values.story,
+    hasMessages: values.messages,
+    lineCount: Math.floor(numberOf('--lines', values.lines, 1, 20_000) ?? STORY_LINES),
+    isJson: values.json,
+  };
+}
+
+const both = (seed: number): [number, number] => [seed, seed];
+
+function seedOf(flag: string, text: string): number {
+  const seed = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seed <= SEED_MAX)) {
+    throw new UsageError(`${flag}: "${text}" is no whole number from 0 to ${SEED_MAX}`);
+  }
+  return seed;
+}
+
+function rangeOf(text: string): [number, number] {
+  const parts = text.split('..');
+  if (parts.length !== 2) throw new UsageError(`--seeds: "${text}" is not of the form A..B`);
+  const [from, to] = parts.map((part) => seedOf('--seeds', part)) as [number, number];
+  if (from > to) throw new UsageError(`--seeds: ${from} is above ${to}`);
+  return [from, to];
+}
+
+function numberOf(flag: string, text: string | undefined, least: number, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) {
+    throw new UsageError(`${flag}: "${text}" is no number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+// ---- One seed --------------------------------------------------------------------------------------------------
+
+function replay(settings: Settings): boolean {
+  const { from: seed, options, isJson } = settings;
+  const story = new Story(settings.hasMessages);
+  const result = run(seed, { ...options, story });
+  if (isJson) {
+    writeJson(report([result], settings));
+    return result.violation === undefined;
+  }
+  if (settings.isTold || result.violation !== undefined) tell(story, settings, seed);
+  const { digest, events, simulatedMs, heights } = result;
+  write(
+    `seed ${seed}: ${events} events, ${(simulatedMs / 1000).toFixed(1)} s simulated, ${heights} heights, digest ${digest}`,
+  );
+  for (const [name, count] of result.tally.entries()) write(`  ${name}: ${count}`);
+  if (result.violation === undefined) write('nothing violated');
+  else writeViolation(result, settings);
+  return result.violation === undefined;
+}
+
+function tell(story: Story, settings: Settings, seed: number): void {
+  for (const line of prologue(scenarioOf(seed, settings.options))) write(line);
+  for (const line of story.lines(settings.lineCount)) write(line);
+}
+
+// ---- Many ------------------------------------------------------------------------------------------------------
+
+interface Campaign {
+  seeds: number;
+  twice: number;
+  events: number;
+  simulatedMs: number;
+  heights: number;
+  readonly tally: Tally;
+  readonly failed: RunResult[];
+}
+
+/** Failing seeds after which a campaign ends: more would say the same. */
+const FAILURES_MAX = 10;
+
+function campaign(settings: Settings): boolean {
+  const total: Campaign = {
+    seeds: 0,
+    twice: 0,
+    events: 0,
+    simulatedMs: 0,
+    heights: 0,
+    tally: new Tally(),
+    failed: [],
+  };
+  const startMs = performance.now();
+  const startCpu = process.cpuUsage();
+  for (let seed = settings.from; seed <= settings.to; seed++) {
+    if (performance.now() > settings.untilMs || total.failed.length >= FAILURES_MAX) break;
+    const result = run(seed, settings.options);
+    count(total, result);
+    if (isRunTwice(total.seeds, settings.twiceShare)) compareTwice(total, result, settings);
+    if (result.violation !== undefined) {
+      total.failed.push(result);
+      if (!settings.isJson) writeViolation(result, settings);
+    }
+  }
+  const cpu = process.cpuUsage(startCpu);
+  const figures = {
+    ...summary(total),
+    seconds: (performance.now() - startMs) / 1000,
+    cpuSeconds: (cpu.user + cpu.system) / 1e6,
+  };
+  if (settings.isJson) writeJson({ ...figures, violations: total.failed.map(violationOf(settings)) });
+  else writeFigures(figures);
+  return total.failed.length === 0;
+}
+
+/** Evenly spread. */
+const isRunTwice = (index: number, share: number): boolean =>
+  Math.floor(index * share) > Math.floor((index - 1) * share);
+
+function count(total: Campaign, result: RunResult): void {
+  total.seeds++;
+  total.events += result.events;
+  total.simulatedMs += result.simulatedMs;
+  total.heights += result.heights;
+  total.tally.merge(result.tally);
+}
+
+function compareTwice(total: Campaign, result: RunResult, settings: Settings): void {
+  const again = run(result.seed, settings.options);
+  total.twice++;
+  total.events += again.events;
+  if (again.digest === result.digest) return;
+  const text = `the second run had digest ${again.digest}, the first ${result.digest}`;
+  const violation = { property: 'determinism', text } as const;
+  total.failed.push({ ...result, violation });
+}
+
+interface Figures {
+  readonly seeds: number;
+  readonly seedsRunTwice: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly events: number;
+  readonly simulatedHours: number;
+  readonly heights: number;
+  readonly faults: Readonly<Record<string, number>>;
+}
+
+function summary(total: Campaign): Omit<Figures, 'seconds' | 'cpuSeconds'> {
+  return {
+    seeds: total.seeds,
+    seedsRunTwice: total.twice,
+    events: total.events,
+    simulatedHours: total.simulatedMs / 3_600_000,
+    heights: total.heights,
+    faults: Object.fromEntries(total.tally.entries()),
+  };
+}
+
+function writeFigures(figures: Figures & { readonly seconds: number }): void {
+  const { seeds, seedsRunTwice, seconds, cpuSeconds, events, simulatedHours, heights } = figures;
+  const rate = (amount: number): string => Math.round(amount / seconds).toLocaleString('en');
+  const cpuRate = (amount: number): string => Math.round(amount / cpuSeconds).toLocaleString('en');
+  write(
+    `${seeds} seeds, ${seedsRunTwice} of them twice, in ${seconds.toFixed(1)} s (${(seeds / seconds).toFixed(1)} a second)`,
+  );
+  write(
+    `${events.toLocaleString('en')} events: ${rate(events)} a second, ${cpuRate(events)} a second of CPU`,
+  );
+  write(`${simulatedHours.toFixed(2)} simulated hours, ${heights.toLocaleString('en')} heights`);
+  for (const [name, amount] of Object.entries(figures.faults)) {
+    write(`  ${name}: ${amount.toLocaleString('en')}`);
+  }
+}
+
+// ---- Output ----------------------------------------------------------------------------------------------------
+
+function report(results: readonly RunResult[], settings: Settings): unknown {
+  const [result] = results as [RunResult];
+  const { seed, digest, events, simulatedMs, heights, tally } = result;
+  const violations = result.violation === undefined ? [] : [violationOf(settings)(result)];
+  const faults = Object.fromEntries(tally.entries());
+  return { seed, digest, events, simulatedMs, heights, faults, violations };
+}
+
+const violationOf =
+  (settings: Settings) =>
+  ({ seed, violation }: RunResult): unknown => ({ seed, ...violation, repeat: commandFor(seed, settings) });
+
+function commandFor(seed: number, settings: Settings): string {
+  return `npm run sim -- --seed ${seed}${settings.options.hasRealSignatures === true ? ' --real-signatures' : ''}`;
+}
+
+function writeViolation({ seed, violation }: RunResult, settings: Settings): void {
+  write(`VIOLATION of ${violation!.property}, seed ${seed}: ${violation!.text}`);
+  write(`repeat: ${commandFor(seed, settings)}`);
+}
+
+const write = (line: string): void => void process.stdout.write(`${line}\n`);
+const writeJson = (value: unknown): void => write(JSON.stringify(value));
+
+main();
