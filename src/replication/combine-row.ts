@@ -1,5 +1,5 @@
 // One row of a linear combination in plain TypeScript, two bytes per look-up: a table per coefficient has the products of
-// every pair of bytes. Twice as fast as the packed tables of reed-solomon.ts where one or two rows are wanted, as when a piece
+// every pair of bytes. Twice as fast as the packed tables of combine-bytes.ts where one or two rows are wanted, as when a piece
 // is rebuilt. A table is 128 KiB and costs about as much to make as one pass over 64 KiB, so it pays for long pieces only,
 // and the last ones are kept.
 

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { PAIR_TABLES_MAX } from '../../src/base/limits.ts';
 import { COMBINE_ROW_WORDS_MIN, combineRow } from '../../src/replication/combine-row.ts';
 import { multiply } from '../../src/replication/galois.ts';
-import { combineBytes } from '../../src/replication/reed-solomon.ts';
+import { combineBytes } from '../../src/replication/combine-bytes.ts';
 
 function slowRow(coefficients: Uint8Array, sources: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from({ length: sources[0]!.length }, (_, at) =>

@@ -16,7 +16,7 @@ import { assert } from '../../base/assert.ts';
 import { CELL_ALIGNMENT, CODE_PIECES_MAX } from '../../base/limits.ts';
 import { nibbleTables } from '../../replication/galois.ts';
 import type { Matrix } from '../../replication/matrix.ts';
-import type { Combine } from '../../replication/reed-solomon.ts';
+import type { Combine } from '../../replication/combine-bytes.ts';
 import { emitModule } from './emitter.ts';
 import { type CombineFunction, type CombineShape, emitCombine, type SimdLevel } from './gf-module.ts';
 
