@@ -39,6 +39,7 @@ import {
   hasPrevoteQuorum,
   polkaBlocks,
   polkaFor,
+  roundsWithPrevotes,
   skipRound,
   type VoteKeeper,
   votesIn,
@@ -144,9 +145,17 @@ export function isProposer(state: DriverState, round: number): boolean {
   return self !== undefined && proposerAt(proposers, height, round) === self;
 }
 
-/** The proposal that carried `blockId` in `round`. */
-export function proposalFor(state: DriverState, round: number, blockId: BlockId): Proposal | undefined {
-  return state.proposals.find((proposal) => proposal.round === round && proposal.blockId === blockId);
+/** The proposal of `round` for exactly these. */
+export function proposalFor(
+  state: DriverState,
+  round: number,
+  blockId: BlockId,
+  validRound: number,
+): Proposal | undefined {
+  return state.proposals.find(
+    (proposal) =>
+      proposal.round === round && proposal.blockId === blockId && proposal.validRound === validRound,
+  );
 }
 
 // ---- To a fixpoint ----------------------------------------------------------------------------------------------
@@ -249,9 +258,11 @@ function enabledPolka(state: DriverState): RoundInput | undefined {
   return undefined;
 }
 
-/** Rule 3b, the latest such round. */
+/** Rule 3b, the latest such round. Looked for where votes are: of rounds skipped over there may be very many. */
 function enabledEarlierPolka(state: DriverState): RoundInput | undefined {
-  for (let round = state.round.round - 1; round > state.round.validRound; round--) {
+  const { round: current, validRound } = state.round;
+  if (current - 1 <= validRound) return undefined;
+  for (const round of roundsWithPrevotes(state.votes, validRound, current)) {
     const blockId = polkaBlocks(state.votes, round).find((block) => verdictOn(state, block) === true);
     if (blockId !== undefined) return { kind: 'earlier-polka', round, blockId };
   }

@@ -12,7 +12,7 @@ import {
   reoffered,
 } from './obligations.ts';
 import type { RoundOutput } from './round.ts';
-import type { BlockId, Effect, Evidence, Proposal, TimeoutKind, UnsignedMessage, Vote } from './types.ts';
+import type { BlockId, Effect, Evidence, TimeoutKind, UnsignedMessage, Vote } from './types.ts';
 import { NO_ROUND } from './types.ts';
 
 const NO_EFFECTS: readonly Effect[] = [];
@@ -44,10 +44,7 @@ export function effectsOf(config: EngineConfig, driver: DriverState, output: Rou
     }
     case 'lock':
       if (!hasVoice || output.round === 0) return NO_EFFECTS;
-      return reoffered(driver, output.round, output.blockId).map((message) => ({
-        kind: 'broadcast',
-        message,
-      }));
+      return reoffered(driver, output).map((message) => ({ kind: 'broadcast', message }));
     case 'schedule':
       return [schedule(config, driver, output.timeout, output.round)];
     case 'await-block':
@@ -115,6 +112,6 @@ export function accuse(evidence: Evidence): Effect {
   return { kind: 'evidence', evidence };
 }
 
-export function sendDecision(message: Proposal | Vote): Effect {
+export function sendDecision(message: Vote): Effect {
   return { kind: 'send-decision', to: message.validator, height: message.height };
 }

@@ -9,6 +9,7 @@ import type {
   RoundCertificate,
   TimeoutParams,
   UnsignedMessage,
+  ValidatorIndex,
   Vote,
 } from './types.ts';
 import type { VoteKeeper } from './vote-keeper.ts';
@@ -31,7 +32,13 @@ export interface EngineState {
   /** Messages of the next height, in order of arrival. */
   readonly early: readonly Message[];
   /** The votes of the height before: late ones are told apart from repeated ones, which ask for help. */
-  readonly previous: { readonly height: number; readonly votes: VoteKeeper } | undefined;
+  readonly previous:
+    | {
+        readonly height: number;
+        readonly self: ValidatorIndex | undefined;
+        readonly votes: VoteKeeper;
+      }
+    | undefined;
 }
 
 export interface OwnMessages {

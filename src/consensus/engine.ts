@@ -2,8 +2,8 @@
 // function, `step(config, state, input) -> { state, effects }`; the code that a node runs is the code that the model checker and the
 // simulator run.
 //
-// Order of effects, and why. Whatever changes the state is appended to the write-ahead log first; before anything new is
-// signed or passed on, the log is made durable (`persist`); a vote is signed under the guard, comes back as input
+// Order of effects, and why. Whatever changes how this validator votes is appended to the write-ahead log first (messages of the next
+// height, and votes that come when all is decided, are only kept: a crash forgets them); before anything new is signed or passed on, the log is made durable (`persist`); a vote is signed under the guard, comes back as input
 // `signed`, is counted like anybody's, and only then leaves. So a validator that crashes between any two effects
 // replays its log into the state from which it last spoke, and asks to sign the very same bytes again.
 //
@@ -26,9 +26,19 @@ import {
   isProposer,
   verdictOn,
 } from './driver.ts';
-import { accuse, decision, effectsOf, schedule, sendDecision, unsigned, validate } from './effects.ts';
+import {
+  accuse,
+  decision,
+  effectsOf,
+  type Spoken,
+  schedule,
+  sendDecision,
+  unsigned,
+  validate,
+} from './effects.ts';
 import { type EngineConfig, type EngineState, INITIAL, type Transition } from './engine-state.ts';
-import { entryCertificate, repeated } from './obligations.ts';
+import { attackOf } from './evidence.ts';
+import { commitCertificateOf, entryCertificate, repeated } from './obligations.ts';
 import type { RoundOutput } from './round.ts';
 import type {
   BlockId,
@@ -87,7 +97,7 @@ export function resume(config: EngineConfig, state: EngineState): readonly Effec
   if (at === 'prevote' && driver.round.isPrevoteTimed) effects.push(schedule(config, driver, 'prevote'));
   if (at !== 'awaiting' && driver.round.isPrecommitTimed) effects.push(schedule(config, driver, 'precommit'));
   if (self !== undefined) effects.push(schedule(config, driver, 'rebroadcast'));
-  for (const message of state.pending) effects.push({ kind: 'sign', message });
+  if (at !== 'awaiting') for (const message of state.pending) effects.push({ kind: 'sign', message });
   return effects;
 }
 
@@ -105,7 +115,7 @@ function startHeight(
   const fresh: EngineState = {
     ...INITIAL,
     driver,
-    previous: before && { height: before.start.height, votes: before.votes },
+    previous: before && { height: before.start.height, self: before.start.self, votes: before.votes },
   };
   let current = follow(config, fresh, input, driveStart(driver));
   for (const message of state.early) {
@@ -165,11 +175,15 @@ function driveVotes(driver: DriverState, certificate: RoundCertificate): DriverT
   return current;
 }
 
-/** A height that is over. Who repeats itself there, or speaks of one still older, has missed the decision (L7). */
+/**
+ * A height that is over. Who repeats a vote there, or votes in one still older, has missed the decision (L7). Proposals and certificates
+ * are passed on by others than their signers (L1, L3), so they ask for nothing.
+ */
 function receiveLate(state: EngineState, message: Message): Transition {
-  if (!isSingle(message)) return unchanged(state);
+  if (!isVote(message)) return unchanged(state);
   const { previous } = state;
-  if (previous?.height === message.height && message.kind !== 'proposal') {
+  if (previous?.height === message.height) {
+    if (message.validator === previous.self) return unchanged(state);
     const { keeper, evidence } = addVote(previous.votes, message);
     if (keeper !== previous.votes) {
       return { state: { ...state, previous: { ...previous, votes: keeper } }, effects: evidence.map(accuse) };
@@ -178,13 +192,17 @@ function receiveLate(state: EngineState, message: Message): Transition {
   return { state, effects: [sendDecision(message)] };
 }
 
-/** After the decision votes are only collected; who repeats one asks for help (L7). */
+/** After the decision votes are only collected; who repeats one asks for help (L7). A second decision is an attack. */
 function receiveDecided(state: EngineState, driver: DriverState, message: Message): Transition {
-  if (!isSingle(message)) return unchanged(state);
-  if (message.kind === 'proposal' || knowsVote(driver.votes, message)) {
-    return { state, effects: [sendDecision(message)] };
+  if (message.kind === 'commit-certificate') {
+    const committed = commitCertificateOf(driver, driver.round.committedBlock!)!;
+    const attack = attackOf(message, committed);
+    return { state, effects: attack === undefined ? NO_EFFECTS : [accuse(attack)] };
   }
+  if (!isVote(message)) return unchanged(state);
+  if (knowsVote(driver.votes, message)) return { state, effects: [sendDecision(message)] };
   const { keeper, evidence } = addVote(driver.votes, message);
+  if (keeper === driver.votes) return unchanged(state);
   return {
     state: { ...state, driver: { ...driver, votes: keeper } },
     effects: evidence.map(accuse),
@@ -284,6 +302,7 @@ function follow(
   const quiet: Effect[] = [{ kind: 'append', input }, ...said, ...transition.evidence.map(accuse)];
   const speaking: Effect[] = [];
   for (const output of transition.outputs) {
+    if (hasEnded(driver) && isSpoken(output)) continue;
     for (const effect of effectsOf(config, driver, output)) {
       (isSpeaking(effect) ? speaking : quiet).push(effect);
     }
@@ -297,6 +316,13 @@ function follow(
 }
 
 const isSpeaking = (effect: Effect): boolean => effect.kind === 'sign' || effect.kind === 'broadcast';
+
+/** A quorum has decided, so voting stops (rule 1), even with what the very same input would have had this validator say before. */
+const hasEnded = (driver: DriverState): boolean =>
+  driver.round.step === 'awaiting' || driver.round.step === 'decided';
+
+const isSpoken = (output: RoundOutput): output is Spoken =>
+  output.kind === 'propose' || output.kind === 'prevote' || output.kind === 'precommit';
 
 /** What the engine itself remembers of an output. */
 function after(state: EngineState, driver: DriverState, output: RoundOutput): EngineState {
@@ -337,8 +363,12 @@ function unasked(state: EngineState, driver: DriverState): readonly BlockId[] {
 
 // ---- Helpers -----------------------------------------------------------------------------------------------------
 
+function isVote(message: Message): message is Vote {
+  return message.kind === 'prevote' || message.kind === 'precommit';
+}
+
 function isSingle(message: Message): message is Proposal | Vote {
-  return message.kind === 'proposal' || message.kind === 'prevote' || message.kind === 'precommit';
+  return message.kind === 'proposal' || isVote(message);
 }
 
 /** Alike in all that is signed, and by the same validator. */

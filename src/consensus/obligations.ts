@@ -57,27 +57,45 @@ export function polkaCertificateOf(
   round: number,
   blockId: BlockId,
 ): PolkaCertificate | undefined {
-  if (round === NO_ROUND) return undefined;
-  const certified = driver.votes.polkas.find((polka) => polka.round === round && polka.blockId === blockId);
-  if (certified !== undefined) return certified;
   const validRound = polkaFor(driver.votes, round, blockId);
-  if (validRound === undefined) return undefined;
-  return polkaCertificate(votesFor(driver.votes, 'prevote', round, blockId, validRound));
+  return validRound === undefined ? undefined : exactPolka(driver, round, blockId, validRound);
+}
+
+/** The polka of exactly these, which is there. */
+function exactPolka(
+  driver: DriverState,
+  round: number,
+  blockId: BlockId,
+  validRound: number,
+): PolkaCertificate {
+  const certified = driver.votes.polkas.find(
+    (polka) => polka.round === round && polka.blockId === blockId && polka.validRound === validRound,
+  );
+  return certified ?? polkaCertificate(votesFor(driver.votes, 'prevote', round, blockId, validRound));
 }
 
 /** The proof that `blockId` is decided; undefined while it is not. */
 export function commitCertificateOf(driver: DriverState, blockId: BlockId): CommitCertificate | undefined {
-  const found = committed(driver.votes);
-  if (found === undefined || found.blockId !== blockId) return undefined;
-  if (driver.votes.commit !== undefined) return driver.votes.commit;
+  const { commit } = driver.votes;
+  if (commit?.blockId === blockId) return commit;
+  // A certificate for another block, which only a third of the power can make, hides nothing.
+  const found = committed({ ...driver.votes, commit: undefined });
+  if (found?.blockId !== blockId) return undefined;
   return commitCertificate(votesFor(driver.votes, 'precommit', found.round, blockId, NO_ROUND));
 }
 
-/** L3: the polka of `round` for `blockId`, and the proposal that it is for. */
-export function reoffered(driver: DriverState, round: number, blockId: BlockId): readonly Message[] {
-  return [proposalFor(driver, round, blockId), polkaCertificateOf(driver, round, blockId)].filter(
-    (message) => message !== undefined,
-  );
+/**
+ * L3: the polka that was locked on, and the proposal that it is for. In this order: who keeps two other proposals of the round
+ * already keeps a third only if a polka names it.
+ */
+export function reoffered(
+  driver: DriverState,
+  locked: { readonly round: number; readonly blockId: BlockId; readonly validRound: number },
+): readonly Message[] {
+  const { round, blockId, validRound } = locked;
+  const proposal = proposalFor(driver, round, blockId, validRound);
+  const polka = exactPolka(driver, round, blockId, validRound);
+  return proposal === undefined ? [polka] : [polka, proposal];
 }
 
 /** L4: own votes, and the proposal of this round if it is one's own; the reason to be here; the best polka known. */

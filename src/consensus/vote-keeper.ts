@@ -252,6 +252,14 @@ export function polkaBlocks(keeper: VoteKeeper, round: number): readonly BlockId
   return blocks;
 }
 
+/** The rounds between `after` and `before`, both left out, of which there are votes or a polka certificate; latest first. */
+export function roundsWithPrevotes(keeper: VoteKeeper, after: number, before: number): readonly number[] {
+  const rounds = [...keeper.rounds, ...keeper.polkas]
+    .map(({ round }) => round)
+    .filter((round) => round > after && round < before);
+  return [...new Set(rounds)].sort((a, b) => b - a);
+}
+
 /** A quorum prevoted whatever in `round`. */
 export function hasPrevoteQuorum(keeper: VoteKeeper, round: number): boolean {
   return (
