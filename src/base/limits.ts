@@ -339,3 +339,18 @@ export const BLOCK_FETCH_RETRY_MS = 250;
 export const HOST_INPUTS_WAITING_MAX = 4096;
 /** A validator that is behind gets one decision in so long from each of the others: ten megabytes a second, at the most. */
 export const DECISION_INTERVAL_MS = 100;
+/** Frames that wait for one validator: what was said later replaces what it supersedes, so honest traffic stays below. */
+export const FRAMES_PER_VALIDATOR_MAX = 64;
+/** A validator that cannot be reached is tried again after this, twice as late each time, up to the second. */
+export const VALIDATOR_RETRY_MIN_MS = 100;
+export const VALIDATOR_RETRY_MAX_MS = 2_000;
+/** Messages of one validator per second: 200 heights, and a tenth of a core to check them. */
+export const VALIDATOR_MESSAGES_PER_SECOND = 500;
+/** Blocks of one validator per second, sent or asked for: a proposal each height, and whoever is behind asks for one after the other. */
+export const VALIDATOR_BLOCKS_PER_SECOND = 250;
+/** Of those under way at a time: memory for one more waits in the guard. */
+export const VALIDATOR_BLOCKS_CONCURRENCY = 4;
+/** A block on its way; later the engine has said it again or moved on. */
+export const BLOCK_TRANSFER_MS = 10_000;
+/** The others may be one height ahead for so long before a validator asks for the decision instead of waiting for votes. */
+export const CATCH_UP_DELAY_MS = 250;
