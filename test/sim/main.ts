@@ -2,6 +2,7 @@
 // what, how it came to that, and the command that repeats it.
 
 import { parseArgs } from 'node:util';
+import { drawnCast, factoriesOf } from '../adversaries/consensus/cast.ts';
 import { type RunOptions, type RunResult, run } from './run.ts';
 import { scenarioOf } from './scenario.ts';
 import { prologue, Story } from './story.ts';
@@ -88,7 +89,10 @@ function settingsOf(args: readonly string[]): Settings | undefined {
     isCampaign,
     untilMs: performance.now() + 60_000 * minutes,
     twiceShare: (numberOf('--twice', values.twice, 0, 100) ?? 1) / 100,
-    options: { hasRealSignatures: values['real-signatures'] },
+    options: {
+      hasRealSignatures: values['real-signatures'],
+      cast: (scenario) => factoriesOf(drawnCast(scenario), scenario),
+    },
     isTold: values.story,
     hasMessages: values.messages,
     lineCount: Math.floor(numberOf('--lines', values.lines, 1, 20_000) ?? STORY_LINES),
@@ -145,7 +149,9 @@ function replay(settings: Settings): boolean {
 }
 
 function tell(story: Story, settings: Settings, seed: number): void {
-  for (const line of prologue(scenarioOf(seed, settings.options))) write(line);
+  const scenario = scenarioOf(seed, settings.options);
+  for (const line of prologue(scenario)) write(line);
+  for (const [process, name] of drawnCast(scenario)) write(`process ${process} is a liar: ${name}`);
   for (const line of story.lines(settings.lineCount)) write(line);
 }
 

@@ -22,6 +22,10 @@ export interface RunOptions extends ScenarioOptions {
   readonly arrange?: (scenario: Scenario) => Scenario;
   /** What stands at a process instead of an honest one; undefined for honest. Name it in `faulty` of the scenario, too. */
   readonly participant?: (process: number, scenario: Scenario) => ParticipantFactory | undefined;
+  /** Who lies in the arranged scenario, by process; nothing is expected of these. */
+  readonly cast?: (scenario: Scenario) => ReadonlyMap<number, ParticipantFactory>;
+  /** Is told what happens, too. */
+  readonly watcher?: Observer;
 }
 
 export interface RunResult {
@@ -40,17 +44,22 @@ export interface RunResult {
 /** More than any run of a drawn scenario needs; a run that spins forever ends here. */
 const EVENTS_MAX = 20_000_000;
 
+const NOBODY: ReadonlyMap<number, ParticipantFactory> = new Map();
+
 export function run(seed: number, options: RunOptions = {}): RunResult {
   const drawn = scenarioOf(seed, options);
-  const scenario = options.arrange?.(drawn) ?? drawn;
+  const arranged = options.arrange?.(drawn) ?? drawn;
+  const liars = options.cast?.(arranged) ?? NOBODY;
+  const scenario = { ...arranged, faulty: new Set([...arranged.faulty, ...liars.keys()]) };
   const checks = new Checks({
     chain: scenario.chain,
     validators: processes(scenario).map((process) => voiceOf(scenario, process)),
     faulty: scenario.faulty,
   });
-  const { story } = options;
-  const observer = story === undefined ? checks : observers([story, checks]);
-  const world = worldOf(scenario, observer, options);
+  const { story, watcher } = options;
+  const watching = [story, watcher].filter((each) => each !== undefined);
+  const observer = watching.length === 0 ? checks : observers([...watching, checks]);
+  const world = worldOf(scenario, observer, options, liars);
   story?.clock(() => world.scheduler.now);
   runWorld(world, scenario, checks, observer);
   world.trace.addText(checks.violation?.text ?? '');
@@ -72,12 +81,18 @@ const processes = (scenario: Scenario): number[] =>
 const voiceOf = (scenario: Scenario, process: number): number | undefined =>
   process < scenario.validatorCount ? process : undefined;
 
-function worldOf(scenario: Scenario, observer: Observer, options: RunOptions): World {
+function worldOf(
+  scenario: Scenario,
+  observer: Observer,
+  options: RunOptions,
+  liars: ReadonlyMap<number, ParticipantFactory>,
+): World {
   const plans = processes(scenario).map((process) => ({
     validator: voiceOf(scenario, process),
     signer: scenario.keys.signers[process]!,
     factory:
       options.participant?.(process, scenario) ??
+      liars.get(process) ??
       honest({ timeouts: scenario.timeouts, habits: scenario.habits[process]! }),
     clockSkewMs: scenario.clocks[process]!.skewMs,
     clockRate: scenario.clocks[process]!.rate,
