@@ -156,6 +156,9 @@ test('a write torn anywhere leaves the state before or the new one', () => {
     torn.set(slot.subarray(length), guardSlotOffset(after.sequence) + length);
     expect(read(torn)).toEqual(length > GUARD_PAGE_LENGTH ? before : after);
   }
+  // Both pages at once.
+  const at = guardSlotOffset(after.sequence);
+  expect(read(Uint8Array.from(old).fill(0xee, at, at + GUARD_SLOT_LENGTH))).toEqual(before);
 });
 
 test('any byte changed, or any one page lost, changes nothing', () => {

@@ -44,9 +44,9 @@ const codeOf = (result: Result): string => (result instanceof StoreError ? resul
 /** Time passes when the test says so. */
 class ManualClock implements Clock {
   readonly #timers = new Set<() => void>();
-  now = systemClock.now;
-  monotonic = systemClock.monotonic;
-  sleep = systemClock.sleep;
+  now = (): number => systemClock.now();
+  monotonic = (): number => systemClock.monotonic();
+  sleep = (delayMs: number): Promise<void> => systemClock.sleep(delayMs);
   timer(_delayMs: number, run: () => void): () => void {
     this.#timers.add(run);
     return () => this.#timers.delete(run);
