@@ -1,7 +1,6 @@
 // One run: a storm in which only safety is asked for, then quiet, in which every honest process that is up must decide
 // what the others have decided, and something new, in bounded time.
 
-import { AssertionError } from '../../src/base/assert.ts';
 import { proposerAt } from '../../src/consensus/proposer.ts';
 import { phaseMs } from '../../src/consensus/obligations.ts';
 import { DECISION_INTERVAL_MS } from '../../src/base/limits.ts';
@@ -35,6 +34,8 @@ export interface RunResult {
   readonly events: number;
   readonly simulatedMs: number;
   readonly heights: number;
+  /** From the end of the faults until all had decided something new; undefined when the run did not get there. */
+  readonly recoveryMs: number | undefined;
   readonly tally: Tally;
   /** Validators against whom evidence was found. */
   readonly accused: ReadonlySet<number>;
@@ -61,7 +62,7 @@ export function run(seed: number, options: RunOptions = {}): RunResult {
   const observer = watching.length === 0 ? checks : observers([...watching, checks]);
   const world = worldOf(scenario, observer, options, liars);
   story?.clock(() => world.scheduler.now);
-  runWorld(world, scenario, checks, observer);
+  const recoveryMs = runWorld(world, scenario, checks, observer);
   world.trace.addText(checks.violation?.text ?? '');
   return {
     seed,
@@ -69,6 +70,7 @@ export function run(seed: number, options: RunOptions = {}): RunResult {
     events: world.scheduler.count,
     simulatedMs: world.scheduler.now,
     heights: checks.heights,
+    recoveryMs: checks.violation === undefined ? recoveryMs : undefined,
     tally: world.tally,
     accused: checks.accused,
     violation: checks.violation,
@@ -109,17 +111,18 @@ function worldOf(
   return world;
 }
 
-function runWorld(world: World, scenario: Scenario, checks: Checks, observer: Observer): void {
+function runWorld(world: World, scenario: Scenario, checks: Checks, observer: Observer): number | undefined {
   try {
     schedule(world, scenario.faults, observer);
     world.startAll();
     advance(world, checks, scenario.stormMs);
-    if (checks.violation === undefined) quietPhase(world, scenario, checks, observer);
+    if (checks.violation === undefined) return quietPhase(world, scenario, checks, observer);
   } catch (error) {
     // What nobody foresaw: a broken invariant, a damaged file, a defect.
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    checks.fail('crash', error instanceof AssertionError ? error.message + text : text);
+    checks.fail('crash', text);
   }
+  return undefined;
 }
 
 function advance(world: World, checks: Checks, untilMs: number, isDone?: () => boolean): void {
@@ -131,7 +134,8 @@ function advance(world: World, checks: Checks, untilMs: number, isDone?: () => b
 
 // ---- Quiet -----------------------------------------------------------------------------------------------------
 
-function quietPhase(world: World, scenario: Scenario, checks: Checks, observer: Observer): void {
+/** How long it took until all that are expected to had decided something new. */
+function quietPhase(world: World, scenario: Scenario, checks: Checks, observer: Observer): number {
   healAll(world);
   for (const process of scenario.brokenAtEnd) {
     if (world.isUp(process)) world.crash(process, { isPowerCut: false, downMs: undefined });
@@ -144,7 +148,7 @@ function quietPhase(world: World, scenario: Scenario, checks: Checks, observer: 
   const boundMs = liveBoundMs(world, scenario, expected, heightBefore, checks);
   observer.fault(`quiet from now on; height ${heightBefore + 1} is due within ${Math.round(boundMs)} ms`);
   const isDone = (): boolean => expected.every((process) => checks.heightOf(process) > heightBefore);
-  if (expected.length === 0) return;
+  if (expected.length === 0) return 0;
   const startMs = world.scheduler.now;
   let next = 0;
   advance(world, checks, startMs + boundMs, () => {
@@ -161,6 +165,7 @@ function quietPhase(world: World, scenario: Scenario, checks: Checks, observer: 
       `${Math.round(boundMs)} ms after the faults ended height ${heightBefore + 1} is not decided by all: ${where}`,
     );
   }
+  return world.scheduler.now - startMs;
 }
 
 const isExpected = (scenario: Scenario, process: number): boolean =>

@@ -43,29 +43,29 @@ export interface Place {
   readonly observer: Observer;
   readonly tally: Tally;
   /** True until this life is over. */
-  isAlive(): boolean;
+  readonly isAlive: () => boolean;
   /** Every call of a port begins with this: a crash may come between any two. False when it came. */
-  goesOn(): boolean;
-  timer(delayMs: number, run: () => void): () => void;
-  broadcast(message: Message, block?: Uint8Array): void;
+  readonly goesOn: () => boolean;
+  readonly timer: (delayMs: number, run: () => void) => () => void;
+  readonly broadcast: (message: Message, block?: Uint8Array) => void;
   /** To every process with the validator's voice but itself. */
-  send(to: ValidatorIndex, message: Message, block?: Uint8Array): void;
-  sendToProcess(to: number, message: Message, block?: Uint8Array): void;
-  ask(
+  readonly send: (to: ValidatorIndex, message: Message, block?: Uint8Array) => void;
+  readonly sendToProcess: (to: number, message: Message, block?: Uint8Array) => void;
+  readonly ask: (
     holder: ValidatorIndex,
     height: number,
     blockId: BlockId,
     done: (block: Uint8Array | undefined) => void,
-  ): void;
+  ) => void;
   /** The process exits by itself; its supervisor starts it again. */
-  exit(error: StoreError): void;
+  readonly exit: (error: StoreError) => void;
 }
 
 /** What all agree on before they start. */
 export interface Chain {
   readonly network: NetworkId;
   readonly verify: Verify;
-  start(height: number): Omit<HeightStart, 'self'>;
+  readonly start: (height: number) => Omit<HeightStart, 'self'>;
 }
 
 export interface ProcessPlan {

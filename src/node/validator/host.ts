@@ -115,11 +115,14 @@ export class ValidatorHost<State> {
   /** A message from another validator, and the block that came beside it. */
   receive(message: Message, block?: Uint8Array): void {
     if (this.#isStopped || this.#start === undefined) return;
+    const isOwn = 'validator' in message && message.validator === this.#start.self;
+    // Messages come again (L4): where none is taken, none is worth a look, unless the guard must hear of it.
+    if (this.#queue.length >= HOST_INPUTS_WAITING_MAX && !isOwn) return;
     const { verdict } = this.#engine.judge(this.#state, message);
     if (block !== undefined && verdict !== 'reject') this.#takeBlock(message, block, verdict === 'accept');
     if (verdict !== 'accept') return;
-    if ('validator' in message && message.validator === this.#start.self) this.#ports.signer.observe(message);
-    this.#enqueue({ kind: 'message', message });
+    if (isOwn) this.#ports.signer.observe(message);
+    if (this.#queue.length < HOST_INPUTS_WAITING_MAX) this.#enqueue({ kind: 'message', message });
   }
 
   /** Does nothing from now on. Log and signer are closed by whoever opened them. */
@@ -194,8 +197,6 @@ export class ValidatorHost<State> {
 
   #enqueue(input: Input): void {
     if (this.#isStopped) return;
-    // Messages come again (L4), what this process itself is waiting for does not.
-    if (input.kind === 'message' && this.#queue.length >= HOST_INPUTS_WAITING_MAX) return;
     this.#queue.push(input);
     this.#run();
   }
