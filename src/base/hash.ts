@@ -34,6 +34,13 @@ export const DOMAINS = [
   'beacon-mix',
   'beacon-reveal',
   'beacon-seed',
+  'state-home',
+  'state-record',
+  'transaction',
+  'receipt',
+  'header',
+  'state-leaf',
+  'state-node',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

@@ -354,3 +354,21 @@ export const VALIDATOR_BLOCKS_CONCURRENCY = 4;
 export const BLOCK_TRANSFER_MS = 10_000;
 /** The others may be one height ahead for so long before a validator asks for the decision instead of waiting for votes. */
 export const CATCH_UP_DELAY_MS = 250;
+
+// ---- State ---------------------------------------------------------------------------------------------------
+
+/** Leaves of one chunk of state sync: a quarter of a mebibyte of paths and digests, and some thousand hashes to check it. */
+export const CHUNK_LEAVES_MAX = 4096;
+/** Encoded proof: at most a sibling for each of the 256 bits of a path, the leaf at its end, and room. */
+export const STATE_PROOF_LENGTH_MAX: number = 9 * KIB;
+/** Encoded chunk: the most leaves of 64 bytes, and as much besides as a proof. */
+export const STATE_CHUNK_LENGTH_MAX: number = 64 * CHUNK_LEAVES_MAX + STATE_PROOF_LENGTH_MAX;
+
+// ---- Ledger --------------------------------------------------------------------------------------------------
+
+/** Assets that stake may consist of: set at genesis. */
+export const ASSETS_MAX = 8;
+/** Encoded record of the state: a directory page or the description of a large object's segments. */
+export const STATE_RECORD_LENGTH_MAX: number = 64 * KIB;
+/** Encoded transaction: an object of 1,000 segments at 50 pieces does not fit one, and is registered in parts. */
+export const TRANSACTION_LENGTH_MAX: number = 64 * KIB;

@@ -1,0 +1,79 @@
+// Where a record lies in the state. Every record belongs to a home (an account, a node, a bucket, an object, or the system
+// itself); the home decides the shard, so all records of one home are in one shard, whatever the number of shards is.
+//
+// path = first 16 bytes of the home's digest ++ last 16 bytes of H(state-record, kind, home's digest, id). Two records share a path only
+// when both halves collide, and the second half hashes the home too.
+
+import { concat, toHex } from '../base/bytes.ts';
+import { shardOf } from '../base/epoch.ts';
+import { digest, type Sha256 } from '../base/hash.ts';
+import { DIGEST_LENGTH, type Digest, type ObjectId, type ShardId } from '../base/ids.ts';
+
+/** The homes there are, numbered as they are hashed. */
+export const HOME_TAGS = { system: 0, account: 1, node: 2, bucket: 3, object: 4 } as const;
+export type HomeKind = keyof typeof HOME_TAGS;
+
+/** Whoever has records of its own. `digest` places it among the shards. */
+export interface Home {
+  readonly kind: HomeKind;
+  /** What distinguishes homes of one kind: a public key or a digest, 32 bytes. Empty for the system. */
+  readonly id: Uint8Array;
+  readonly digest: Digest;
+}
+
+/** Kinds of records, numbered as they are hashed. A number is never given to another kind. */
+export const RECORD_TAGS = {
+  account: 0,
+  parameters: 1,
+  epoch: 2,
+  'validator-set': 3,
+  'node-index': 4,
+  node: 5,
+  unbonding: 6,
+  beacon: 7,
+  offence: 8,
+  bucket: 9,
+  'directory-page': 10,
+  object: 11,
+  segments: 12,
+  outbox: 13,
+  receipt: 14,
+  cursors: 15,
+  proposal: 16,
+  supply: 17,
+} as const;
+export type RecordKind = keyof typeof RECORD_TAGS;
+
+export interface StateKey {
+  readonly home: Home;
+  readonly kind: RecordKind;
+  /** Distinguishes records of one kind and home; empty when there is one. */
+  readonly id: Uint8Array;
+  /** 32 bytes: its place in the tree. */
+  readonly path: Digest;
+  /** `path` as hex, for maps. */
+  readonly text: string;
+}
+
+const NO_ID: Uint8Array = new Uint8Array(0);
+const HALF = DIGEST_LENGTH / 2;
+
+/** The home of `id`. An object's digest is its id, so that its record is in the shard whose members hold its pieces. */
+export function homeOf(kind: HomeKind, id: Uint8Array = NO_ID, sha256?: Sha256): Home {
+  if (kind === 'object') return { kind, id, digest: id as Uint8Array as Digest };
+  return { kind, id, digest: digest('state-home', [new Uint8Array([HOME_TAGS[kind]]), id], sha256) };
+}
+
+export function objectHome(object: ObjectId): Home {
+  return homeOf('object', object);
+}
+
+export function stateKey(home: Home, kind: RecordKind, id: Uint8Array = NO_ID, sha256?: Sha256): StateKey {
+  const record = digest('state-record', [new Uint8Array([RECORD_TAGS[kind]]), home.digest, id], sha256);
+  const path = concat(home.digest.subarray(0, HALF), record.subarray(HALF)) as Digest;
+  return { home, kind, id, path, text: toHex(path) };
+}
+
+export function shardOfHome(home: Home, shardBits: number): ShardId {
+  return shardOf(home.digest, shardBits);
+}
