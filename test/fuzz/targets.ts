@@ -1,7 +1,7 @@
 // One target per decoder of hostile bytes: a plain function of bytes that may throw StoreErrors and nothing else. Each
 // comes with good samples, so that mutation starts from something deep. Driven by the smoke test and by `npm run fuzz`.
 
-import { toUtf8 } from '../../src/base/bytes.ts';
+import { concat, toUtf8 } from '../../src/base/bytes.ts';
 import { scanCbor } from '../../src/base/cbor-scan.ts';
 import { parseCid } from '../../src/base/cid.ts';
 import { decodeEpoch, encodeEpoch, networkIdOf, signEpoch } from '../../src/base/epoch.ts';
@@ -15,6 +15,15 @@ import type {
   Signature,
   Stake,
 } from '../../src/base/ids.ts';
+import {
+  emptyGuardFile,
+  GUARD_FILE_LENGTH,
+  GUARD_STATE_LENGTH,
+  readGuard,
+} from '../../src/consensus/signer-guard.ts';
+import type { BlockId, Input } from '../../src/consensus/types.ts';
+import { encodeWalHeader, encodeWalRecord, readWal, walStart } from '../../src/consensus/wal.ts';
+import { decodeInput, encodeInput } from '../../src/consensus/wal-input.ts';
 import { formatUri, splitUri } from '../../src/client/uri.ts';
 import { decodeEvidence, verifyEvidence } from '../../src/consensus/evidence.ts';
 import { decodeMessage } from '../../src/consensus/messages.ts';
@@ -81,6 +90,30 @@ const border = {
   startOf: () => ({ validators: VECTOR_SET, proposers: { firstHeight: 0, slots: [0, 1, 2, 3] } }),
   verify: () => true,
 };
+
+/** A log in which a sync ended before each record, so that most of its damage shows. */
+const walInputs: readonly Input[] = [
+  {
+    kind: 'start-height',
+    start: {
+      height: 5,
+      validators: VECTOR_SET,
+      proposers: { firstHeight: 1, slots: [0, 1] },
+      self: undefined,
+    },
+  },
+  { kind: 'value', height: 5, round: 0, blockId: 'aa'.repeat(32) as BlockId },
+  { kind: 'verdict', height: 5, blockId: 'aa'.repeat(32) as BlockId, isValid: true },
+  { kind: 'timeout', timeout: 'prevote', height: 5, round: 0 },
+];
+const walOwner = { network, node: owner as Uint8Array as NodeId };
+const walHeader = encodeWalHeader({ ...walOwner, height: 5, salt });
+const walLog = walInputs.reduce(
+  (log, input, sequence) =>
+    concat(log, encodeWalRecord(input, { ...walStart(walHeader, 5), sequence }, log.length)),
+  walHeader,
+);
+const guardPage = emptyGuardFile(walOwner).subarray(0, GUARD_STATE_LENGTH);
 
 export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   cbor: { samples: [manifest, page], run: (bytes) => void scanCbor(bytes) },
@@ -179,5 +212,23 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   'consensus-evidence': {
     samples: VECTORS.evidence.map(({ encoded }) => encoded),
     run: (bytes) => void verifyEvidence(VECTORS.network, VECTOR_SET, decodeEvidence(bytes), () => true),
+  },
+  wal: {
+    samples: [walLog],
+    run: (bytes) => void readWal(bytes, walOwner, 'wal'),
+  },
+  // Behind the checksum of a record of the log.
+  'wal-input': {
+    samples: walInputs.map(encodeInput),
+    run: (bytes) => void decodeInput(bytes),
+  },
+  // One page of four, so that no other stands in for it.
+  guard: {
+    samples: [guardPage],
+    run: (bytes) => {
+      const file = new Uint8Array(GUARD_FILE_LENGTH);
+      file.set(bytes.subarray(0, GUARD_FILE_LENGTH));
+      void readGuard(file, walOwner, 'guard');
+    },
   },
 };
