@@ -1,4 +1,4 @@
-// `npm run bench -- [kernel|log|lane|store|small]... [--quick] [--json]`: measurements as ratios within one run. A peer that the
+// `npm run bench -- [kernel|log|lane|store|small|consensus]... [--quick] [--json]`: measurements as ratios within one run. A peer that the
 // bench cannot install and does not find is a row that says so. Nothing here decides whether a test passes.
 
 import { parseArgs } from 'node:util';
@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<readon
   lane: async (options) => [await (await import('./lane.ts')).benchLane(options)].flat(),
   store: async (options) => (await import('./store.ts')).benchStore(options),
   small: async (options) => (await import('./store.ts')).benchSmallObjects(options),
+  consensus: async (options) => (await import('./consensus.ts')).benchConsensus(options),
 };
 
 const { values, positionals } = parseArgs({

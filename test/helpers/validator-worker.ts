@@ -2,7 +2,7 @@
 // with, asked what it did. Everything in it is what a node runs; only the application, and a liar's network, are made for tests.
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fromHex } from '../../src/base/bytes.ts';
 import { toStoreError } from '../../src/base/errors.ts';
 import type { NetworkId, NodeId } from '../../src/base/ids.ts';
@@ -43,6 +43,14 @@ export type WorkerMessage =
   | { readonly kind: 'report'; readonly report: WorkerReport }
   | { readonly kind: 'failed'; readonly reason: string };
 
+/** The application's file, the log, its beginning, the guard, a folder. */
+export type Synced = 'chain' | 'wal' | 'new wal' | 'guard' | 'folder';
+
+export interface SyncCount {
+  count: number;
+  totalMs: number;
+}
+
 export interface WorkerReport {
   /** Decisions since the last report. */
   readonly decisions: readonly DecidedBlock[];
@@ -53,8 +61,8 @@ export interface WorkerReport {
   readonly peakRssBytes: number;
   /** Bytes of calls and tells over both lanes, with their frames. */
   readonly wireBytesSent: number;
-  readonly syncs: number;
-  readonly syncMs: number;
+  /** Flushes of the disk, by what was flushed. */
+  readonly syncs: Readonly<Record<Synced, SyncCount>>;
   readonly signatures: number;
   readonly verifications: number;
   readonly evidence: Readonly<Record<string, number>>;
@@ -63,7 +71,15 @@ export interface WorkerReport {
 }
 
 const config = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as WorkerConfig;
-const counts = { syncs: 0, syncMs: 0, signatures: 0, verifications: 0 };
+const counts = { signatures: 0, verifications: 0 };
+const none = (): SyncCount => ({ count: 0, totalMs: 0 });
+const syncs: Record<Synced, SyncCount> = {
+  chain: none(),
+  wal: none(),
+  'new wal': none(),
+  guard: none(),
+  folder: none(),
+};
 const evidence: Record<string, number> = {};
 const alarms: string[] = [];
 let decisions: DecidedBlock[] = [];
@@ -75,16 +91,22 @@ const files: Files = {
   ...systemFiles,
   async open(path, mode) {
     const file = await systemFiles.open(path, mode);
-    return { ...file, sync: () => timed(() => file.sync()) };
+    return { ...file, sync: () => timed(syncedOf(path), () => file.sync()) };
   },
-  syncDirectory: (path) => timed(() => systemFiles.syncDirectory(path)),
+  syncDirectory: (path) => timed('folder', () => systemFiles.syncDirectory(path)),
 };
 
-async function timed(sync: () => Promise<void>): Promise<void> {
+function syncedOf(path: string): Synced {
+  const name = basename(path);
+  if (name === 'chain' || name === 'wal') return name;
+  return name.startsWith('.wal.') ? 'new wal' : 'guard';
+}
+
+async function timed(synced: Synced, sync: () => Promise<void>): Promise<void> {
   const began = performance.now();
   await sync();
-  counts.syncs += 1;
-  counts.syncMs += performance.now() - began;
+  syncs[synced].count += 1;
+  syncs[synced].totalMs += performance.now() - began;
 }
 
 const verify: Verify = (key, message, signature) => {
@@ -172,6 +194,7 @@ async function main(): Promise<void> {
       rssBytes: process.memoryUsage().rss,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
       wireBytesSent: network.networkStatus().bytesSent,
+      syncs,
       ...counts,
       evidence,
       alarms,
