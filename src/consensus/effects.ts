@@ -2,7 +2,7 @@
 // business.
 
 import { unreachable } from '../base/assert.ts';
-import type { DriverState } from './driver.ts';
+import { type DriverState, verdictOn } from './driver.ts';
 import type { EngineConfig } from './engine-state.ts';
 import {
   commitCertificateOf,
@@ -51,7 +51,9 @@ export function effectsOf(config: EngineConfig, driver: DriverState, output: Rou
       return [
         { kind: 'cancel-timeouts' },
         ...(hasVoice ? [schedule(config, driver, 'rebroadcast')] : NO_EFFECTS),
-        validate(driver, output.blockId),
+        ...(verdictOn(driver, output.blockId) === undefined
+          ? [validate(driver, output.blockId)]
+          : NO_EFFECTS),
       ];
     case 'decide':
       return [{ kind: 'cancel-timeouts' }, decision(driver, output.blockId)];

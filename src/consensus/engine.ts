@@ -267,7 +267,7 @@ function timedOut(
   const { height, round, timeout } = input;
   if (height !== driver.start.height || round !== driver.round.round) return unchanged(state);
   if (timeout !== 'rebroadcast') return follow(config, state, input, driveTimeout(driver, timeout, round));
-  if (driver.round.step === 'decided') return unchanged(state);
+  if (driver.round.step === 'decided' || driver.start.self === undefined) return unchanged(state);
   return { state, effects: repeat(config, state, driver) };
 }
 

@@ -21,7 +21,7 @@ import type {
   Vote,
 } from './types.ts';
 import { NO_ROUND } from './types.ts';
-import { committed, polkaFor, precommitsOf, votesFor, votesFrom, votesIn } from './vote-keeper.ts';
+import { commitRound, polkaFor, precommitsOf, votesFor, votesFrom, votesIn } from './vote-keeper.ts';
 
 /** How long a phase of `round` lasts, and how long until a validator repeats itself: all phases together. */
 export function phaseMs(timeouts: TimeoutParams, timeout: TimeoutKind, round: number): number {
@@ -78,10 +78,9 @@ function exactPolka(
 export function commitCertificateOf(driver: DriverState, blockId: BlockId): CommitCertificate | undefined {
   const { commit } = driver.votes;
   if (commit?.blockId === blockId) return commit;
-  // A certificate for another block, which only a third of the power can make, hides nothing.
-  const found = committed({ ...driver.votes, commit: undefined });
-  if (found?.blockId !== blockId) return undefined;
-  return commitCertificate(votesFor(driver.votes, 'precommit', found.round, blockId, NO_ROUND));
+  const round = commitRound(driver.votes, blockId);
+  if (round === undefined) return undefined;
+  return commitCertificate(votesFor(driver.votes, 'precommit', round, blockId, NO_ROUND));
 }
 
 /**
@@ -109,7 +108,6 @@ export function repeated(
   roundCertificate: RoundCertificate | undefined,
 ): readonly Message[] {
   const { round, validRound, validBlock, step, committedBlock } = driver.round;
-  if (driver.start.self === undefined) return [];
   if (step === 'awaiting') return [commitCertificateOf(driver, committedBlock!)!];
   const proposal = own.proposal?.round === round ? own.proposal : undefined;
   const polka = validBlock === null ? undefined : polkaCertificateOf(driver, validRound, validBlock);

@@ -7,16 +7,17 @@
 // votes of its signers came before. Verification of signatures is over before a vote comes here (`verify.ts`).
 
 import { conflictOf } from './evidence.ts';
-import type {
-  BlockId,
-  CommitCertificate,
-  Evidence,
-  PolkaCertificate,
-  ValidatorIndex,
-  ValidatorSet,
-  Vote,
-  VoteKind,
-  VoteValue,
+import {
+  type BlockId,
+  type CommitCertificate,
+  type Evidence,
+  NO_ROUND,
+  type PolkaCertificate,
+  type ValidatorIndex,
+  type ValidatorSet,
+  type Vote,
+  type VoteKind,
+  type VoteValue,
 } from './types.ts';
 import { isQuorum, isWeak, powerOf } from './validator-set.ts';
 
@@ -268,7 +269,7 @@ export function hasPrevoteQuorum(keeper: VoteKeeper, round: number): boolean {
 }
 
 export function hasNilPolka(keeper: VoteKeeper, round: number): boolean {
-  return isTallied(votesIn(keeper, round), 'prevote', null, -1);
+  return isTallied(votesIn(keeper, round), 'prevote', null, NO_ROUND);
 }
 
 /** The decision that the votes, or a certificate, prove. */
@@ -281,6 +282,11 @@ export function committed(keeper: VoteKeeper): { round: number; blockId: BlockId
     }
   }
   return undefined;
+}
+
+/** The round whose votes commit `blockId`, or undefined. There are commits of two blocks only when a third of the power lies. */
+export function commitRound(keeper: VoteKeeper, blockId: BlockId): number | undefined {
+  return keeper.rounds.find((votes) => isTallied(votes, 'precommit', blockId, NO_ROUND))?.round;
 }
 
 /**
