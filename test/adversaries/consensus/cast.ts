@@ -68,10 +68,10 @@ export function factoriesOf(cast: Cast, scenario: Scenario): ReadonlyMap<number,
   );
 }
 
-/** The liars of a seed in a campaign: in half of the runs one, or some of different kinds. */
+/** The liars of a seed in a campaign: in most runs one, or some of different kinds. */
 export function drawnCast(scenario: Scenario): Cast {
   const random = new SeededRandom(scenario.seed, 'cast');
-  if (random.chance(0.5)) return new Map();
+  if (random.chance(0.3)) return new Map();
   const count = random.chance(0.3) ? random.between(2, 3) : 1;
   return castFor(scenario, random.sample(Object.keys(LIARS), count), random);
 }

@@ -69,11 +69,14 @@ function baitOf(
   const said = votesIn(votes, round.round);
   if (said?.hasPrevoteQuorum !== true) return undefined;
   const proposer = proposerAt(proposers, height, round.round);
+  const next = proposerAt(proposers, height, round.round + 1);
   for (const { kind, blockId, validRound, power } of said.tallies) {
     if (kind !== 'prevote' || blockId === null || isQuorum(validators, power)) continue;
     if (!isQuorum(validators, power + powerOf(validators, self))) continue;
     const voters = votesFor(votes, 'prevote', round.round, blockId, validRound).map((vote) => vote.validator);
-    const victim = voters.includes(proposer) ? proposer : voters[0]!;
+    // Not who proposes next: its lock would be no secret then.
+    const choices = voters.filter((validator) => validator !== next);
+    const victim = choices.includes(proposer) ? proposer : (choices[0] ?? voters[0]!);
     return {
       vote: { kind, height, round: round.round, blockId, validRound, validator: self },
       victim,
