@@ -6,7 +6,6 @@
 //   After a failed write or sync nothing is written any more: the kernel may have dropped the pages and called them clean, so
 //   a retry that succeeds would prove nothing. Every later call gets the same failure.
 
-import { concat } from '../base/bytes.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
 import { APPEND_WAITING_BYTES } from '../base/limits.ts';
 import { isNoSpace, type OpenFile } from './files.ts';
@@ -97,10 +96,8 @@ export class AppendFile {
 
   async #round(isSynced: boolean): Promise<void> {
     try {
-      const bytes = concat(...this.#parts);
+      const bytes = this.#taken();
       const at = this.#writtenLength;
-      this.#parts = [];
-      this.#partsLength = 0;
       this.#writtenLength += bytes.length;
       if (bytes.length > 0) await this.#file.write([bytes], at);
       if (!isSynced || this.#syncedLength === this.#writtenLength) return;
@@ -110,6 +107,19 @@ export class AppendFile {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** What was added, in one piece: parts are small and many. */
+  #taken(): Uint8Array {
+    const bytes = new Uint8Array(this.#partsLength);
+    let at = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    this.#parts = [];
+    this.#partsLength = 0;
+    return bytes;
   }
 
   #fail(error: unknown): void {

@@ -96,6 +96,13 @@ test('much that nobody asks to sync is written all the same, so that it does not
   expect(disk.bytesOf(PATH).length).toBe(HEAD.length + APPEND_WAITING_BYTES);
 });
 
+test('any number of parts may come at once', async () => {
+  const { disk, file, synced } = await open();
+  for (let count = 0; count < 300_000; count++) file.append(part(1));
+  expect(await synced()).toBeUndefined();
+  expect(disk.bytesOf(PATH).length).toBe(HEAD.length + 300_000);
+});
+
 test.each(['write', 'sync'] as const)(
   'a failed %s is final: all get it, nothing is tried again',
   async (kind) => {
