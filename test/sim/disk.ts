@@ -106,6 +106,11 @@ export class SimDisk {
     this.#logs.set(name, { durable: [this.read(name).slice(0, length)], pending: [] });
   }
 
+  /** Somebody deletes the log. */
+  lose(name: string): void {
+    this.#logs.delete(name);
+  }
+
   /** Puts a log that holds `chunks` in the place of the one before, all or nothing. */
   replaceLog(name: string, chunks: readonly Chunk[], done: Done): void {
     this.#replace({ name, apply: () => this.#logs.set(name, { durable: [...chunks], pending: [] }) }, done);

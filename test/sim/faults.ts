@@ -2,6 +2,7 @@
 
 import type { NetworkConditions } from './network.ts';
 import { QUICK_DISK } from './disk.ts';
+import { LOG } from './wal.ts';
 import type { Observer } from './observer.ts';
 import type { CrashPlan, World } from './world.ts';
 
@@ -31,6 +32,8 @@ export type Fault = { readonly atMs: number } & (
       readonly syncMaxMs: number;
       readonly durationMs: number;
     }
+  /** It is killed and somebody deletes its write-ahead log before it starts again. */
+  | { readonly kind: 'lost log'; readonly process: number; readonly downMs: number }
   | { readonly kind: 'pause'; readonly process: number; readonly durationMs: number }
   | { readonly kind: 'clock jump'; readonly process: number; readonly byMs: number }
 );
@@ -46,6 +49,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   'failed sync',
   'full disk',
   'slow disk',
+  'lost log',
   'pause',
   'clock jump',
 ];
@@ -119,6 +123,10 @@ function strike(world: World, fault: Fault): void {
       });
       return;
     }
+    case 'lost log':
+      world.crash(fault.process, { isPowerCut: false, downMs: fault.downMs });
+      world.disk(fault.process).lose(LOG);
+      return;
     case 'pause':
       world.pause(fault.process);
       later(world, fault.durationMs, () => world.wake(fault.process));
@@ -181,6 +189,8 @@ export function describe(fault: Fault): string {
       return `the disk of process ${fault.process} is full for ${fault.durationMs} ms`;
     case 'slow disk':
       return `syncs of process ${fault.process} take up to ${fault.syncMaxMs} ms for ${fault.durationMs} ms`;
+    case 'lost log':
+      return `process ${fault.process} is killed and its log deleted`;
     case 'pause':
       return `process ${fault.process} is paused for ${fault.durationMs} ms`;
     case 'clock jump':

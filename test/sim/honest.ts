@@ -59,7 +59,7 @@ export function beginHonest(place: Place, options: HonestOptions): HonestPartici
   const host = new ValidatorHost(watched(engine, place), ports(place, wal, signer, application));
   signer.open();
   const logged = wal.open();
-  host.start(logged, application.next());
+  host.start(logged, application.next(), signer.last);
   return {
     host,
     receive: (_from, message, block) => host.receive(message, block),

@@ -67,6 +67,12 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
   const broken = options.areAllSound ? [] : tolerated(random.fork('broken'), sets, 0.3, faulty);
   const processes = Array.from({ length: processCount }, (_, process) => process);
   const stormMs = random.between(3, 20) * 1000;
+  const drawnFaults = faultsOf(
+    random.fork('faults'),
+    processCount,
+    stormMs,
+    options.faultKinds ?? FAULT_KINDS,
+  );
   const paceMs = random.pick([0, 10, 100, 400]);
   return {
     seed,
@@ -82,7 +88,7 @@ export function scenarioOf(seed: number, options: ScenarioOptions = {}): Scenari
     })),
     weather: weather(random),
     restartMs: random.between(50, 1500),
-    faults: faultsOf(random.fork('faults'), processCount, stormMs, options.faultKinds ?? FAULT_KINDS),
+    faults: drawnFaults.flatMap((fault) => bearable(fault, broken)),
     stormMs,
     faulty: new Set(faulty),
     brokenAtEnd: new Set(broken),
@@ -215,6 +221,12 @@ function faultsOf(
   return faults.sort((a, b) => a.atMs - b.atMs);
 }
 
+/** Who loses its log is silent for a height, and with too many of these the height could not end: only who is broken in the end. */
+function bearable(fault: Fault, broken: readonly number[]): readonly Fault[] {
+  if (fault.kind !== 'lost log') return [fault];
+  return broken.length === 0 ? [] : [{ ...fault, process: broken[fault.process % broken.length]! }];
+}
+
 function drawFault(random: SeededRandom, kind: FaultKind, processCount: number, stormMs: number): Fault {
   const atMs = random.below(stormMs);
   const process = random.below(processCount);
@@ -241,6 +253,8 @@ function drawFault(random: SeededRandom, kind: FaultKind, processCount: number, 
       return { atMs, kind, process, durationMs };
     case 'slow disk':
       return { atMs, kind, process, syncMaxMs: random.between(10, 600), durationMs };
+    case 'lost log':
+      return { atMs, kind, process, downMs: random.between(0, 1000) };
     case 'pause':
       return { atMs, kind, process, durationMs };
     case 'clock jump':

@@ -16,6 +16,7 @@ import {
   readGuard,
 } from '../../src/consensus/signer-guard.ts';
 import type { Proposal, UnsignedMessage, Vote } from '../../src/consensus/types.ts';
+import type { LastSigned } from '../../src/node/validator/host.ts';
 import type { SignerPort } from '../../src/node/validator/ports.ts';
 import type { SimDisk } from './disk.ts';
 
@@ -51,6 +52,17 @@ export class SimSigner implements SignerPort {
       ),
     );
     this.#state = readGuard(bytes, this.#owner, 'guard');
+  }
+
+  /** What a host that starts now has to know of the past; undefined for a key that never signed. */
+  get last(): LastSigned | undefined {
+    const { last } = this.#state;
+    if (last === undefined) return undefined;
+    const { network } = this.#owner;
+    return {
+      height: last.height,
+      isAmong: (asked) => asked.some((message) => judge(last, guardRecord(network, message)) === 'repeat'),
+    };
   }
 
   sign(message: UnsignedMessage, done: (result: Proposal | Vote | StoreError) => void): void {

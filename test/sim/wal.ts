@@ -19,7 +19,8 @@ import type { WalPort } from '../../src/node/validator/ports.ts';
 import type { SimDisk } from './disk.ts';
 import type { SeededRandom } from './random.ts';
 
-const LOG = 'wal';
+/** Name of the log on the disk. */
+export const LOG = 'wal';
 
 export class SimWal implements WalPort {
   readonly #disk: SimDisk;

@@ -44,8 +44,12 @@ export interface HostPorts {
   readonly blockId: (block: Uint8Array) => BlockId;
 }
 
-/** What a message of this height may not be signed for any more. */
-type Silence = 'none' | 'this-height' | 'for-good';
+/** The last message that the key signed before this start, as its guard knows it. */
+export interface LastSigned {
+  readonly height: number;
+  /** Whether it is one of these, which the log made the engine ask for. */
+  isAmong(asked: readonly UnsignedMessage[]): boolean;
+}
 
 const NOTHING: readonly Effect[] = [];
 
@@ -67,7 +71,8 @@ export class ValidatorHost<State> {
   #isWaiting = true;
   #isRunning = false;
   #isStopped = false;
-  #silence: Silence = 'none';
+  /** Nothing is signed up to this height. */
+  #silentUpTo = -1;
 
   constructor(engine: HostEngine<State>, ports: HostPorts) {
     this.#engine = engine;
@@ -94,9 +99,10 @@ export class ValidatorHost<State> {
 
   /**
    * Begins. `logged`: what the write-ahead log holds; `next`: the height after the application's last decision. A log of that height
-   * is replayed, one of a height before has served its time. Throws DAMAGED when the log is ahead of the application.
+   * is replayed, one of a height before has served its time. A log that does not know of `last` has lost what this validator was
+   * bound to: it signs nothing more up to that height. Throws DAMAGED when the log is ahead of the application.
    */
-  start(logged: readonly Input[], next: HeightStart): void {
+  start(logged: readonly Input[], next: HeightStart, last?: LastSigned): void {
     const first = logged[0];
     const loggedHeight = first?.kind === 'start-height' ? first.start.height : -1;
     if (loggedHeight > next.height) {
@@ -108,7 +114,12 @@ export class ValidatorHost<State> {
         },
       );
     }
-    if (loggedHeight === next.height) this.#replay(logged, next);
+    const isReplayed = loggedHeight === next.height;
+    const asked = isReplayed ? this.#feed(logged) : [];
+    if (last !== undefined && last.height >= next.height && !last.isAmong(asked)) {
+      this.#silentUpTo = last.height;
+    }
+    if (isReplayed) this.#goOnWith(logged, next);
     else this.#enterHeight(next);
   }
 
@@ -140,8 +151,18 @@ export class ValidatorHost<State> {
 
   // ---- Heights -------------------------------------------------------------------------------------------------
 
-  #replay(logged: readonly Input[], next: HeightStart): void {
-    for (const input of logged) this.#state = this.#engine.step(this.#state, input).state;
+  /** Leaves the effects undone. Gives what was to be signed. */
+  #feed(logged: readonly Input[]): readonly UnsignedMessage[] {
+    const asked: UnsignedMessage[] = [];
+    for (const input of logged) {
+      const { state, effects } = this.#engine.step(this.#state, input);
+      this.#state = state;
+      for (const effect of effects) if (effect.kind === 'sign') asked.push(effect.message);
+    }
+    return asked;
+  }
+
+  #goOnWith(logged: readonly Input[], next: HeightStart): void {
     this.#start = next;
     this.#blocks.startHeight(next.height);
     this.#recall(next.height, blocksNamed(logged), () => {
@@ -177,7 +198,6 @@ export class ValidatorHost<State> {
         return;
       }
       this.#start = start;
-      if (this.#silence === 'this-height') this.#silence = 'none';
       this.#blocks.startHeight(start.height);
       this.#urgent.push({ kind: 'start-height', start });
       this.#goOn();
@@ -274,7 +294,7 @@ export class ValidatorHost<State> {
         this.#ports.events.evidence(effect.evidence);
         return;
       case 'foreign-signature':
-        this.#silence = 'for-good';
+        this.#silentUpTo = Number.POSITIVE_INFINITY;
         this.#ports.events.foreignSignature(effect.message);
         return;
       case 'decide':
@@ -301,7 +321,7 @@ export class ValidatorHost<State> {
    * would leave a vote that is to be signed again, and a guard that is past it.
    */
   #sign(message: UnsignedMessage): void {
-    if (this.#silence !== 'none') return;
+    if (message.height <= this.#silentUpTo) return;
     if (this.#urgent.length === 0) {
       this.#signNow(message);
       return;
@@ -334,7 +354,7 @@ export class ValidatorHost<State> {
       this.#fail(error);
       return false;
     }
-    this.#silence = error.code === 'LOCKED' ? 'for-good' : 'this-height';
+    this.#silentUpTo = error.code === 'LOCKED' ? Number.POSITIVE_INFINITY : message.height;
     this.#ports.events.refused(message, error);
     return true;
   }

@@ -177,6 +177,43 @@ describe('starting', () => {
   });
 });
 
+describe('a log that is short of what the guard knows', () => {
+  const signs = (height: number): Effect => ({
+    kind: 'sign',
+    message: unsigned(prevote(0, 1, null, { height })),
+  });
+  const begin = (isAmong: boolean, lastHeight: number): void => {
+    const logged: Input[] = [{ kind: 'start-height', start: heightStart() }, timeoutOf(0)];
+    desk.script = [[], [{ kind: 'sign', message: unsigned(prevote(0, 0, A)) }]];
+    const asked: UnsignedMessage[][] = [];
+    const last = {
+      height: lastHeight,
+      isAmong: (messages: readonly UnsignedMessage[]) => {
+        asked.push([...messages]);
+        return isAmong;
+      },
+    };
+    desk.host.start(logged, heightStart(), last);
+    expect(asked).toEqual(lastHeight < 1 ? [] : [[unsigned(prevote(0, 0, A))]]);
+    desk.perform(signs(1), signs(2), signs(3));
+  };
+
+  test('makes the validator silent up to the height of its last signature', () => {
+    begin(false, 2);
+    expect(desk.calls).toEqual(['sign prevote 3/1']);
+  });
+
+  test('is not the one that asked for it', () => {
+    begin(true, 1);
+    expect(desk.calls).toEqual(['sign prevote 1/1']);
+  });
+
+  test('is not the one of a later height', () => {
+    begin(false, 0);
+    expect(desk.calls).toEqual(['sign prevote 1/1']);
+  });
+});
+
 describe('effects', () => {
   beforeEach(() => desk.begin());
 
