@@ -46,6 +46,12 @@ describe('honest validators', () => {
     expect(total.entries().length).toBeGreaterThan(0);
   });
 
+  test('stay silent when their log was deleted, through further crashes', () => {
+    const results = seeds(6000, 30).map((seed) => run(seed, { faultKinds: ['lost log', 'crash'] }));
+    expect(failures(results)).toEqual([]);
+    expect(results.some(({ tally }) => tally.get('lost log planned') > 0)).toBe(true);
+  });
+
   test('agree with real signatures, too', () => {
     const results = seeds(7000, 2).map((seed) => run(seed, { hasRealSignatures: true, validatorCount: 4 }));
     expect(failures(results)).toEqual([]);

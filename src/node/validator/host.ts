@@ -262,10 +262,10 @@ export class ValidatorHost<State> {
     switch (effect.kind) {
       case 'append':
         // The log of a height was begun with its start.
-        if (effect.input.kind !== 'start-height') this.#ports.wal.append(effect.input);
+        if (effect.input.kind !== 'start-height' && !this.#isSilent) this.#ports.wal.append(effect.input);
         return;
       case 'persist':
-        this.#persist();
+        if (!this.#isSilent) this.#persist();
         return;
       case 'sign':
         this.#sign(effect.message);
@@ -306,6 +306,14 @@ export class ValidatorHost<State> {
   }
 
   // ---- Effects -------------------------------------------------------------------------------------------------
+
+  /**
+   * Who signs nothing needs no log. And must not write one: it would ask for signatures that were never given, among them perhaps the
+   * last one before, and the next start would take it for the log that was lost.
+   */
+  get #isSilent(): boolean {
+    return this.#start !== undefined && this.#start.height <= this.#silentUpTo;
+  }
 
   #persist(): void {
     this.#isWaiting = true;

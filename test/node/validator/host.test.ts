@@ -195,21 +195,29 @@ describe('a log that is short of what the guard knows', () => {
     };
     desk.host.start(logged, heightStart(), last);
     expect(asked).toEqual(lastHeight < 1 ? [] : [[unsigned(prevote(0, 0, A))]]);
-    desk.perform(signs(1), signs(2), signs(3));
   };
 
   test('makes the validator silent up to the height of its last signature', () => {
     begin(false, 2);
+    desk.perform(signs(1), signs(2), signs(3));
     expect(desk.calls).toEqual(['sign prevote 3/1']);
+  });
+
+  test('is not written on: it would look as if it had asked', () => {
+    begin(false, 1);
+    desk.perform({ kind: 'append', input: timeoutOf(0) }, { kind: 'persist' }, signs(1));
+    expect(desk.calls).toEqual([]);
   });
 
   test('is not the one that asked for it', () => {
     begin(true, 1);
+    desk.perform(signs(1));
     expect(desk.calls).toEqual(['sign prevote 1/1']);
   });
 
   test('is not the one of a later height', () => {
     begin(false, 0);
+    desk.perform(signs(1));
     expect(desk.calls).toEqual(['sign prevote 1/1']);
   });
 });
