@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import { assert } from '../../src/base/assert.ts';
 import type { EngineState } from '../../src/consensus/engine-state.ts';
-import type { BlockId, Effect, Input } from '../../src/consensus/types.ts';
+import type { BlockId, Input } from '../../src/consensus/types.ts';
 import type { HostEngine } from '../../src/node/validator/host.ts';
 import { blockIdOf } from './application.ts';
 import { FAULT_KINDS } from './faults.ts';
@@ -119,17 +119,12 @@ describe('the checks see', () => {
     expect(found(4, { participant })).toContain('validity');
   });
 
-  test('votes that no log holds', () => {
-    const isLogged = (effect: Effect): boolean => effect.kind !== 'append';
-    const participant = withEngine((real) => ({
-      ...real,
-      step: (state, input) => {
-        const { state: next, effects } = real.step(state, input);
-        return { state: next, effects: effects.filter(isLogged) };
-      },
-    }));
-    const properties = found(12, { participant, faultKinds: ['crash between effects'] });
-    expect(properties).toContain('self-incrimination');
+  test('a word that its guard never saw', () => {
+    const participant = (process: number, scenario: Scenario): ParticipantFactory | undefined => {
+      const inner = honest({ timeouts: scenario.timeouts, habits: scenario.habits[process]! });
+      return process === 2 ? withOutgoing(inner, alwaysNil) : undefined;
+    };
+    expect(found(1, { participant })).toEqual(['self-incrimination']);
   });
 
   test('that nobody decides without a quorum', () => {
@@ -156,6 +151,15 @@ describe('the checks see', () => {
   });
 });
 
+/** Precommits nil, whatever the honest one inside precommitted. */
+function alwaysNil(place: Place): OutgoingFilter {
+  return ({ message, block, to }) => {
+    if (message.kind !== 'precommit') return [{ message, block, to }];
+    const { signature: _signature, ...said } = message;
+    return [{ message: signAt(place, { ...said, blockId: null }), block, to }];
+  };
+}
+
 interface Lie {
   readonly blockId: BlockId;
   readonly block: Uint8Array;
@@ -171,7 +175,7 @@ function twoFaced(place: Place, lies: Map<BlockId, Lie>): OutgoingFilter {
       lies.set(message.blockId, { blockId: blockIdOf(other), block: other });
     }
     const lie = message.blockId === null ? undefined : lies.get(message.blockId);
-    const { signature: _, ...said } = message;
+    const { signature: _signature, ...said } = message;
     const other = lie === undefined ? message : signAt(place, { ...said, blockId: lie.blockId });
     const honestOnes = [0, 1, 2].map((validator) => ({ message, block, to: validator }));
     return [...honestOnes, { message: other, block: block && lie?.block, to: 3 }];
