@@ -7,12 +7,14 @@ import { type RunOptions, type RunResult, run } from './run.ts';
 import { scenarioOf } from './scenario.ts';
 import { prologue, Story } from './story.ts';
 import { Tally } from './tally.ts';
+import { twinsCampaign } from './twins-campaign.ts';
 
 const USAGE = `npm run sim -- [--seed N | --seeds A..B] [--minutes M] [options]
 
   --seed N            one seed, with its figures
   --seeds A..B        all seeds from A to B, both included; default 1..200
   --minutes M         end a campaign after M minutes at the latest
+  --twins             no storms: two copies of a key under scripted partitions, within the bound and beyond
   --twice PERCENT     run that share of the seeds twice and compare digests; default 1
   --real-signatures   ed25519 instead of checksums
   --story             of one seed: tell what happened though nothing failed
@@ -29,6 +31,7 @@ interface Settings {
   readonly from: number;
   readonly to: number;
   readonly isCampaign: boolean;
+  readonly isTwins: boolean;
   readonly untilMs: number;
   readonly twiceShare: number;
   readonly options: RunOptions;
@@ -53,8 +56,13 @@ function main(): void {
     process.stdout.write(USAGE);
     return;
   }
-  const isGood = settings.isCampaign ? campaign(settings) : replay(settings);
-  if (!isGood) process.exitCode = 1;
+  if (!runAs(settings)) process.exitCode = 1;
+}
+
+/** False when something that must hold did not. */
+function runAs(settings: Settings): boolean {
+  if (settings.isTwins) return twins(settings);
+  return settings.isCampaign ? campaign(settings) : replay(settings);
 }
 
 // ---- Flags -----------------------------------------------------------------------------------------------------
@@ -67,6 +75,7 @@ function settingsOf(args: readonly string[]): Settings | undefined {
       seed: { type: 'string' },
       seeds: { type: 'string' },
       minutes: { type: 'string' },
+      twins: { type: 'boolean', default: false },
       twice: { type: 'string' },
       'real-signatures': { type: 'boolean', default: false },
       story: { type: 'boolean', default: false },
@@ -87,6 +96,7 @@ function settingsOf(args: readonly string[]): Settings | undefined {
     from,
     to,
     isCampaign,
+    isTwins: values.twins,
     untilMs: performance.now() + 60_000 * minutes,
     twiceShare: (numberOf('--twice', values.twice, 0, 100) ?? 1) / 100,
     options: {
@@ -281,6 +291,27 @@ function writeFigures(figures: Figures & { readonly seconds: number }): void {
   for (const [name, amount] of Object.entries(figures.faults)) {
     write(`  ${name}: ${amount.toLocaleString('en')}`);
   }
+}
+
+// ---- Twins -----------------------------------------------------------------------------------------------------
+
+function twins({ from, to, untilMs, isJson }: Settings): boolean {
+  const figures = twinsCampaign(from, to, untilMs);
+  const { scenarios, seconds, cpuSeconds, forks, roundsAfter, violations } = figures;
+  if (isJson) {
+    writeJson(figures);
+    return violations.length === 0;
+  }
+  for (const { seed, text } of violations) write(`VIOLATION, seed ${seed}: ${text}`);
+  write(
+    `${scenarios.toLocaleString('en')} scenarios in ${seconds.toFixed(1)} s, ${Math.round(scenarios / cpuSeconds)} a second of CPU`,
+  );
+  write(`${forks.toLocaleString('en')} forks beyond the bound`);
+  if (violations.length > 0) return false;
+  write(
+    `each convicts more than a third; within the bound all decide at most ${roundsAfter} rounds after the script`,
+  );
+  return true;
 }
 
 // ---- Output ----------------------------------------------------------------------------------------------------
