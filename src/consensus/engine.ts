@@ -349,9 +349,9 @@ function after(state: EngineState, driver: DriverState, output: RoundOutput): En
   }
 }
 
-/** Proposed blocks that nobody has judged or been asked to. */
+/** Proposed blocks that nobody has judged or been asked to, while that matters. */
 function unasked(state: EngineState, driver: DriverState): readonly BlockId[] {
-  if (driver.round.step === 'decided') return [];
+  if (hasEnded(driver)) return [];
   const blocks: BlockId[] = [];
   for (const { blockId } of driver.proposals) {
     const isSettled =
