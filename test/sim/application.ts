@@ -106,7 +106,7 @@ const DECIDED = 'application/decided';
 const blockKey = (height: number, blockId: BlockId): string => `application/block/${height}/${blockId}`;
 const decisionKey = (height: number): string => `application/decision/${height}`;
 /** Decisions that stay to be given to validators that are behind. */
-const DECISIONS_KEPT = 10_000;
+const DECISIONS_KEPT = 2_000;
 
 /** One life of the application; the next finds what this one stored durably. */
 export class SimApplication implements ApplicationPort {
@@ -114,6 +114,8 @@ export class SimApplication implements ApplicationPort {
   readonly #habits: ApplicationHabits;
   /** Blocks made or judged at the height under way: dropped when it is decided. */
   #kept: string[] = [];
+  /** The last decision: looked up for every block. */
+  #newest: { readonly height: number; readonly blockId: BlockId } | undefined;
 
   constructor(world: ApplicationWorld, habits: ApplicationHabits) {
     this.#world = world;
@@ -131,7 +133,9 @@ export class SimApplication implements ApplicationPort {
 
   /** The parent of the block at `height`; undefined when that decision is not here yet. */
   parentOf(height: number): BlockId | undefined {
-    return height === 1 ? GENESIS : this.#stored(height - 1)?.certificate.blockId;
+    if (height === 1) return GENESIS;
+    if (this.#newest?.height === height - 1) return this.#newest.blockId;
+    return this.#stored(height - 1)?.certificate.blockId;
   }
 
   requestValue(height: number, _round: number, done: (block: Uint8Array) => void): void {
@@ -184,7 +188,8 @@ export class SimApplication implements ApplicationPort {
       this.#put(DECIDED, height, () => {
         for (const key of this.#kept) disk.remove(key);
         this.#kept = [];
-        disk.remove(decisionKey(height - DECISIONS_KEPT));
+        if (height > DECISIONS_KEPT) disk.remove(decisionKey(height - DECISIONS_KEPT));
+        this.#newest = { height, blockId: decision.certificate.blockId };
         goOn();
       });
     });

@@ -9,7 +9,7 @@
 import { concat } from '../../src/base/bytes.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import type { SeededRandom } from './random.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Scheduler, Task } from './scheduler.ts';
 import type { Tally } from './tally.ts';
 
 /** Bytes, or what makes them when somebody reads: encoding what is never read again would cost more than the engine. */
@@ -25,11 +25,11 @@ interface Log {
   pending: Chunk[];
 }
 
+/** A write under way that will put `value` under `name`. */
 interface Replacement {
+  readonly target: Map<string, unknown>;
   readonly name: string;
-  readonly apply: () => void;
-  /** Leaves what a crash in the middle leaves; undefined when that is all or nothing. */
-  readonly tear?: () => void;
+  readonly value: unknown;
 }
 
 export interface DiskConditions {
@@ -49,7 +49,7 @@ export class SimDisk {
   readonly #random: SeededRandom;
   readonly #tally: Tally;
   /** Hands an answer to the process, which may be paused. */
-  readonly #tell: (run: () => void) => void;
+  readonly #tell: (answer: Task) => void;
   readonly #logs = new Map<string, Log>();
   readonly #slots = new Map<string, Chunk>();
   readonly #records = new Map<string, unknown>();
@@ -61,7 +61,7 @@ export class SimDisk {
     scheduler: Scheduler,
     random: SeededRandom,
     tally: Tally,
-    tell: (run: () => void) => void = (run) => run(),
+    tell: (answer: Task) => void = (answer) => answer.run(),
   ) {
     this.#tell = tell;
     this.#scheduler = scheduler;
@@ -113,18 +113,13 @@ export class SimDisk {
 
   /** Puts a log that holds `chunks` in the place of the one before, all or nothing. */
   replaceLog(name: string, chunks: readonly Chunk[], done: Done): void {
-    this.#replace({ name, apply: () => this.#logs.set(name, { durable: [...chunks], pending: [] }) }, done);
+    const log: Log = { durable: [...chunks], pending: [] };
+    this.#replace({ target: this.#logs, name, value: log }, done);
   }
 
   /** Overwrites a slot in place. */
   write(name: string, chunk: Chunk, done: Done): void {
-    const tear = (): void => {
-      const fresh = bytesOf(chunk);
-      const torn = this.slot(name)?.slice() ?? new Uint8Array(fresh.length);
-      torn.set(fresh.subarray(0, this.#random.below(fresh.length)));
-      this.#slots.set(name, torn);
-    };
-    this.#replace({ name, apply: () => this.#slots.set(name, chunk), tear }, done);
+    this.#replace({ target: this.#slots, name, value: chunk }, done);
   }
 
   /** Content of a slot; undefined when nothing was ever written. */
@@ -135,7 +130,7 @@ export class SimDisk {
 
   /** Puts a record in the place of the one before, all or nothing. `value` must never change. */
   put(name: string, value: unknown, done: Done): void {
-    this.#replace({ name, apply: () => this.#records.set(name, value) }, done);
+    this.#replace({ target: this.#records, name, value }, done);
   }
 
   get(name: string): unknown {
@@ -156,7 +151,7 @@ export class SimDisk {
     this.#afterDelay(() => {
       this.#underWay.delete(replacement);
       const isFailing = this.#isFailing();
-      if (!isFailing || this.#random.chance(0.5)) replacement.apply();
+      if (!isFailing || this.#random.chance(0.5)) apply(replacement);
       done(isFailing ? new StoreError('DISK', `${replacement.name}: sync failed`) : undefined);
     });
   }
@@ -165,22 +160,29 @@ export class SimDisk {
   crash(isPowerCut: boolean): void {
     this.#life++;
     if (!isPowerCut) {
-      for (const { apply } of this.#underWay) apply();
+      for (const replacement of this.#underWay) apply(replacement);
       this.#underWay.clear();
       for (const log of this.#logs.values())
         for (const chunk of log.pending.splice(0)) log.durable.push(chunk);
       return;
     }
-    for (const { apply, tear } of this.#underWay) {
+    for (const replacement of this.#underWay) {
       const fate = this.#random.below(3);
-      if (fate === 0) apply();
-      else if (fate === 1 && tear !== undefined) {
-        this.#tally.add('write torn');
-        tear();
-      } else this.#tally.add('unsynced write lost');
+      if (fate === 0) apply(replacement);
+      else if (fate === 1 && replacement.target === this.#slots) this.#tearSlot(replacement);
+      else this.#tally.add('unsynced write lost');
     }
     this.#underWay.clear();
     for (const log of this.#logs.values()) this.#tear(log);
+  }
+
+  /** The beginning of the new bytes over the old ones. */
+  #tearSlot({ name, value }: Replacement): void {
+    this.#tally.add('write torn');
+    const fresh = bytesOf(value as Chunk);
+    const torn = this.slot(name)?.slice() ?? new Uint8Array(fresh.length);
+    torn.set(fresh.subarray(0, this.#random.below(fresh.length)));
+    this.#slots.set(name, torn);
   }
 
   #tear(log: Log): void {
@@ -217,14 +219,20 @@ export class SimDisk {
     return true;
   }
 
-  #afterDelay(run: () => void): void {
-    const life = this.#life;
+  #afterDelay(act: () => void): void {
     const { syncMinMs, syncMaxMs } = this.conditions;
     const delayMs = syncMinMs + this.#random.unit() * (syncMaxMs - syncMinMs);
-    const answer = (): void => {
-      if (life === this.#life) run();
-    };
-    this.#scheduler.after(delayMs, { run: () => this.#tell(answer) });
+    this.#scheduler.after(delayMs, new Answer(this, this.#life, act));
+  }
+
+  /** Part of `Answer`. */
+  answer(answer: Answer): void {
+    if (answer.life !== this.#life) return;
+    if (answer.isTold) answer.act();
+    else {
+      answer.isTold = true;
+      this.#tell(answer);
+    }
   }
 
   #log(name: string): Log {
@@ -235,4 +243,26 @@ export class SimDisk {
     }
     return log;
   }
+}
+
+/** Runs twice: when the disk is done, and when the process is told. */
+class Answer implements Task {
+  readonly #disk: SimDisk;
+  readonly life: number;
+  readonly act: () => void;
+  isTold = false;
+
+  constructor(disk: SimDisk, life: number, act: () => void) {
+    this.#disk = disk;
+    this.life = life;
+    this.act = act;
+  }
+
+  run(): void {
+    this.#disk.answer(this);
+  }
+}
+
+function apply({ target, name, value }: Replacement): void {
+  target.set(name, value);
 }

@@ -12,7 +12,7 @@ import { SimDisk } from './disk.ts';
 import { SimNetwork } from './network.ts';
 import type { Observer } from './observer.ts';
 import type { SeededRandom } from './random.ts';
-import { MachineClock, Scheduler } from './scheduler.ts';
+import { MachineClock, Scheduler, type Task } from './scheduler.ts';
 import type { StoreError } from '../../src/base/errors.ts';
 import { Tally } from './tally.ts';
 import { Trace } from './trace.ts';
@@ -243,9 +243,9 @@ export class World {
   // ---- Places ----------------------------------------------------------------------------------------------------
 
   #machine(plan: ProcessPlan, process: number): Machine {
-    const tell = (run: () => void): void => {
-      if (machine.isPaused) machine.deferred.push(run);
-      else run();
+    const tell = (answer: Task): void => {
+      if (machine.isPaused) machine.deferred.push(() => answer.run());
+      else answer.run();
     };
     const machine: Machine = {
       process,

@@ -294,6 +294,8 @@ export class ValidatorHost<State> {
         this.#ports.events.evidence(effect.evidence);
         return;
       case 'foreign-signature':
+        // Without its log the engine does not know its own words; the guard, which hears them too, knows where they ended.
+        if (this.#isSilent) return;
         this.#silentUpTo = Number.POSITIVE_INFINITY;
         this.#ports.events.foreignSignature(effect.message);
         return;

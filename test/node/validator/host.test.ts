@@ -209,6 +209,12 @@ describe('a log that is short of what the guard knows', () => {
     expect(desk.calls).toEqual([]);
   });
 
+  test('makes own words look foreign, which is left to the guard', () => {
+    begin(false, 1);
+    desk.perform({ kind: 'foreign-signature', message: prevote(0, 0, A) }, signs(2));
+    expect(desk.calls).toEqual(['sign prevote 2/1']);
+  });
+
   test('is not the one that asked for it', () => {
     begin(true, 1);
     desk.perform(signs(1));
