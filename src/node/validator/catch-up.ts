@@ -14,17 +14,25 @@ import type { Clock } from '../../base/ports.ts';
 import type { Decision } from './host-ports.ts';
 
 export interface CatchUpOptions {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'timer'>;
   /** The height under way here; undefined before the start. */
   readonly height: () => number | undefined;
   readonly ask: (node: NodeId, height: number) => Promise<Decision | undefined>;
   readonly take: (node: NodeId, decision: Decision) => void;
 }
 
+interface Speaker {
+  readonly node: NodeId;
+  /** The highest that he spoke of; -1 when he had nothing to give and has not spoken since. */
+  height: number;
+  /** Who was asked longest ago is asked next. */
+  askedTurn: number;
+}
+
 export class CatchUp {
   readonly #options: CatchUpOptions;
-  /** Highest height that each validator above ours spoke of; whoever was asked last stands last. */
-  readonly #speakers = new Map<string, { readonly node: NodeId; readonly height: number }>();
+  readonly #speakers = new Map<string, Speaker>();
+  #turn = 0;
   #isAsking = false;
   #isStopped = false;
   #cancelWait: (() => void) | undefined;
@@ -39,11 +47,12 @@ export class CatchUp {
     const own = this.#options.height();
     if (own === undefined || height <= own || this.#isStopped) return;
     const key = toHex(node);
-    const known = this.#speakers.get(key)?.height ?? own;
-    if (known >= height) return;
-    this.#speakers.set(key, { node, height });
+    const speaker = this.#speakers.get(key) ?? { node, height: -1, askedTurn: 0 };
+    if (speaker.height >= height) return;
     // The wait for somebody one height ahead is over when he is two ahead.
-    if (known === own + 1) this.#cancel();
+    if (speaker.height === own + 1) this.#cancel();
+    speaker.height = height;
+    this.#speakers.set(key, speaker);
     this.#goOn();
   }
 
@@ -69,10 +78,11 @@ export class CatchUp {
   #goOn(): void {
     const own = this.#options.height();
     if (own === undefined || this.#isAsking || this.#isStopped || this.#cancelWait !== undefined) return;
-    if (this.#speakers.size === 0) return;
-    const isFarBehind = [...this.#speakers.values()].some(({ height }) => height > own + 1);
+    const heights = [...this.#speakers.values()].map(({ height }) => height);
+    const highest = Math.max(-1, ...heights);
+    if (highest <= own) return;
     // Of one height, somebody is always a little ahead, and the votes are on their way.
-    const delayMs = isFarBehind && own !== this.#askedHeight ? 0 : CATCH_UP_DELAY_MS;
+    const delayMs = highest > own + 1 && own !== this.#askedHeight ? 0 : CATCH_UP_DELAY_MS;
     this.#cancelWait = this.#options.clock.timer(delayMs, () => {
       this.#cancelWait = undefined;
       this.#ask();
@@ -80,21 +90,20 @@ export class CatchUp {
   }
 
   #ask(): void {
-    const [first] = this.#speakers;
     const own = this.#options.height();
-    if (first === undefined || own === undefined || this.#isStopped) return;
-    const [key, speaker] = first;
-    this.#speakers.delete(key);
+    if (own === undefined || this.#isStopped) return;
+    const [speaker] = [...this.#speakers.values()]
+      .filter(({ height }) => height > own)
+      .sort((a, b) => a.askedTurn - b.askedTurn);
+    if (speaker === undefined) return;
+    speaker.askedTurn = ++this.#turn;
     this.#isAsking = true;
     this.#askedHeight = own;
     const answered = (decision: Decision | undefined): void => {
       this.#isAsking = false;
       if (this.#isStopped) return;
-      // Who gave nothing is forgotten until he speaks again.
-      if (decision !== undefined) {
-        if (!this.#speakers.has(key)) this.#speakers.set(key, speaker);
-        this.#options.take(speaker.node, decision);
-      }
+      if (decision === undefined) speaker.height = -1;
+      else this.#options.take(speaker.node, decision);
       this.#goOn();
     };
     this.#options.ask(speaker.node, own).then(answered, () => answered(undefined));

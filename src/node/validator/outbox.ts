@@ -39,7 +39,7 @@ const LOST_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNREACHABLE', 'T
 
 export class Outbox {
   readonly #send: (frame: OutgoingFrame) => Promise<void>;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'timer'>;
   readonly #counts: OutboxCounts;
   /** By what supersedes it, oldest first. */
   #waiting = new Map<string, OutgoingFrame>();
@@ -48,7 +48,11 @@ export class Outbox {
   #retryMs = VALIDATOR_RETRY_MIN_MS;
   #cancelRetry: (() => void) | undefined;
 
-  constructor(send: (frame: OutgoingFrame) => Promise<void>, clock: Clock, counts: OutboxCounts) {
+  constructor(
+    send: (frame: OutgoingFrame) => Promise<void>,
+    clock: Pick<Clock, 'timer'>,
+    counts: OutboxCounts,
+  ) {
     this.#send = send;
     this.#clock = clock;
     this.#counts = counts;
