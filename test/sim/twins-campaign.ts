@@ -17,6 +17,9 @@ export interface TwinsFigures {
 /** Forks that come so rarely as one in so many scenarios beyond the bound would mean that the scripts see nothing. */
 const SCENARIOS_A_FORK_MAX = 500;
 
+/** More would say the same. */
+const VIOLATIONS_MAX = 10;
+
 /** Ends early at `untilMs` of `performance.now`. */
 export function twinsCampaign(from: number, to: number, untilMs: number): TwinsFigures {
   const startMs = performance.now();
@@ -33,6 +36,7 @@ export function twinsCampaign(from: number, to: number, untilMs: number): TwinsF
     violations.push({ seed, text: `${plan.pairCount} twinned of ${plan.validatorCount}: ${violation}` });
   };
   for (let seed = from; seed <= to && performance.now() < untilMs; seed++) {
+    if (violations.length >= VIOLATIONS_MAX) break;
     for (const plan of TWINS_PLANS) add(runTwins(seed, plan));
   }
   if (scenarios > 2 * SCENARIOS_A_FORK_MAX && forks * 2 * SCENARIOS_A_FORK_MAX < scenarios) {
