@@ -8,6 +8,7 @@ import { enabled, verdictOn } from '../../src/consensus/driver.ts';
 import { resume, step } from '../../src/consensus/engine.ts';
 import { type EngineState, INITIAL } from '../../src/consensus/engine-state.ts';
 import type { BlockId, Effect, Input, Message, TimeoutKind } from '../../src/consensus/types.ts';
+import { votesFor } from '../../src/consensus/vote-keeper.ts';
 import {
   A,
   B,
@@ -108,11 +109,12 @@ describe('order of effects', () => {
     for (const isHeld of [true, false]) {
       const host = new EngineHost({ signsAtOnce: false });
       host.start(heightStart({ validators, self: 3, proposers: proposersFrom(0, 1, 2, 0, 3) }));
-      host.hear(polka(0, A, [0, 1]));
       if (isHeld) host.judge(A);
       host.judge(B);
-      host.hear(polka(1, B, [0, 1]), precommit(1, 4, A), precommit(2, 4, A));
+      host.hear(prevote(0, 2, null), polka(1, B, [0, 1]), precommit(1, 4, A), precommit(2, 4, A));
+      expect(host.state.driver!.round).toMatchObject({ round: 2, validBlock: B });
       const effects = host.hear(precommit(0, 4, A));
+      expect(host.state.driver!.round.hasProposed).toBe(true);
       expect(host.state.driver!.round.step).toBe(isHeld ? 'decided' : 'awaiting');
       expect(ofKind(effects, 'sign')).toEqual([]);
       expect(host.state.pending).toEqual([]);
@@ -582,6 +584,10 @@ describe('more than a third lies', () => {
     expect(host.evidence).toEqual([]); // of two rounds: whoever prevoted without a word is found by its prevotes
   });
 
+  test('a block is fetched from others, even if this validator signed for it', () => {
+    expect(ofKind(started().hear(commit(0, A, [0, 1, 2])), 'validate')).toEqual(['validate A from 1 2']);
+  });
+
   test('a quorum for a block that was found invalid: voting stops, nothing is asked for, nothing decided', () => {
     const host = started();
     host.hear(proposal(1, 0, A));
@@ -712,6 +718,7 @@ describe('early messages of the next height', () => {
     host.hear(...early);
     expect(ofKind(host.start({ ...START, height: 3 }), 'append')).toEqual(['append start-height 3']);
     expect(host.state.early).toEqual([]);
+    expect(host.helped).toEqual([]);
   });
 });
 
@@ -817,8 +824,8 @@ describe('messages under the own key', () => {
 
   test('inside a round certificate are not counted', () => {
     const host = started();
-    host.hear(roundReason(2, 'skip', [prevote(0, 2, A), prevote(1, 2, A)]));
-    expect(host.state.driver!.round.round).toBe(0);
+    host.hear(roundReason(1, 'skip', [prevote(0, 1, A), prevote(1, 1, A)]));
+    expect(votesFor(host.state.driver!.votes, 'prevote', 1, A, -1).map(say)).toEqual(['prevote 1/1 A by 1']);
   });
 });
 
