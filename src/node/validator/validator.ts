@@ -15,13 +15,20 @@ import { BLOCK_LENGTH_MAX } from '../../base/limits.ts';
 import type { Clock, Network, Random, Verify } from '../../base/ports.ts';
 import type { EngineState } from '../../consensus/engine-state.ts';
 import { type GuardRecord, guardRecord, isRemembered } from '../../consensus/signer-guard.ts';
-import type { BlockId, HeightStart, Input, Message, TimeoutParams } from '../../consensus/types.ts';
+import type {
+  BlockId,
+  HeightStart,
+  Input,
+  Message,
+  TimeoutParams,
+  UnsignedMessage,
+} from '../../consensus/types.ts';
 import type { Verdict } from '../../consensus/verify.ts';
 import { nativeSha256 } from '../../runtime/crypto.ts';
 import type { Files } from '../../runtime/files.ts';
 import type { Identity } from '../../runtime/identity.ts';
 import { CatchUp } from './catch-up.ts';
-import { type HostEngine, ValidatorHost } from './host.ts';
+import { type HostEngine, type LastSigned, ValidatorHost } from './host.ts';
 import type { ApplicationPort, HostEvents } from './host-ports.ts';
 import type { SignerPort } from './ports.ts';
 import { realEngine } from './real-engine.ts';
@@ -141,14 +148,9 @@ class RunningValidator implements Validator {
 
   start(logged: readonly Input[], next: HeightStart, last: GuardRecord | undefined): void {
     const { networkId, clock, events } = this.#options;
-    const asked = askedIn(this.#engine, logged).map((message) => guardRecord(networkId, message));
-    const signer =
-      last === undefined || isRemembered(last, next.height, asked)
-        ? this.#signer
-        : silentUpTo(last.height, this.#signer);
     const host = new ValidatorHost(this.#engine, {
       wal: this.#wal,
-      signer,
+      signer: this.#signer,
       transport: this.#transport,
       timers: { schedule: (delayMs, run) => clock.timer(delayMs, run) },
       application: this.#application(),
@@ -161,7 +163,8 @@ class RunningValidator implements Validator {
       blockId: blockIdOf,
     });
     this.#host = host;
-    host.start(logged, next);
+    if (last === undefined) host.start(logged, next);
+    else host.start(logged, next, lastSigned(networkId, last, next.height));
   }
 
   status(): ValidatorStatus {
@@ -236,31 +239,7 @@ export function blockIdOf(block: Uint8Array): BlockId {
   return toHex(digest('block', [block], nativeSha256)) as BlockId;
 }
 
-/** What the log's inputs made the engine want signed. */
-function askedIn<State>(engine: HostEngine<State>, logged: readonly Input[]) {
-  let state = engine.initial;
-  return logged.flatMap((input) => {
-    const transition = engine.step(state, input);
-    state = transition.state;
-    return transition.effects.flatMap((effect) => (effect.kind === 'sign' ? [effect.message] : []));
-  });
-}
-
-/** A key whose log has lost what it was bound to: it signs again above the height of its last signature. */
-function silentUpTo(height: number, signer: SignerPort): SignerPort {
-  return {
-    sign: (message, done) => {
-      if (message.height > height) signer.sign(message, done);
-      else done(forgottenError(message.height));
-    },
-    observe: (message) => signer.observe(message),
-    close: () => signer.close(),
-  };
-}
-
-function forgottenError(height: number): StoreError {
-  const text = `the log does not remember what the key signed at height ${height}: it signs nothing more there`;
-  return new StoreError('ALREADY_EXISTS', text, {
-    next: 'The validator goes on at the next height. Look after the disk: a log that was synced has lost its end.',
-  });
+function lastSigned(network: NetworkId, last: GuardRecord, height: number): LastSigned {
+  const record = (message: UnsignedMessage): GuardRecord => guardRecord(network, message);
+  return { height: last.height, isAmong: (asked) => isRemembered(last, height, asked.map(record)) };
 }
