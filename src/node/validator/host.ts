@@ -205,7 +205,9 @@ export class ValidatorHost<State> {
   }
 
   #decide(height: number, blockId: BlockId, certificate: CommitCertificate): void {
-    this.#blocks.obtain(height, blockId, [], (block) => {
+    // It was judged and so it is at hand, or in the application's store; if not even there, the signers have it.
+    const holders = certificate.signatures.map(({ validator }) => validator);
+    this.#blocks.obtain(height, blockId, holders, (block) => {
       this.#ports.application.decided(height, { certificate, block }, (next) => {
         if (this.#isStopped) return;
         this.#whenIdle(() => this.#enterHeight(next));

@@ -374,6 +374,14 @@ describe('the end of a height', () => {
     ]);
   });
 
+  test('without its block waits for one of the signers to give it', () => {
+    desk.perform(decide);
+    expect(desk.fetches[0]!.holders).toEqual([0, 1, 2]);
+    expect(desk.decided).toEqual([]);
+    desk.fetches[0]!.done(blockOf(A));
+    expect(desk.decided[0]!.decision.block).toEqual(blockOf(A));
+  });
+
   test('the log does not change hands in the middle of an input', () => {
     desk.host.receive(proposal(1, 0, A), blockOf(A));
     desk.perform(decide);
