@@ -41,6 +41,14 @@ export const DOMAINS = [
   'header',
   'state-leaf',
   'state-node',
+  'state-value',
+  'block-body',
+  'shard-header',
+  'receipt-batch',
+  'node-registration',
+  'admission',
+  'parameters',
+  'checkpoint',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

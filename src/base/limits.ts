@@ -372,3 +372,29 @@ export const ASSETS_MAX = 8;
 export const STATE_RECORD_LENGTH_MAX: number = 64 * KIB;
 /** Encoded transaction: an object of 1,000 segments at 50 pieces does not fit one, and is registered in parts. */
 export const TRANSACTION_LENGTH_MAX: number = 64 * KIB;
+/** Shards at most 2^8: each block has a header of each, and each may have a lane to each. */
+export const SHARD_BITS_MAX = 8;
+/** Encoded receipt: a record of the state, and the message of a transaction that is as long as one may be does not fit. */
+export const RECEIPT_LENGTH_MAX: number = 60 * KIB;
+/** Receipts that transactions put on one lane in a block, and their bytes: so nobody fills the next blocks with one destination. */
+export const LANE_BATCH_RECEIPTS_MAX = 512;
+export const LANE_BATCH_LENGTH_MAX: number = 100 * KIB;
+/** Receipts waiting on a lane, and their bytes, above which no transaction may add to it: two blocks' worth. Refunds may. */
+export const LANE_RECEIPTS_MAX = 2048;
+export const LANE_LENGTH_MAX: number = MIB;
+/** Receipts executed or taken back in a block: with what transactions add, the digests of a lane's batch still fit one record. */
+export const RECEIPTS_PER_BLOCK_MAX = 1024;
+/** Receipts with their proofs take at most half a block: the rest is for new transactions. */
+export const BLOCK_RECEIPTS_LENGTH_MAX: number = BLOCK_LENGTH_MAX / 2;
+/** Lanes whose expired receipts are taken back in a block: each shows a proof of a few hundred bytes. */
+export const RECLAIMS_PER_BLOCK_MAX = 64;
+/** A transaction takes at least 200 bytes of a block. */
+export const TRANSACTIONS_PER_BLOCK_MAX = 4096;
+/** Pairs of messages that prove misbehaviour: more can wait for the next block. */
+export const EVIDENCE_PER_BLOCK_MAX = 16;
+/** Messages executed at once because of one transaction or receipt: bounds what a chain of them may cost. */
+export const MESSAGES_PER_STEP_MAX = 32;
+/** Messages that one transaction, receipt or rule may cause in all, those to other shards included. */
+export const RECEIPTS_PER_STEP_MAX = 16;
+/** Encoded header of a block: sixteen fields, twelve of them of 32 bytes. */
+export const BLOCK_HEADER_LENGTH_MAX: number = KIB;

@@ -4,31 +4,31 @@
 // Invariants: balances are never negative; `nonce` is the number of transactions included so far, so none is included twice.
 
 import { z } from 'zod';
-import { bigUint, listOf, uint } from '../base/codec.ts';
+import { uint } from '../base/codec.ts';
 import type { OwnerId } from '../base/ids.ts';
-import { ASSETS_MAX } from '../base/limits.ts';
+import {
+  type Amounts,
+  amountIn,
+  amountsSchema,
+  type AssetIndex,
+  minusAmounts,
+  plusAmounts,
+} from './amounts.ts';
 import type { RecordType } from './record.ts';
 import { homeOf, type StateKey, stateKey } from './state-key.ts';
 import type { Overlay } from './view.ts';
 
-/** Index of an asset in the parameters' list. Asset 0 is the native token: fees, prices and receipts are in it. */
-export type AssetIndex = number;
-export const NATIVE: AssetIndex = 0;
-
 export interface Account {
   /** The nonce that the account's next transaction carries. */
   readonly nonce: number;
-  /** Ascending by asset, none of them zero. */
-  readonly balances: readonly (readonly [asset: AssetIndex, amount: bigint])[];
+  readonly balances: Amounts;
 }
 
 const NEW_ACCOUNT: Account = { nonce: 0, balances: [] };
 
 export const accountRecord: RecordType<Account> = {
   name: 'account',
-  schema: z
-    .tuple([uint(), listOf(z.tuple([uint(ASSETS_MAX - 1), bigUint]), ASSETS_MAX)])
-    .transform(([nonce, balances]): Account => ({ nonce, balances })),
+  schema: z.tuple([uint(), amountsSchema]).transform(([nonce, balances]): Account => ({ nonce, balances })),
   tuple: ({ nonce, balances }) => [nonce, balances],
 };
 
@@ -42,29 +42,23 @@ export function accountOf(state: Overlay, owner: OwnerId): Account {
 }
 
 export function balanceOf(account: Account, asset: AssetIndex): bigint {
-  return account.balances.find(([held]) => held === asset)?.[1] ?? 0n;
+  return amountIn(account.balances, asset);
 }
 
-export function credit(state: Overlay, owner: OwnerId, asset: AssetIndex, amount: bigint): void {
+export function credit(state: Overlay, owner: OwnerId, amounts: Amounts): void {
   const account = accountOf(state, owner);
-  putAccount(state, owner, withBalance(account, asset, balanceOf(account, asset) + amount));
+  putAccount(state, owner, { ...account, balances: plusAmounts(account.balances, amounts) });
 }
 
-/** False, and nothing changed, when the account has less. */
-export function debit(state: Overlay, owner: OwnerId, asset: AssetIndex, amount: bigint): boolean {
+/** False, and nothing changed, when the account has less of any of them. */
+export function debit(state: Overlay, owner: OwnerId, amounts: Amounts): boolean {
   const account = accountOf(state, owner);
-  const balance = balanceOf(account, asset);
-  if (balance < amount) return false;
-  putAccount(state, owner, withBalance(account, asset, balance - amount));
+  const balances = minusAmounts(account.balances, amounts);
+  if (balances === undefined) return false;
+  putAccount(state, owner, { ...account, balances });
   return true;
 }
 
 export function putAccount(state: Overlay, owner: OwnerId, account: Account): void {
   state.put(accountKey(owner), accountRecord, account);
-}
-
-function withBalance(account: Account, asset: AssetIndex, amount: bigint): Account {
-  const others = account.balances.filter(([held]) => held !== asset);
-  const balances = amount === 0n ? others : [...others, [asset, amount] as const];
-  return { ...account, balances: balances.sort(([a], [b]) => a - b) };
 }

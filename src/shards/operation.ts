@@ -7,6 +7,7 @@ import type { ZodType } from 'zod';
 import type { Epoch, NetworkId, OwnerId } from '../base/ids.ts';
 import type { Sha256 } from '../base/hash.ts';
 import type { Verify } from '../base/ports.ts';
+import type { Amounts } from './amounts.ts';
 import type { Home, StateKey } from './state-key.ts';
 import type { Overlay } from './view.ts';
 
@@ -32,6 +33,7 @@ export const REFUSALS = [
   'too-late',
   'not-empty',
   'expired',
+  'destination-full', // too much is on its way there already
 ] as const;
 export type RefusalCode = (typeof REFUSALS)[number];
 
@@ -53,9 +55,9 @@ export interface Message {
   /** Which delivery executes it. */
   readonly kind: string;
   readonly payload: unknown;
-  /** Native tokens on the way. */
-  readonly value: bigint;
-  /** The account that gets the value back when the message is refused. */
+  /** Tokens on the way: taken from the sender's records before it was sent. */
+  readonly value: Amounts;
+  /** The account that gets the value back when the message is refused or was not executed in time. */
   readonly refundTo: OwnerId;
 }
 
@@ -84,10 +86,15 @@ export interface Operation<Action> {
   tuple(action: Action): readonly unknown[];
   /** Records that `commit` reads, so that one load is enough. A hint: more may be asked for. */
   touches(sender: OwnerId, action: Action, block: BlockContext): readonly StateKey[];
+  /** Homes that messages of it go to. A hint, as `touches` is. */
+  recipients?(sender: OwnerId, action: Action): readonly Home[];
   commit(context: CommitContext, action: Action): RefusalCode | undefined;
 }
 
-/** A kind of message, as its destination handles it. A refusal sends the value back. */
+/**
+ * A kind of message, as its destination handles it. A refusal sends the value back. What comes of one receipt is at most one
+ * receipt, so that deliveries never make the queues longer: a second message to another shard is refused as `limit-exceeded`.
+ */
 export interface Delivery<Payload> {
   readonly kind: string;
   readonly tag: number;

@@ -1,6 +1,8 @@
 // What a kind of record is: a canonical tuple and its schema. Each subject declares its own, beside the rules that use it.
 
 import type { ZodType } from 'zod';
+import { digest, type Sha256 } from '../base/hash.ts';
+import type { Digest } from '../base/ids.ts';
 
 export interface RecordType<T> {
   /** For messages. */
@@ -9,4 +11,9 @@ export interface RecordType<T> {
   readonly schema: ZodType<T>;
   /** The record as the tuple that is encoded. */
   readonly tuple: (record: T) => readonly unknown[];
+}
+
+/** What the leaf of a record in the state tree holds. */
+export function recordDigest(record: Uint8Array, sha256?: Sha256): Digest {
+  return digest('state-value', [record], sha256);
 }

@@ -4,19 +4,19 @@
 // path = first 16 bytes of the home's digest ++ last 16 bytes of H(state-record, kind, home's digest, id). Two records share a path only
 // when both halves collide, and the second half hashes the home too.
 
-import { concat, toHex } from '../base/bytes.ts';
+import { concat, toHex, uint32 } from '../base/bytes.ts';
 import { shardOf } from '../base/epoch.ts';
 import { digest, type Sha256 } from '../base/hash.ts';
 import { DIGEST_LENGTH, type Digest, type ObjectId, type ShardId } from '../base/ids.ts';
 
 /** The homes there are, numbered as they are hashed. */
-export const HOME_TAGS = { system: 0, account: 1, node: 2, bucket: 3, object: 4 } as const;
+export const HOME_TAGS = { system: 0, account: 1, node: 2, bucket: 3, object: 4, shard: 5 } as const;
 export type HomeKind = keyof typeof HOME_TAGS;
 
 /** Whoever has records of its own. `digest` places it among the shards. */
 export interface Home {
   readonly kind: HomeKind;
-  /** What distinguishes homes of one kind: a public key or a digest, 32 bytes. Empty for the system. */
+  /** What distinguishes homes of one kind: a public key or a digest, 32 bytes. Empty for the system; bits and number of a shard. */
   readonly id: Uint8Array;
   readonly digest: Digest;
 }
@@ -38,9 +38,17 @@ export const RECORD_TAGS = {
   segments: 12,
   outbox: 13,
   receipt: 14,
-  cursors: 15,
+  cursor: 15,
   proposal: 16,
   supply: 17,
+  batch: 18,
+  lanes: 19,
+  'lane-index': 20,
+  operator: 24,
+  'node-key': 25,
+  bonds: 26,
+  members: 27,
+  performance: 28,
 } as const;
 export type RecordKind = keyof typeof RECORD_TAGS;
 
@@ -58,8 +66,8 @@ export interface StateKey {
 const NO_ID: Uint8Array = new Uint8Array(0);
 const HALF = DIGEST_LENGTH / 2;
 
-/** The home of `id`. An object's digest is its id, so that its record is in the shard whose members hold its pieces. */
-export function homeOf(kind: HomeKind, id: Uint8Array = NO_ID, sha256?: Sha256): Home {
+/** The home of `id`, of any kind but a shard. An object's digest is its id, so that its record is in the shard whose members hold its pieces. */
+export function homeOf(kind: Exclude<HomeKind, 'shard'>, id: Uint8Array = NO_ID, sha256?: Sha256): Home {
   if (kind === 'object') return { kind, id, digest: id as Uint8Array as Digest };
   return { kind, id, digest: digest('state-home', [new Uint8Array([HOME_TAGS[kind]]), id], sha256) };
 }
@@ -72,6 +80,17 @@ export function stateKey(home: Home, kind: RecordKind, id: Uint8Array = NO_ID, s
   const record = digest('state-record', [new Uint8Array([RECORD_TAGS[kind]]), home.digest, id], sha256);
   const path = concat(home.digest.subarray(0, HALF), record.subarray(HALF)) as Digest;
   return { home, kind, id, path, text: toHex(path) };
+}
+
+/**
+ * The home of a shard's own records, such as its lanes: the bits of its prefix, then zeros. After a split it lies in the left one of
+ * the two, after a merge in the one; other numbers of shards have homes in the same place, so ids of records name the bits.
+ */
+export function shardHome(shardBits: number, shard: number): Home {
+  const prefix = shardBits === 0 ? 0 : (shard << (32 - shardBits)) >>> 0;
+  const place = new Uint8Array(DIGEST_LENGTH);
+  place.set(uint32(prefix));
+  return { kind: 'shard', id: new Uint8Array([shardBits, ...uint32(shard)]), digest: place as Digest };
 }
 
 export function shardOfHome(home: Home, shardBits: number): ShardId {

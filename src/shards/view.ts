@@ -37,6 +37,10 @@ export class LoadedState implements StateView {
     this.#records.set(key.text, record);
   }
 
+  has(key: StateKey): boolean {
+    return this.#records.has(key.text);
+  }
+
   read(key: StateKey): Loaded {
     const record = this.#records.get(key.text);
     if (record === undefined) throw new MissingRecords([key]);
@@ -50,10 +54,17 @@ export interface Change {
   readonly after: Loaded;
 }
 
+interface Written {
+  readonly key: StateKey;
+  readonly record: Loaded;
+  /** There was no such record before, whatever was loaded. */
+  readonly isNew: boolean;
+}
+
 /** Writes over a view. */
 export class Overlay implements StateView {
   readonly #below: StateView;
-  readonly #written = new Map<string, { readonly key: StateKey; readonly record: Loaded }>();
+  readonly #written = new Map<string, Written>();
 
   constructor(below: StateView) {
     this.#below = below;
@@ -65,7 +76,13 @@ export class Overlay implements StateView {
   }
 
   write(key: StateKey, record: Loaded): void {
-    this.#written.set(key.text, { key, record });
+    const isNew = this.#written.get(key.text)?.isNew ?? false;
+    this.#written.set(key.text, { key, record, isNew });
+  }
+
+  /** Writes a record whose key was never used before, so that nobody has to load that it is not there. */
+  create(key: StateKey, record: Uint8Array): void {
+    this.#written.set(key.text, { key, record, isNew: true });
   }
 
   /** The record under `key`, decoded; undefined when there is none. */
@@ -86,13 +103,20 @@ export class Overlay implements StateView {
 
   /** Takes over what `upper`, an overlay of this one, has written. */
   merge(upper: Overlay): void {
-    for (const { key, record } of upper.#written.values()) this.write(key, record);
+    for (const { key, record, isNew } of upper.#written.values()) {
+      const wasNew = this.#written.get(key.text)?.isNew ?? false;
+      this.#written.set(key.text, { key, record, isNew: isNew || wasNew });
+    }
   }
 
   /** What differs from below, in the order of paths. */
   changes(): readonly Change[] {
     return [...this.#written.values()]
-      .map(({ key, record }) => ({ key, before: this.#below.read(key), after: record }))
+      .map(({ key, record, isNew }) => ({
+        key,
+        before: isNew ? null : this.#below.read(key),
+        after: record,
+      }))
       .filter(({ before, after }) => !isSame(before, after))
       .sort((a, b) => (a.key.text < b.key.text ? -1 : 1));
   }
