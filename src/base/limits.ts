@@ -398,3 +398,33 @@ export const MESSAGES_PER_STEP_MAX = 32;
 export const RECEIPTS_PER_STEP_MAX = 16;
 /** Encoded header of a block: sixteen fields, twelve of them of 32 bytes. */
 export const BLOCK_HEADER_LENGTH_MAX: number = KIB;
+
+// ---- Stake and epochs ----------------------------------------------------------------------------------------
+
+/** Owners with a bond or an unbonding at one node: with all their amounts they fit one record, and a slash reaches all at once. */
+export const BONDERS_MAX = 128;
+/** Amounts on their way out that one owner has at one node: with the owners above they fit one record. */
+export const UNBONDINGS_PER_OWNER_MAX = 7;
+/** Nodes of one operator: its tombstone reaches all of them at once. */
+export const OPERATOR_NODES_MAX = 64;
+/** Nodes of a page of the index: 32 pages hold MEMBERS_MAX. */
+export const NODE_INDEX_PAGE = 128;
+/** Members of a page of the epoch's members: each at most 1,250 bytes with eight failure domains. */
+export const MEMBERS_PER_PAGE = 48;
+/** Epochs whose start and validators are remembered, at most: above the longest unbonding. */
+export const EPOCHS_KEPT_MAX = 1024;
+/** Longest unbonding: three weeks of hours. */
+export const UNBONDING_EPOCHS_MAX = 512;
+/** Blocks of an epoch: a day at a block a second. */
+export const EPOCH_BLOCKS_MAX = 86_400;
+/** Slashes remembered for the correlation penalty: above it the oldest count no more. */
+export const SLASHES_KEPT_MAX = 512;
+/** Proposals to change the parameters that are open at a time: with a vote of each of 100 operators they fit one record. */
+export const PROPOSALS_MAX = 8;
+/** Weight of an asset, and tokens of one: their products and sums stay far from 2^64. */
+export const ASSET_WEIGHT_MAX = 65_536n;
+export const ASSET_SUPPLY_MAX: bigint = 2n ** 60n;
+/** Stake of everybody together, in weighted units: half of what votes may weigh. */
+export const STAKE_SUM_MAX: bigint = 2n ** 61n;
+/** Capacity of a node that counts: eight pebibytes at most. */
+export const PROVEN_GIB_MAX: number = 2 ** 23;
