@@ -1,7 +1,7 @@
 // One target per decoder of hostile bytes: a plain function of bytes that may throw StoreErrors and nothing else. Each
 // comes with good samples, so that mutation starts from something deep. Driven by the smoke test and by `npm run fuzz`.
 
-import { concat, toUtf8 } from '../../src/base/bytes.ts';
+import { concat, fromHex, toUtf8 } from '../../src/base/bytes.ts';
 import { scanCbor } from '../../src/base/cbor-scan.ts';
 import { parseCid } from '../../src/base/cid.ts';
 import { decodeEpoch, encodeEpoch, networkIdOf, signEpoch } from '../../src/base/epoch.ts';
@@ -34,8 +34,14 @@ import { decodeManifest, decodePage, encodeManifest, encodePage } from '../../sr
 import * as messages from '../../src/replication/messages.ts';
 import { decodeDer, encodeDer, encodeTime, TAG } from '../../src/runtime/bulk/der.ts';
 import { decodeHello, encodeHello } from '../../src/runtime/bulk/frame.ts';
+import { chunkProblem, decodeChunk } from '../../src/shards/tree/chunk.ts';
+import { decodeNode, decodeTree } from '../../src/shards/tree/node.ts';
+import { decodeNodeKey, decodeStaleKey, nodeKey } from '../../src/shards/tree/node-key.ts';
+import { WHOLE } from '../../src/shards/tree/path.ts';
+import { checkProof, decodeProof } from '../../src/shards/tree/proof.ts';
 import { VECTOR_SET, VECTORS } from '../consensus/vectors.ts';
 import { digestFrom, sampleEpoch, sampleGenesis, sampleMembers, signerFrom } from '../helpers/records.ts';
+import { FROZEN, pathOf } from '../shards/tree/twin.ts';
 
 export interface FuzzTarget {
   readonly samples: readonly Uint8Array[];
@@ -114,6 +120,10 @@ const walLog = walInputs.reduce(
   walHeader,
 );
 const guardPage = emptyGuardFile(walOwner).subarray(0, GUARD_STATE_LENGTH);
+
+const stateHead = { prefix: WHOLE, digest: digestFrom<Digest>('state') };
+/** Nodes that stand at the top of all paths: the byte behind the version says so. */
+const topNodes = FROZEN.flatMap(({ nodes }) => nodes.filter(({ key }) => key.slice(16) === '80'));
 
 export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   cbor: { samples: [manifest, page], run: (bytes) => void scanCbor(bytes) },
@@ -230,5 +240,29 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
       file.set(bytes.subarray(0, GUARD_FILE_LENGTH));
       void readGuard(file, walOwner, 'guard');
     },
+  },
+  'state-proof': {
+    samples: FROZEN.flatMap(({ proofs }) => proofs.slice(0, 2).map(({ proof }) => fromHex(proof))),
+    run: (bytes) => void checkProof(stateHead, pathOf(0), decodeProof(bytes)),
+  },
+  'state-chunk': {
+    samples: FROZEN.flatMap(({ chunks }) => chunks.slice(1).map(({ chunk }) => fromHex(chunk))),
+    run: (bytes) => void chunkProblem(stateHead, decodeChunk(bytes)),
+  },
+  'state-node': {
+    samples: topNodes.map(({ node }) => fromHex(node)),
+    run: (bytes) => void decodeNode(bytes, nodeKey(2 ** 40, pathOf(0), 0)),
+  },
+  'state-tree': {
+    samples: FROZEN.map(({ tree }) => fromHex(tree)),
+    run: (bytes) => void decodeTree(bytes),
+  },
+  'state-node-key': {
+    samples: FROZEN.flatMap(({ nodes }) => nodes.slice(0, 4).map(({ key }) => fromHex(key))),
+    run: (bytes) => void decodeNodeKey(bytes),
+  },
+  'state-stale-key': {
+    samples: FROZEN.flatMap(({ nodes }) => nodes.slice(0, 4).map(({ stale }) => fromHex(stale))),
+    run: (bytes) => void decodeStaleKey(bytes),
   },
 };
