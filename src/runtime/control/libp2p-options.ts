@@ -24,6 +24,7 @@ import {
 import type { Clock } from '../../base/ports.ts';
 import type { Identity } from '../identity.ts';
 import type { Gater } from './gater.ts';
+import { lenientMuxer } from './muxer.ts';
 import { noiseCrypto } from './noise-crypto.ts';
 import { networkPrefix } from './protocols.ts';
 
@@ -62,16 +63,18 @@ export function libp2pOptions<Services extends ServiceMap>(
     transports: [tcp({ maxConnections: CONTROL_CONNECTIONS_MAX, backlog: CONTROL_CONNECTIONS_MAX })],
     connectionEncrypters: [noise({ crypto: noiseCrypto })],
     streamMuxers: [
-      yamux({
-        maxInboundStreams: 64,
-        maxOutboundStreams: 128,
-        streamOptions: {
-          // Windows below the read buffer: a slow reader is paused, never reset by its peer's lawful traffic.
-          maxStreamWindowSize: CONTROL_STREAM_WINDOW,
-          maxReadBufferLength: CONTROL_STREAM_BUFFER,
-          maxWriteBufferLength: CONTROL_STREAM_BUFFER,
-        },
-      }),
+      lenientMuxer(
+        yamux({
+          maxInboundStreams: 64,
+          maxOutboundStreams: 128,
+          streamOptions: {
+            // Windows below the read buffer: a slow reader is paused, never reset by its peer's lawful traffic.
+            maxStreamWindowSize: CONTROL_STREAM_WINDOW,
+            maxReadBufferLength: CONTROL_STREAM_BUFFER,
+            maxWriteBufferLength: CONTROL_STREAM_BUFFER,
+          },
+        }),
+      ),
     ],
     connectionGater: gater.libp2p,
     connectionManager: {

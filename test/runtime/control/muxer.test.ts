@@ -1,0 +1,70 @@
+import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface';
+import { yamux } from '@libp2p/yamux';
+import { expect, test } from 'vitest';
+import { lenientMuxer } from '../../../src/runtime/control/muxer.ts';
+
+/** As much of a connection as a muxer uses. */
+class HandConnection extends EventTarget {
+  readonly direction = 'outbound';
+  readonly log: unknown = Object.assign(() => undefined, {
+    enabled: false,
+    trace: () => undefined,
+    error: () => undefined,
+    newScope: () => this.log,
+  });
+  readonly sent: unknown[] = [];
+  status = 'open';
+  writeStatus = 'writable';
+
+  /** As the real one: closed for writing, it throws. */
+  send(bytes: unknown): boolean {
+    if (this.writeStatus !== 'writable') {
+      throw Object.assign(new Error(this.writeStatus), { name: 'StreamStateError' });
+    }
+    this.sent.push(bytes);
+    return true;
+  }
+
+  push(): void {}
+}
+
+/** What was thrown where nobody could catch it, while `run` and the microtasks after it ran. */
+async function uncaughtDuring(run: () => Promise<unknown>): Promise<unknown[]> {
+  const uncaught: unknown[] = [];
+  const others = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => uncaught.push(error));
+  try {
+    await run();
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of others) process.on('uncaughtException', listener);
+  }
+  return uncaught;
+}
+
+const openStreamOver = (connection: HandConnection, create: ReturnType<typeof yamux>): Promise<unknown[]> => {
+  const muxer = create().createStreamMuxer(connection as unknown as MessageStream);
+  return uncaughtDuring(async () => muxer.createStream());
+};
+
+test.each(['closing', 'closed'])(
+  'a stream opened over a connection that is %s for writing ends no process',
+  async (writeStatus) => {
+    const connection = new HandConnection();
+    connection.writeStatus = writeStatus;
+    expect(await openStreamOver(connection, lenientMuxer(yamux({})))).toEqual([]);
+    // The muxer by itself throws: when it does not any more, ours is not needed any more.
+    expect((await openStreamOver(connection, yamux({}))).length).toBe(1);
+  },
+);
+
+test('over an open connection everything is sent', async () => {
+  const connection = new HandConnection();
+  expect(await openStreamOver(connection, lenientMuxer(yamux({})))).toEqual([]);
+  const plain = new HandConnection();
+  await openStreamOver(plain, yamux({}));
+  expect(connection.sent.length).toBeGreaterThan(0);
+  expect(connection.sent.length).toBe(plain.sent.length);
+});
