@@ -44,7 +44,7 @@ async function uncaughtDuring(run: () => Promise<unknown>): Promise<unknown[]> {
   return uncaught;
 }
 
-const openStreamOver = (connection: HandConnection, create: ReturnType<typeof yamux>): Promise<unknown[]> => {
+const openStreamOver = (connection: HandConnection, create: () => StreamMuxerFactory): Promise<unknown[]> => {
   const muxer = create().createStreamMuxer(connection as unknown as MessageStream);
   return uncaughtDuring(async () => muxer.createStream());
 };
