@@ -2,6 +2,7 @@
 //
 // Agreement: no two honest processes decide different blocks at one height. Integrity: one decision a height, before and after any
 // restart, and the chain is linked. Validity: what is decided was proposed and is valid, and its certificate proves it.
+// Nobody honest signs for a block that it did not find valid.
 // Lock discipline: who precommitted b in round r never prevotes another block in a later round on a polka older than r.
 // No self-incrimination: nobody honest signs two messages for one place, however often it was restarted; nobody honest is
 // accused; what leaves was signed before.
@@ -12,6 +13,7 @@ import type { StoreError } from '../../src/base/errors.ts';
 import type {
   BlockId,
   Evidence,
+  Input,
   Message,
   Proposal,
   ValidatorIndex,
@@ -62,6 +64,8 @@ export class Checks implements Observer {
   readonly #honestVoices = new Set<ValidatorIndex>();
   readonly #said: Map<number, Said>[];
   readonly #decidedBy: Map<number, BlockId>[];
+  /** `height/block` of what each process made or found valid at the height under way. */
+  readonly #foundValid: Set<string>[];
   /** Blocks that were ever proposed, in a signed message. */
   readonly #proposed = new Set<string>();
 
@@ -69,6 +73,7 @@ export class Checks implements Observer {
     this.#plan = plan;
     this.#said = plan.validators.map(() => new Map<number, Said>());
     this.#decidedBy = plan.validators.map(() => new Map<number, BlockId>());
+    this.#foundValid = plan.validators.map(() => new Set<string>());
     for (const [process, validator] of plan.validators.entries()) {
       if (validator !== undefined && !plan.faulty.has(process)) this.#honestVoices.add(validator);
     }
@@ -93,12 +98,25 @@ export class Checks implements Observer {
     this.violation ??= { property, text };
   }
 
+  // ---- What is told ----------------------------------------------------------------------------------------------
+
+  applied(process: number, input: Input): void {
+    if (input.kind === 'start-height') this.#foundValid[process]!.clear();
+    else if (input.kind === 'value' || (input.kind === 'verdict' && input.isValid)) {
+      this.#foundValid[process]!.add(`${input.height}/${input.blockId}`);
+    }
+  }
+
   // ---- What is signed and sent -----------------------------------------------------------------------------------
 
   signed(process: number, message: Proposal | Vote): void {
     if (this.#plan.faulty.has(process)) return;
     const said = this.#saidBy(process, message.height);
     const before = said[`${message.kind}s`].get(message.round);
+    const { height, blockId } = message;
+    if (blockId !== null && !this.#foundValid[process]!.has(`${height}/${blockId}`)) {
+      this.fail('validity', `process ${process} signed ${show(message)}, a block that it never found valid`);
+    }
     if (before !== undefined) {
       if (!isSame(before, message)) {
         this.fail('self-incrimination', `process ${process} signed ${show(before)} and ${show(message)}`);
@@ -234,7 +252,6 @@ export class Checks implements Observer {
   crashed(): void {}
   exited(_process: number, _error: StoreError): void {}
   fault(): void {}
-  applied(): void {}
 }
 
 function ofAmnesia(evidence: Exclude<Evidence, { first: unknown }>): { height: number } {

@@ -123,7 +123,13 @@ function scriptOf(random: SeededRandom, { validatorCount, pairCount }: TwinsPlan
 
 export function runTwins(seed: number, plan: TwinsPlan): TwinsResult {
   const random = new SeededRandom(seed, `twins ${plan.validatorCount} ${plan.pairCount}`);
-  return new TwinsRun(seed, plan, scriptOf(random.fork('script'), plan), random).run();
+  const twins = new TwinsRun(seed, plan, scriptOf(random.fork('script'), plan), random);
+  try {
+    return twins.run();
+  } catch (error) {
+    // A broken invariant, or a defect.
+    return twins.crashed(error);
+  }
 }
 
 class TwinsRun {
@@ -175,6 +181,11 @@ class TwinsRun {
       this.#fail(`not all have decided ${ROUNDS_AFTER_MAX} rounds after the script`);
     }
     return this.#judged(this.#highestRound() - roundAtEnd);
+  }
+
+  crashed(error: unknown): TwinsResult {
+    this.#fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return this.#result(false, new Set(), 0);
   }
 
   #fail(text: string): void {
@@ -322,6 +333,10 @@ class TwinsRun {
     const convicted = isForked ? this.#convicted() : new Set<ValidatorIndex>();
     if (isForked && isWithinBound(this.#plan)) this.#fail(`${decided.size} blocks were decided`);
     if (isForked) this.#checkConvicted(convicted);
+    return this.#result(isForked, convicted, roundsAfter);
+  }
+
+  #result(isForked: boolean, convicted: ReadonlySet<ValidatorIndex>, roundsAfter: number): TwinsResult {
     return {
       seed: this.#seed,
       plan: this.#plan,
