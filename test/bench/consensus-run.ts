@@ -6,8 +6,8 @@ import type { Synced, WorkerReport } from '../helpers/validator-worker.ts';
 
 const SYNCED: readonly Synced[] = ['chain', 'wal', 'new wal', 'folder', 'guard'];
 /** Heights that are not counted: connections, compilers and caches get warm. */
-const WARM_HEIGHTS = 10;
-const WARM_MS_MAX = 60_000;
+const WARM_HEIGHTS = 5;
+const WARM_MS_MAX = 180_000;
 
 export interface ConsensusFigures {
   readonly heights: number;
