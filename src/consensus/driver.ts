@@ -115,7 +115,8 @@ export function driveCommit(state: DriverState, certificate: CommitCertificate):
 /** The first verdict on a block stands: the application's answer is a pure function of the block and its parent. */
 export function driveVerdict(state: DriverState, verdict: Verdict): DriverTransition {
   if (verdictOn(state, verdict.blockId) !== undefined) return unchanged(state);
-  return settle({ ...state, verdicts: [...state.verdicts, verdict] }, NO_OUTPUTS, NO_EVIDENCE);
+  const { blockId, isValid } = verdict;
+  return settle({ ...state, verdicts: [...state.verdicts, { blockId, isValid }] }, NO_OUTPUTS, NO_EVIDENCE);
 }
 
 export function driveValue(state: DriverState, round: number, blockId: BlockId): DriverTransition {

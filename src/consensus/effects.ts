@@ -17,7 +17,10 @@ import { NO_ROUND } from './types.ts';
 
 const NO_EFFECTS: readonly Effect[] = [];
 
-/** What an output of the round machine means to the outside. A follower, who has no voice, signs and sends nothing. */
+/**
+ * What an output of the round machine means to the outside, but for the signature that it may ask for. A follower, who has no voice,
+ * sends nothing.
+ */
 export function effectsOf(config: EngineConfig, driver: DriverState, output: RoundOutput): readonly Effect[] {
   const { height, self } = driver.start;
   const hasVoice = self !== undefined;
@@ -33,15 +36,11 @@ export function effectsOf(config: EngineConfig, driver: DriverState, output: Rou
       return [{ kind: 'request-value', height, round: output.round }];
     case 'propose': {
       const certificate = polkaCertificateOf(driver, output.validRound, output.blockId);
-      const message = unsigned(driver, output);
-      const sign: Effect[] = message === undefined ? [] : [{ kind: 'sign', message }];
-      return certificate === undefined ? sign : [{ kind: 'broadcast', message: certificate }, ...sign];
+      return certificate === undefined ? NO_EFFECTS : [{ kind: 'broadcast', message: certificate }];
     }
     case 'prevote':
-    case 'precommit': {
-      const message = unsigned(driver, output);
-      return message === undefined ? NO_EFFECTS : [{ kind: 'sign', message }];
-    }
+    case 'precommit':
+      return NO_EFFECTS;
     case 'lock':
       if (!hasVoice || output.round === 0) return NO_EFFECTS;
       return reoffered(driver, output).map((message) => ({ kind: 'broadcast', message }));

@@ -21,7 +21,7 @@ export interface EngineConfig {
 export interface EngineState {
   /** The height under way, or the one decided last. */
   readonly driver: DriverState | undefined;
-  /** Handed out to be signed, not yet back. */
+  /** To be signed, in this order: the first is handed out, the next when it is back. */
   readonly pending: readonly UnsignedMessage[];
   /** This validator's own latest messages of the height: what it repeats. */
   readonly own: OwnMessages;

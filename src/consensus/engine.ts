@@ -4,7 +4,8 @@
 //
 // Order of effects, and why. Whatever changes how this validator votes is appended to the write-ahead log first (messages of the next
 // height, and votes that come when all is decided, are only kept: a crash forgets them); before anything new is signed or passed on, the log is made durable (`persist`); a vote is signed under the guard, comes back as input
-// `signed`, is counted like anybody's, and only then leaves. So a validator that crashes between any two effects
+// `signed`, is counted like anybody's, and only then leaves; the next one is handed out after that, so that the log knows of every
+// signature but the last. So a validator that crashes between any two effects
 // replays its log into the state from which it last spoke, and asks to sign the very same bytes again.
 //
 // What the engine owes the others beyond the rules (L1-L7) is in `obligations.ts`; here it only says when.
@@ -38,10 +39,12 @@ import {
 } from './effects.ts';
 import { type EngineConfig, type EngineState, INITIAL, type Transition } from './engine-state.ts';
 import { attackOf } from './evidence.ts';
+import { votesOf } from './certificate.ts';
 import { commitCertificateOf, entryCertificate, repeated } from './obligations.ts';
 import type { RoundOutput } from './round.ts';
 import type {
   BlockId,
+  CommitCertificate,
   Effect,
   Input,
   Message,
@@ -97,7 +100,8 @@ export function resume(config: EngineConfig, state: EngineState): readonly Effec
   if (at === 'prevote' && driver.round.isPrevoteTimed) effects.push(schedule(config, driver, 'prevote'));
   if (at !== 'awaiting' && driver.round.isPrecommitTimed) effects.push(schedule(config, driver, 'precommit'));
   if (self !== undefined) effects.push(schedule(config, driver, 'rebroadcast'));
-  if (at !== 'awaiting') for (const message of state.pending) effects.push({ kind: 'sign', message });
+  const message = state.pending[0];
+  if (at !== 'awaiting' && message !== undefined) effects.push({ kind: 'sign', message });
   return effects;
 }
 
@@ -192,13 +196,9 @@ function receiveLate(state: EngineState, message: Message): Transition {
   return { state, effects: [sendDecision(message)] };
 }
 
-/** After the decision votes are only collected; who repeats one asks for help (L7). A second decision is an attack. */
+/** After the decision votes are only collected; who repeats one asks for help (L7). */
 function receiveDecided(state: EngineState, driver: DriverState, message: Message): Transition {
-  if (message.kind === 'commit-certificate') {
-    const committed = commitCertificateOf(driver, driver.round.committedBlock!)!;
-    const attack = attackOf(message, committed);
-    return { state, effects: attack === undefined ? NO_EFFECTS : [accuse(attack)] };
-  }
+  if (message.kind === 'commit-certificate') return receiveDecision(state, driver, message);
   if (!isVote(message)) return unchanged(state);
   if (knowsVote(driver.votes, message)) return { state, effects: [sendDecision(message)] };
   const { keeper, evidence } = addVote(driver.votes, message);
@@ -207,6 +207,24 @@ function receiveDecided(state: EngineState, driver: DriverState, message: Messag
     state: { ...state, driver: { ...driver, votes: keeper } },
     effects: evidence.map(accuse),
   };
+}
+
+/** Precommits alone do not convict across rounds (E4), so those of the certificate are held against all other votes (E1, E3). */
+function receiveDecision(
+  state: EngineState,
+  driver: DriverState,
+  certificate: CommitCertificate,
+): Transition {
+  const attack = attackOf(certificate, commitCertificateOf(driver, driver.round.committedBlock!)!);
+  if (attack === undefined) return unchanged(state);
+  let { votes } = driver;
+  const effects = [accuse(attack)];
+  for (const vote of votesOf(certificate)) {
+    const { keeper, evidence } = addVote(votes, vote);
+    votes = keeper;
+    effects.push(...evidence.map(accuse));
+  }
+  return { state: { ...state, driver: { ...driver, votes } }, effects };
 }
 
 /** Kept until the height begins: of the next height only, each once, a few of each validator. */
@@ -249,11 +267,12 @@ function signed(
 ): Transition {
   const { message } = input;
   if (!state.pending.some((asked) => isSameMessage(asked, message))) return unchanged(state);
+  const first = state.pending[0]!;
+  const signing = isSameMessage(first, message) ? null : first;
   const pending = state.pending.filter((asked) => !isSameMessage(asked, message));
   const own = { ...state.own, [message.kind]: message };
-  return follow(config, { ...state, pending, own }, input, driveMessage(driver, message), [
-    { kind: 'broadcast', message },
-  ]);
+  const said: readonly Effect[] = [{ kind: 'broadcast', message }];
+  return follow(config, { ...state, pending, own }, input, driveMessage(driver, message), said, signing);
 }
 
 // ---- Time -------------------------------------------------------------------------------------------------------
@@ -286,7 +305,7 @@ function repeat(config: EngineConfig, state: EngineState, driver: DriverState): 
 
 /**
  * The engine's state after the driver has moved, and the effects of it: append, what was `said` already, what needs no
- * durability, and behind `persist` whatever speaks.
+ * durability, and behind `persist` whatever speaks. `signing`: what is handed out to be signed.
  */
 function follow(
   config: EngineConfig,
@@ -294,6 +313,7 @@ function follow(
   input: Input,
   transition: DriverTransition,
   said: readonly Effect[] = NO_EFFECTS,
+  signing: UnsignedMessage | null = before.pending[0] ?? null,
 ): Transition {
   const driver = transition.state;
   if (driver === before.driver && said.length === 0 && input.kind !== 'start-height')
@@ -308,6 +328,9 @@ function follow(
     }
     state = after(state, driver, output);
   }
+  const next = state.pending[0];
+  if (next !== undefined && next !== signing && !hasEnded(driver))
+    speaking.push({ kind: 'sign', message: next });
   const proposed = unasked(state, driver);
   quiet.push(...proposed.map((blockId) => validate(driver, blockId)));
   if (proposed.length > 0) state = { ...state, asked: [...state.asked, ...proposed] };

@@ -401,6 +401,9 @@ describe('proposals', () => {
     const table = new Table();
     table.hear(invalid(A), valid(A));
     expect(verdictOn(table.state, A)).toBe(false);
+    const proposer = new Table({ proposers: proposersFrom(0, 1, 2, 3) });
+    proposer.hear(valid(A), { kind: 'value', round: 0, blockId: A });
+    expect(proposer.state.verdicts).toEqual([{ blockId: A, isValid: true }]);
   });
 });
 

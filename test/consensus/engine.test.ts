@@ -7,6 +7,7 @@ import { EARLY_MESSAGES_PER_VALIDATOR } from '../../src/base/limits.ts';
 import { enabled, verdictOn } from '../../src/consensus/driver.ts';
 import { resume, step } from '../../src/consensus/engine.ts';
 import { type EngineState, INITIAL } from '../../src/consensus/engine-state.ts';
+import { guiltyOf } from '../../src/consensus/evidence.ts';
 import type { BlockId, Effect, Input, Message, TimeoutKind } from '../../src/consensus/types.ts';
 import { votesFor } from '../../src/consensus/vote-keeper.ts';
 import {
@@ -87,6 +88,21 @@ describe('order of effects', () => {
     const host = started();
     host.hear(proposal(1, 0, A), ...[1, 2, 3].map((one) => prevote(one, 0, A)));
     expect(ofKind(host.judge(A), 'sign')).toEqual(['sign prevote 1/0 A by 0', 'sign precommit 1/0 A by 0']);
+  });
+
+  test('the second is handed out when the first is back and in the log, so that a crash asks for it alone', () => {
+    const host = new EngineHost({ signsAtOnce: false });
+    host.start(START);
+    host.hear(proposal(1, 0, A), ...[1, 2, 3].map((one) => prevote(one, 0, A)));
+    host.judge(A);
+    expect(host.toSign.map(say)).toEqual(['prevote 1/0 A by 0']);
+    expect(sayAll(host.sign(1))).toEqual([
+      'append signed prevote 1/0 A by 0',
+      'broadcast prevote 1/0 A by 0',
+      'persist',
+      'sign precommit 1/0 A by 0',
+    ]);
+    expect(ofKind(host.restart(), 'sign')).toEqual(['sign precommit 1/0 A by 0']);
   });
 
   test('what needs no durability does not wait for it: no persist without something to say', () => {
@@ -640,6 +656,14 @@ describe('L7: who speaks at a height that is over', () => {
     expect(sayAll(host.hear(prevote(3, 0, null, { height: 1 })))).toEqual(['send-decision 1 to 3']);
   });
 
+  test('a third value of an equivocator is neither late nor repeated: nothing', () => {
+    const host = decided();
+    host.hear(precommit(2, 0, B));
+    const before = host.state;
+    expect(host.hear(precommit(2, 0, C))).toEqual([]);
+    expect(host.state).toBe(before);
+  });
+
   test('proposals and certificates ask for nothing: others than their signers pass them on', () => {
     const host = decided();
     const messages = [proposal(1, 0, A), proposal(1, 0, B), polka(0, A, [0, 1, 2]), commit(0, A, [0, 1, 2])];
@@ -670,6 +694,17 @@ describe('L7: who speaks at a height that is over', () => {
     expect(host.evidence).toEqual([]);
     host.hear(commit(1, B, [1, 2, 3]));
     expect(host.evidence.map((one) => one.kind)).toEqual(['light-client-attack']);
+  });
+
+  test('E4: who precommitted in the other decision and forgot it is found by the votes that are at hand', () => {
+    const host = started();
+    host.hear(prevote(1, 1, A), prevote(2, 1, A), proposal(2, 1, A));
+    host.judge(A);
+    host.hear(precommit(1, 1, A), precommit(2, 1, A));
+    expect(host.decisions.length).toBe(1);
+    host.hear(commit(0, B, [1, 2, 3]));
+    expect(host.evidence.map((one) => one.kind)).toEqual(['light-client-attack', 'amnesia', 'amnesia']);
+    expect(host.evidence.slice(1).flatMap(guiltyOf)).toEqual([1, 2]);
   });
 });
 

@@ -60,6 +60,7 @@ export class EngineHost {
   judging: BlockId[] = [];
   /** Texts that the key has signed. */
   readonly signatures: Set<string> = new Set();
+  #guarded: { readonly place: readonly number[]; readonly text: string } = { place: [-1, 0, 0], text: '' };
   readonly #engine: EngineModule;
   readonly #signsAtOnce: boolean;
 
@@ -133,12 +134,25 @@ export class EngineHost {
       input.kind === 'message' && this.toSign.some((asked) => say(asked) === say(input.message));
     if (input.kind === 'signed' || isReturned) {
       const text = say(input.message);
+      this.#guard(input.message);
       this.toSign = this.toSign.filter((asked) => say(asked) !== text);
       this.signatures.add(text);
     }
     if (input.kind === 'timeout') this.timers = this.timers.filter((timer) => !isSame(timer, input));
     if (input.kind === 'value') this.values = this.values.filter(({ round }) => round !== input.round);
     if (input.kind === 'verdict') this.judging = this.judging.filter((one) => one !== input.blockId);
+  }
+
+  /** Like the guard of the key, it lets pass what is later than all before, or the very same again. */
+  #guard(message: Message): void {
+    if (message.kind !== 'proposal' && message.kind !== 'prevote' && message.kind !== 'precommit') return;
+    const ranks = { proposal: 0, prevote: 1, precommit: 2 };
+    const place = [message.height, message.round, ranks[message.kind]];
+    const before = this.#guarded;
+    const differs = before.place.findIndex((part, index) => part !== place[index]);
+    const isLater = differs !== -1 && place[differs]! > before.place[differs]!;
+    assert(isLater || before.text === say(message), `${say(message)} was guarded after ${before.text}`);
+    this.#guarded = { place, text: say(message) };
   }
 
   #forget(): void {
