@@ -24,6 +24,11 @@ const B = 'bb'.repeat(32) as BlockId;
 let checks: Checks;
 beforeEach(() => {
   checks = new Checks({ chain, validators: [0, 1, 2, 3], faulty: new Set([3]) });
+  for (const process of [0, 1, 2, 3]) {
+    for (const blockId of [A, B]) {
+      checks.applied(process, { kind: 'verdict', height: 1, blockId, isValid: true });
+    }
+  }
 });
 
 function sign<M extends UnsignedMessage>(message: M): Proposal | Vote {
@@ -142,5 +147,15 @@ test('a decision is proven by its certificate and belongs to its block', () => {
   expect(property()).toBe('validity');
   checks = new Checks({ chain, validators: [0, 1, 2, 3], faulty: new Set([3]) });
   checks.decided(0, 1, { certificate: decision(1).certificate, block: decision(2).block });
+  expect(property()).toBe('validity');
+});
+
+test('a vote for a block that was not found valid is a violation, whoever else finds it so', () => {
+  const C = 'cc'.repeat(32) as BlockId;
+  checks.applied(1, { kind: 'verdict', height: 1, blockId: C, isValid: true });
+  checks.applied(0, { kind: 'verdict', height: 1, blockId: C, isValid: false });
+  checks.signed(1, vote('prevote', 1, 0, C));
+  expect(property()).toBeUndefined();
+  checks.signed(0, vote('prevote', 0, 0, C));
   expect(property()).toBe('validity');
 });
