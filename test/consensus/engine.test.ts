@@ -119,6 +119,15 @@ describe('order of effects', () => {
     expect(host.state).toBe(before);
   });
 
+  test('a signature that comes back after the decision is the last one', () => {
+    const host = new EngineHost({ signsAtOnce: false });
+    host.start(START);
+    host.hear(proposal(1, 0, A), ...[1, 2, 3].map((one) => prevote(one, 0, A)));
+    host.judge(A);
+    host.hear(commit(0, A, [1, 2, 3]));
+    expect(ofKind(host.sign(1), 'sign')).toEqual([]);
+  });
+
   test('once a quorum has decided nothing more is signed, not even what the same input would have caused', () => {
     // The weighty vote both lets round 4 be entered, where validator 3 proposes, and completes the commit there.
     const validators = setOf(5, 1, 1, 1);
@@ -596,6 +605,7 @@ describe('more than a third lies', () => {
       ...[1, 2, 3].map((one) => precommit(one, 1, B)),
       ...[1, 2, 3].map((one) => precommit(one, 0, A)),
     );
+    host.hear(commit(2, C, [1, 2, 3]));
     expect(ofKind(host.timeOut('rebroadcast'), 'broadcast')).toEqual(['broadcast commit 1/1 B of 1 2 3']);
     expect(host.evidence).toEqual([]); // of two rounds: whoever prevoted without a word is found by its prevotes
   });
