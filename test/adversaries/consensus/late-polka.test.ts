@@ -1,6 +1,7 @@
 // The hidden lock. That a lock is passed on is all that stands between this liar and a height that never ends, so both are shown.
 
 import { expect, test } from 'vitest';
+import type { Effect } from '../../../src/consensus/types.ts';
 import { honest } from '../../sim/honest.ts';
 import type { ParticipantFactory } from '../../sim/world.ts';
 import type { Scenario } from '../../sim/scenario.ts';
@@ -17,7 +18,7 @@ test('locks that a liar made in secret hold no height, because they are passed o
   for (const { heights } of runs) expect(heights).toBeGreaterThan(50);
 });
 
-/** An honest validator that locks and tells nobody. */
+/** An honest validator that tells of a polka only with its own proposal: whoever it concerns must know then (L2). */
 function secretive(process: number, scenario: Scenario): ParticipantFactory | undefined {
   if (process === LIAR) return undefined;
   const { timeouts, habits } = scenario;
@@ -28,13 +29,19 @@ function secretive(process: number, scenario: Scenario): ParticipantFactory | un
       ...real,
       step: (state, input) => {
         const { state: next, effects } = real.step(state, input);
-        const hasLocked = next.driver?.round.lockedRound !== state.driver?.round.lockedRound;
-        if (!hasLocked || next.driver?.round.step !== 'precommit') return { state: next, effects };
-        return { state: next, effects: effects.filter(({ kind }) => kind !== 'broadcast') };
+        if (effects.some((effect) => effect.kind === 'sign' && effect.message.kind === 'proposal')) {
+          return { state: next, effects };
+        }
+        return { state: next, effects: effects.filter((effect) => !isOffered(effect, process)) };
       },
     }),
   });
 }
+
+const isOffered = (effect: Effect, self: number): boolean =>
+  effect.kind === 'broadcast' &&
+  (effect.message.kind === 'polka-certificate' ||
+    (effect.message.kind === 'proposal' && effect.message.validator !== self));
 
 test('were they not, the first height would never end', () => {
   for (const seed of seeds(1, 3)) {
