@@ -10,8 +10,18 @@ const model = (...args: string[]): Killer => ({ name: 'model', script: 'test/mod
 const sim = (...args: string[]): Killer => ({ name: 'simulator', script: 'test/sim/main.ts', args });
 const unit = (...files: string[]): Killer => ({ name: 'unit', tests: files });
 
+/** The unit tests of `src/consensus/NAME.ts`. */
+const own = (...names: string[]): Killer => unit(...names.map((name) => `test/consensus/${name}.test.ts`));
+/** A plot of an adversary, on a stage of the simulator. */
+const plot = (name: string): Killer => ({
+  name: 'adversary',
+  tests: [`test/adversaries/consensus/${name}.test.ts`],
+});
+const transcripts: Killer = { name: 'transcript', tests: ['test/consensus/transcripts.test.ts'] };
+
 const smoke: Killer = model('--smoke');
 const threeRounds: Killer = model('--rounds', '3');
+const twins: Killer = sim('--twins', '--seeds', '1..2000', '--minutes', '1');
 const campaign: Killer = sim('--seeds', '1..20000', '--minutes', '2');
 
 const ROUND = 'src/consensus/round.ts';
@@ -34,7 +44,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "      step: 'propose',\n      lockedRound: NO_ROUND,\n      lockedBlock: null,\n      hasSeenPolka: false,",
       },
     ],
-    killers: [smoke],
+    killers: [own('round'), twins, smoke],
   },
   {
     name: 'lock-never-taken',
@@ -45,7 +55,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: "step: 'precommit' }",
       },
     ],
-    killers: [smoke],
+    killers: [own('round'), twins, smoke],
   },
   {
     name: 'lock-released-by-nil-polka',
@@ -57,7 +67,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "    case 'nil-polka':\n      return state.step === 'prevote'\n        ? precommit({ ...state, lockedRound: NO_ROUND, lockedBlock: null }, null)\n        : stay(state);",
       },
     ],
-    killers: [smoke, threeRounds],
+    killers: [own('round'), campaign, threeRounds],
   },
   {
     name: 'lock-released-by-prevote-timeout',
@@ -69,7 +79,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "    case 'prevote':\n      return state.step === 'prevote'\n        ? precommit({ ...state, lockedRound: NO_ROUND, lockedBlock: null }, null)\n        : stay(state);",
       },
     ],
-    killers: [smoke, threeRounds],
+    killers: [own('round'), campaign, threeRounds],
   },
   {
     name: 'lock-round-not-renewed',
@@ -80,7 +90,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'lockedRound: state.lockedRound === NO_ROUND ? round : state.lockedRound, lockedBlock',
       },
     ],
-    killers: [smoke, threeRounds],
+    killers: [own('round'), threeRounds],
   },
   {
     name: 'lock-ignored-by-fresh-proposals',
@@ -91,7 +101,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'input, true, NO_ROUND)',
       },
     ],
-    killers: [smoke],
+    killers: [own('round'), twins, smoke],
   },
   {
     name: 'lock-ignored-by-re-proposals',
@@ -102,7 +112,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'input, true, input.validRound)',
       },
     ],
-    killers: [smoke, threeRounds],
+    killers: [own('round'), campaign, threeRounds],
   },
   {
     // The rule as published. An honest validator can be framed under it: consensus.md, "Where it departs".
@@ -120,7 +130,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'input, state.lockedRound === NO_ROUND || state.lockedBlock === input.blockId, NO_ROUND)',
       },
     ],
-    killers: [unit('test/consensus/transcripts.test.ts'), threeRounds],
+    killers: [plot('framer'), transcripts, threeRounds],
   },
   // ---- Votes ----
   {
@@ -132,7 +142,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'const isAccepted = isUnlocked;',
       },
     ],
-    killers: [smoke],
+    killers: [own('round'), smoke, campaign],
   },
   {
     name: 'second-precommit-on-late-polka',
@@ -144,7 +154,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "  if (state.step === 'precommit')\n    return { state: seen, outputs: [{ kind: 'precommit', round, blockId }] };",
       },
     ],
-    killers: [smoke],
+    killers: [twins, own('round'), smoke],
   },
   {
     name: 'vote-after-decision',
@@ -160,7 +170,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: "      step: input.isValid ? 'precommit' : 'awaiting',",
       },
     ],
-    killers: [smoke, campaign],
+    killers: [twins, own('round'), smoke],
   },
   {
     name: 'polka-in-the-propose-step-is-lost',
@@ -177,7 +187,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  if (hasSeenPolka) return undefined;',
       },
     ],
-    killers: [unit('test/consensus/driver.test.ts', 'test/consensus/round.test.ts')],
+    killers: [own('round', 'driver')],
   },
   {
     name: 'valid-block-not-proposed-again',
@@ -193,7 +203,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '    validBlock === null || round >= 0\n',
       },
     ],
-    killers: [smoke],
+    killers: [own('round'), twins, smoke],
   },
   {
     name: 'stale-timeout-obeyed',
@@ -209,7 +219,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'driveTimeout(driver, timeout, driver.round.round)',
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts'), campaign],
+    killers: [own('engine')],
   },
   // ---- Quorums ----
   {
@@ -221,7 +231,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'QUORUM: Threshold = { numerator: 1n, denominator: 2n }',
       },
     ],
-    killers: [unit('test/consensus/vote-keeper.test.ts'), smoke],
+    killers: [twins, smoke],
   },
   {
     name: 'quorum-of-two-faults',
@@ -232,7 +242,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'QUORUM: Threshold = { numerator: 2n, denominator: 5n }',
       },
     ],
-    killers: [smoke],
+    killers: [twins, smoke],
   },
   {
     name: 'quorum-met-by-exactly-two-thirds',
@@ -243,7 +253,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'return power * threshold.denominator >= totalPower * threshold.numerator;',
       },
     ],
-    killers: [unit('test/consensus/vote-keeper.test.ts'), smoke],
+    killers: [own('validator-set'), smoke],
   },
   {
     name: 'signer-counted-twice',
@@ -254,7 +264,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  if (before.seconds.some((second) => isSameSlot(second, vote))) return before;',
       },
     ],
-    killers: [unit('test/consensus/vote-keeper.test.ts'), campaign],
+    killers: [twins, own('vote-keeper')],
   },
   {
     name: 'equivocator-hides-the-quorum',
@@ -265,7 +275,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '    seconds: [...before.seconds, vote],',
       },
     ],
-    killers: [unit('test/consensus/vote-keeper.test.ts'), smoke],
+    killers: [own('vote-keeper'), smoke],
   },
   {
     name: 'polka-of-mixed-valid-rounds',
@@ -276,7 +286,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '(tally) => tally.kind === kind && tally.blockId === blockId,',
       },
     ],
-    killers: [unit('test/consensus/vote-keeper.test.ts'), smoke],
+    killers: [own('vote-keeper'), smoke],
   },
   {
     name: 'decision-on-prevotes',
@@ -292,7 +302,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '      if (isReached && kind !== null && blockId !== null)',
       },
     ],
-    killers: [unit('test/consensus/driver.test.ts', 'test/consensus/vote-keeper.test.ts'), smoke],
+    killers: [twins, own('vote-keeper'), smoke],
   },
   {
     name: 'skip-on-a-single-vote',
@@ -303,7 +313,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '    if (power > 0n) return round;',
       },
     ],
-    killers: [unit('test/consensus/vote-keeper.test.ts'), smoke],
+    killers: [own('vote-keeper'), smoke],
   },
   {
     name: 'skip-on-own-votes',
@@ -314,7 +324,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'round > keeper.round && validator !== -1)',
       },
     ],
-    killers: [unit('test/consensus/vote-keeper.test.ts', 'test/consensus/driver.test.ts')],
+    killers: [own('vote-keeper')],
   },
   {
     name: 'votes-ahead-forgotten',
@@ -325,7 +335,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '    for (const vote of votes.slice(1)) {\n      const { keeper: next, evidence } = addVote',
       },
     ],
-    killers: [unit('test/consensus/vote-keeper.test.ts'), campaign],
+    killers: [own('vote-keeper')],
   },
   // ---- The driver ----
   {
@@ -337,7 +347,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
-    killers: [unit('test/consensus/driver.test.ts'), smoke],
+    killers: [own('driver'), smoke],
   },
   {
     name: 'precommit-before-the-verdict',
@@ -348,7 +358,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'if (proposal.round !== round) continue;',
       },
     ],
-    killers: [smoke, unit('test/consensus/driver.test.ts')],
+    killers: [own('driver'), smoke, campaign],
   },
   {
     name: 'decision-without-the-block',
@@ -359,7 +369,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  const isValid = true as boolean;\n  if (!isValid && ',
       },
     ],
-    killers: [unit('test/consensus/driver.test.ts'), campaign],
+    killers: [own('driver'), campaign],
   },
   {
     name: 'rules-not-looked-at-again',
@@ -371,14 +381,14 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  return withRound(current);',
       },
     ],
-    killers: [unit('test/consensus/driver.test.ts'), smoke],
+    killers: [own('driver'), smoke],
   },
   {
     name: 'only-one-proposal-kept',
     edits: [
       { file: DRIVER, find: 'const PROPOSALS_PER_ROUND = 2;', replace: 'const PROPOSALS_PER_ROUND = 1;' },
     ],
-    killers: [unit('test/consensus/driver.test.ts'), smoke],
+    killers: [own('driver'), smoke],
   },
   // ---- Order of effects ----
   {
@@ -390,7 +400,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: "[...quiet, ...speaking, { kind: 'persist' } as const]",
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts'), campaign],
+    killers: [own('engine'), campaign],
   },
   {
     name: 'nothing-persisted',
@@ -401,7 +411,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '[...quiet, ...speaking]',
       },
     ],
-    killers: [campaign],
+    killers: [own('engine'), campaign],
   },
   {
     name: 'timeouts-not-logged',
@@ -413,7 +423,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "const quiet: Effect[] = [...(input.kind === 'timeout' ? [] : [{ kind: 'append', input } as const]), ...said",
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts'), campaign],
+    killers: [own('engine'), campaign],
   },
   {
     name: 'own-votes-never-broadcast',
@@ -424,14 +434,14 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  ]);',
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts'), campaign],
+    killers: [own('engine'), twins],
   },
   {
     name: 'early-messages-dropped',
     edits: [
       { file: ENGINE, find: '    if (message.height !== start.height) continue;', replace: '    continue;' },
     ],
-    killers: [unit('test/consensus/engine.test.ts'), campaign],
+    killers: [own('engine')],
   },
   {
     name: 'second-copy-of-the-key-unnoticed',
@@ -442,7 +452,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'return isKnown ? unchanged(state) : unchanged(state);',
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts')],
+    killers: [own('engine')],
   },
   // ---- Obligations ----
   {
@@ -454,7 +464,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '      if (!hasVoice && certificate !== undefined) effects.push',
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts')],
+    killers: [own('engine')],
   },
   {
     name: 're-proposal-sent-without-its-polka',
@@ -465,7 +475,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '      return certificate === undefined ? sign : sign;',
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts')],
+    killers: [own('engine')],
   },
   {
     name: 'hidden-lock',
@@ -476,7 +486,18 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '      if (!hasVoice || output.round >= 0) return NO_EFFECTS;',
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts', 'test/consensus/transcripts.test.ts')],
+    killers: [plot('late-polka'), transcripts],
+  },
+  {
+    name: 'lock-of-the-first-round-kept-to-oneself',
+    edits: [
+      {
+        file: OBLIGATIONS,
+        find: 'validBlock === null || isProposer(driver, round)',
+        replace: 'validBlock === null || round > 0',
+      },
+    ],
+    killers: [transcripts],
   },
   {
     name: 'nobody-repeats-himself',
@@ -487,7 +508,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  return ([] as (Message | undefined)[]).filter(',
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts', 'test/consensus/obligations.test.ts'), campaign],
+    killers: [own('engine'), campaign],
   },
   {
     name: 'the-late-are-left-alone',
@@ -498,7 +519,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  return unchanged(state);\n}\n\n/** After',
       },
     ],
-    killers: [unit('test/consensus/engine.test.ts'), campaign],
+    killers: [own('engine'), campaign],
   },
   // ---- Certificates, evidence, keys ----
   {
@@ -510,7 +531,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  return areSigned(network, set, certificate, verify) ? undefined : undefined;',
       },
     ],
-    killers: [unit('test/consensus/certificate.test.ts')],
+    killers: [own('certificate')],
   },
   {
     name: 'certificate-too-light',
@@ -521,7 +542,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: "  if (!exceeds(WEAK, power, set.totalPower)) return 'too-light';",
       },
     ],
-    killers: [unit('test/consensus/certificate.test.ts')],
+    killers: [own('certificate')],
   },
   {
     name: 'proposal-from-anybody',
@@ -532,7 +553,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '      if (message.validator === -1)',
       },
     ],
-    killers: [unit('test/consensus/verify.test.ts')],
+    killers: [own('verify')],
   },
   {
     name: 'amnesia-seen-in-the-honest',
@@ -543,7 +564,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '    prevote.validRound <= precommit.round;',
       },
     ],
-    killers: [unit('test/consensus/evidence.test.ts'), smoke],
+    killers: [own('evidence'), smoke],
   },
   {
     name: 'amnesia-overlooked',
@@ -554,7 +575,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '    prevote.round < precommit.round &&',
       },
     ],
-    killers: [unit('test/consensus/evidence.test.ts'), smoke],
+    killers: [own('evidence'), smoke],
   },
   {
     name: 'guard-signs-a-conflict',
@@ -565,7 +586,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: "  return equal(request.signBytes, last!.signBytes) ? 'repeat' : 'sign';",
       },
     ],
-    killers: [unit('test/consensus/signer-guard.test.ts')],
+    killers: [own('signer-guard')],
   },
   {
     name: 'biased-draw',
@@ -576,6 +597,6 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '      if (word < fairWords || bound > 0n) return word % bound;',
       },
     ],
-    killers: [unit('test/consensus/draw.test.ts', 'test/consensus/proposer.test.ts')],
+    killers: [own('draw')],
   },
 ];

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { CONSENSUS_MUTANTS } from './consensus.ts';
 import { edited, hunt, problemOf } from './workshop.ts';
 
-test('every seeded bug fits the sources as they are', () => {
+test('every seeded bug fits the sources as they are, and its checkers are there', () => {
   expect(CONSENSUS_MUTANTS.map(problemOf).filter((problem) => problem !== undefined)).toEqual([]);
 });
 
@@ -14,6 +14,11 @@ test('there are at least 24 of them, each with a name of its own and with a chec
   expect(names.size).toBe(CONSENSUS_MUTANTS.length);
   expect(names.size).toBeGreaterThanOrEqual(24);
   expect(CONSENSUS_MUTANTS.filter(({ killers }) => killers.length === 0)).toEqual([]);
+});
+
+test('a checker that is not there is named', () => {
+  const killers = [{ name: 'unit', tests: ['test/nowhere.test.ts'] }] as const;
+  expect(problemOf({ name: 'x', edits: [], killers })).toBe('x: there is no test/nowhere.test.ts');
 });
 
 test('an edit whose passage is missing or stands twice is refused', () => {

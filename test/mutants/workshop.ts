@@ -2,7 +2,7 @@
 // temporary folder with the project's packages linked in, so that the checkers run there as they run here.
 
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -15,10 +15,10 @@ export interface Edit {
   readonly replace: string;
 }
 
-/** A checker: a program, or files of unit tests. It has found the bug when it ends with exit code 1. */
+/** A checker: a program, or files of tests. It has found the bug when it ends with exit code 1. */
 export type Killer =
   | { readonly name: 'model' | 'simulator'; readonly script: string; readonly args: readonly string[] }
-  | { readonly name: 'unit'; readonly tests: readonly string[] };
+  | { readonly name: 'unit' | 'adversary' | 'transcript'; readonly tests: readonly string[] };
 
 export interface Mutant {
   readonly name: string;
@@ -51,6 +51,9 @@ export function edited(text: string, edit: Edit): string {
 
 /** The problem that keeps the bug from being seeded, or undefined. */
 export function problemOf(mutant: Mutant): string | undefined {
+  // A checker that is not there ends as if it had found the bug.
+  const missing = mutant.killers.flatMap(filesOf).find((file) => !existsSync(join(root, file)));
+  if (missing !== undefined) return `${mutant.name}: there is no ${missing}`;
   try {
     for (const [file, edits] of byFile(mutant)) edits.reduce(edited, readFileSync(join(root, file), 'utf8'));
     return undefined;
@@ -58,6 +61,8 @@ export function problemOf(mutant: Mutant): string | undefined {
     return `${mutant.name}: ${(error as Error).message}`;
   }
 }
+
+const filesOf = (killer: Killer): readonly string[] => ('tests' in killer ? killer.tests : [killer.script]);
 
 export async function hunt(mutant: Mutant): Promise<Finding> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-mutant-'));
@@ -95,7 +100,7 @@ function byFile(mutant: Mutant): Map<string, Edit[]> {
 
 function run(folder: string, killer: Killer): Promise<{ exitCode: number; output: string }> {
   const args =
-    killer.name === 'unit'
+    'tests' in killer
       ? [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...killer.tests]
       : [killer.script, ...killer.args];
   return new Promise((resolve, reject) => {
