@@ -6,6 +6,7 @@
 // messages held prove it; at most two proposals of a round are kept, and one more for each polka that names it.
 
 import { assert } from '../base/assert.ts';
+import { votesOf } from './certificate.ts';
 import { proposerAt } from './proposer.ts';
 import {
   applyRound,
@@ -105,11 +106,30 @@ export function driveVote(state: DriverState, vote: Vote): DriverTransition {
 }
 
 export function drivePolka(state: DriverState, certificate: PolkaCertificate): DriverTransition {
-  return withVotes(state, { keeper: addPolka(state.votes, certificate), evidence: NO_EVIDENCE });
+  return withVotes(state, addSigners(state, addPolka(state.votes, certificate), certificate));
 }
 
 export function driveCommit(state: DriverState, certificate: CommitCertificate): DriverTransition {
-  return withVotes(state, { keeper: addCommit(state.votes, certificate), evidence: NO_EVIDENCE });
+  return withVotes(state, addSigners(state, addCommit(state.votes, certificate), certificate));
+}
+
+/**
+ * The certificate counts as a whole already; its votes are added singly, too, because who signed it may have said otherwise elsewhere.
+ * Nothing when the keeper had no use for the certificate.
+ */
+function addSigners(
+  state: DriverState,
+  keeper: VoteKeeper,
+  certificate: PolkaCertificate | CommitCertificate,
+): Added {
+  if (keeper === state.votes) return { keeper, evidence: NO_EVIDENCE };
+  let added: Added = { keeper, evidence: NO_EVIDENCE };
+  for (const vote of votesOf(certificate)) {
+    if (vote.validator === state.start.self) continue;
+    const { keeper: next, evidence } = addVote(added.keeper, vote);
+    added = { keeper: next, evidence: [...added.evidence, ...evidence] };
+  }
+  return added;
 }
 
 /** The first verdict on a block stands: the application's answer is a pure function of the block and its parent. */

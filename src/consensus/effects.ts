@@ -4,15 +4,17 @@
 import { unreachable } from '../base/assert.ts';
 import { type DriverState, verdictOn } from './driver.ts';
 import type { EngineConfig } from './engine-state.ts';
-import {
-  commitCertificateOf,
-  entryCertificate,
-  phaseMs,
-  polkaCertificateOf,
-  reoffered,
-} from './obligations.ts';
+import { commitCertificateOf, entering, phaseMs, polkaCertificateOf, reoffered } from './obligations.ts';
 import type { RoundOutput } from './round.ts';
-import type { BlockId, Effect, Evidence, TimeoutKind, UnsignedMessage, Vote } from './types.ts';
+import type {
+  BlockId,
+  Effect,
+  Evidence,
+  PolkaCertificate,
+  TimeoutKind,
+  UnsignedMessage,
+  Vote,
+} from './types.ts';
 import { NO_ROUND } from './types.ts';
 
 const NO_EFFECTS: readonly Effect[] = [];
@@ -26,10 +28,10 @@ export function effectsOf(config: EngineConfig, driver: DriverState, output: Rou
   const hasVoice = self !== undefined;
   switch (output.kind) {
     case 'enter-round': {
-      const certificate = entryCertificate(driver, output.round);
       const effects: Effect[] = [{ kind: 'cancel-timeouts' }];
-      if (hasVoice) effects.push(schedule(config, driver, 'rebroadcast', output.round));
-      if (hasVoice && certificate !== undefined) effects.push({ kind: 'broadcast', message: certificate });
+      if (!hasVoice) return effects;
+      effects.push(schedule(config, driver, 'rebroadcast', output.round));
+      for (const message of entering(driver, output.round)) effects.push({ kind: 'broadcast', message });
       return effects;
     }
     case 'request-value':
@@ -86,12 +88,16 @@ export function unsigned(driver: DriverState, output: Spoken): UnsignedMessage |
 export function validate(driver: DriverState, blockId: BlockId): Effect {
   const holders = new Set<number>();
   for (const proposal of driver.proposals) if (proposal.blockId === blockId) holders.add(proposal.validator);
-  for (const signature of commitCertificateOf(driver, blockId)?.signatures ?? []) {
-    holders.add(signature.validator);
+  const certificates = [commitCertificateOf(driver, blockId), ...polkasFor(driver, blockId)];
+  for (const { validator } of certificates.flatMap((certificate) => certificate?.signatures ?? [])) {
+    holders.add(validator);
   }
   if (driver.start.self !== undefined) holders.delete(driver.start.self);
   return { kind: 'validate', height: driver.start.height, blockId, holders: [...holders] };
 }
+
+const polkasFor = (driver: DriverState, blockId: BlockId): readonly PolkaCertificate[] =>
+  driver.votes.polkas.filter((polka) => polka.blockId === blockId);
 
 export function decision(driver: DriverState, blockId: BlockId): Effect {
   const { height } = driver.start;

@@ -372,11 +372,11 @@ function after(state: EngineState, driver: DriverState, output: RoundOutput): En
   }
 }
 
-/** Proposed blocks that nobody has judged or been asked to, while that matters. */
+/** Blocks of proposals and certified polkas that nobody has judged or been asked to, while that matters. */
 function unasked(state: EngineState, driver: DriverState): readonly BlockId[] {
   if (hasEnded(driver)) return [];
   const blocks: BlockId[] = [];
-  for (const { blockId } of driver.proposals) {
+  for (const { blockId } of [...driver.proposals, ...driver.votes.polkas]) {
     const isSettled =
       verdictOn(driver, blockId) !== undefined || state.asked.includes(blockId) || blocks.includes(blockId);
     if (!isSettled) blocks.push(blockId);

@@ -2,13 +2,14 @@
 // paper assumes a gossip that does this; votes sent once over streams that break do not.
 //
 // L1 who enters a round after the first sends the votes that let it. L2 a re-proposal is accompanied by the
-// polka that carried the block. L3 who locks after round 0 passes on the polka and the proposal: else a liar can complete a
-// polka for one honest validator just before its time is up, and the locks of the others hold the height for ever (the hidden lock). L4 in
+// polka that carried the block. L3 who locks after round 0 passes on the polka and the proposal, and with every round that is
+// entered goes the best polka known: else a liar can complete a polka for one honest validator just before its time is up, and the
+// locks of the others hold the height for ever (the hidden lock). L4 in
 // a round that lasts, a validator repeats its votes, its reason to be there and the polka it would propose.
 
 import { commitCertificate, polkaCertificate } from './certificate.ts';
 import type { DriverState } from './driver.ts';
-import { proposalFor } from './driver.ts';
+import { isProposer, proposalFor } from './driver.ts';
 import type {
   BlockId,
   CommitCertificate,
@@ -49,6 +50,19 @@ export function entryCertificate(driver: DriverState, round: number): RoundCerti
     return { kind, height, round, reason: 'precommit-any', votes };
   }
   return { kind, height, round, reason: 'skip', votes: votesFrom(driver.votes, round) };
+}
+
+/**
+ * What goes out when `round` is entered: the reason to be there (L1), and the polka of the block that this validator would
+ * propose (L3), for whoever locked in round 0 told nobody. A proposer sends that polka with its proposal (L2).
+ */
+export function entering(driver: DriverState, round: number): readonly Message[] {
+  const { validRound, validBlock } = driver.round;
+  const polka =
+    validBlock === null || isProposer(driver, round)
+      ? undefined
+      : polkaCertificateOf(driver, validRound, validBlock);
+  return [entryCertificate(driver, round), polka].filter((message) => message !== undefined);
 }
 
 /** L2: the polka for `blockId` in `round`. Undefined for a fresh proposal, whose round is NO_ROUND. */

@@ -20,6 +20,7 @@ import {
   proposalFor,
   verdictOn,
 } from '../../src/consensus/driver.ts';
+import { guiltyOf } from '../../src/consensus/evidence.ts';
 import type { RoundOutput } from '../../src/consensus/round.ts';
 import {
   type BlockId,
@@ -429,6 +430,16 @@ describe('certificates', () => {
     expect(table.hear(proposal(1, 0, A))).toEqual([]);
     expect(table.hear(valid(A))).toEqual(['decide 0 A']);
     expect(table.hear(proposal(1, 0, B), valid(B), commit(0, A, [1, 2, 3]))).toEqual([]);
+  });
+
+  test('a liar that is shown only by a certificate is reported', () => {
+    const before = driveVote(driverOf(heightStart()), prevote(1, 0, B)).state;
+    const byPolka = drivePolka(before, polka(0, A, [1, 2, 3]));
+    expect(byPolka.evidence.map(guiltyOf)).toEqual([[1]]);
+    const spoken = driveVote(driverOf(heightStart()), precommit(2, 0, B)).state;
+    const byCommit = driveCommit(spoken, commit(0, A, [1, 2, 3]));
+    expect(byCommit.evidence.map(guiltyOf)).toEqual([[2]]);
+    expect(drivePolka(byPolka.state, polka(0, A, [1, 2, 3])).evidence).toEqual([]);
   });
 
   test('rule 3b: a certificate of a round that is over changes what is proposed, not how is voted', () => {

@@ -430,8 +430,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: ENGINE,
-        find: "    { kind: 'broadcast', message },\n  ]);",
-        replace: '  ]);',
+        find: "const said: readonly Effect[] = [{ kind: 'broadcast', message }];",
+        replace: "const said: readonly Effect[] = [{ kind: 'broadcast' as const, message }].slice(1);",
       },
     ],
     killers: [own('engine'), twins],
@@ -459,9 +459,9 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'round-entered-without-a-word',
     edits: [
       {
-        file: EFFECTS,
-        find: '      if (hasVoice && certificate !== undefined) effects.push',
-        replace: '      if (!hasVoice && certificate !== undefined) effects.push',
+        file: OBLIGATIONS,
+        find: '  return [entryCertificate(driver, round), polka].filter(',
+        replace: '  return [polka].filter(',
       },
     ],
     killers: [own('engine')],
@@ -471,8 +471,8 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: EFFECTS,
-        find: "      return certificate === undefined ? sign : [{ kind: 'broadcast', message: certificate }, ...sign];",
-        replace: '      return certificate === undefined ? sign : sign;',
+        find: "      return certificate === undefined ? NO_EFFECTS : [{ kind: 'broadcast', message: certificate }];",
+        replace: '      return certificate === undefined ? NO_EFFECTS : NO_EFFECTS;',
       },
     ],
     killers: [own('engine')],
