@@ -1,8 +1,8 @@
 // Where a record lies in the state. Every record belongs to a home (an account, a node, a bucket, an object, or the system
 // itself); the home decides the shard, so all records of one home are in one shard, whatever the number of shards is.
 //
-// path = first 16 bytes of the home's digest ++ last 16 bytes of H(state-record, kind, home's digest, id). Two records share a path only
-// when both halves collide, and the second half hashes the home too.
+// path = first byte of the home's digest ++ last 31 bytes of H(state-record, kind, home's digest, id). One byte is what at most 256
+// shards need; every further bit that the records of a home shared would cost each of them an inner node of the tree.
 
 import { concat, toHex, uint32 } from '../base/bytes.ts';
 import { shardOf } from '../base/epoch.ts';
@@ -44,6 +44,7 @@ export const RECORD_TAGS = {
   batch: 18,
   lanes: 19,
   'lane-index': 20,
+  fees: 21,
   operator: 24,
   'node-key': 25,
   bonds: 26,
@@ -64,7 +65,8 @@ export interface StateKey {
 }
 
 const NO_ID: Uint8Array = new Uint8Array(0);
-const HALF = DIGEST_LENGTH / 2;
+/** SHARD_BITS_MAX bits. */
+const SHARED_LENGTH = 1;
 
 /** The home of `id`, of any kind but a shard. An object's digest is its id, so that its record is in the shard whose members hold its pieces. */
 export function homeOf(kind: Exclude<HomeKind, 'shard'>, id: Uint8Array = NO_ID, sha256?: Sha256): Home {
@@ -78,7 +80,7 @@ export function objectHome(object: ObjectId): Home {
 
 export function stateKey(home: Home, kind: RecordKind, id: Uint8Array = NO_ID, sha256?: Sha256): StateKey {
   const record = digest('state-record', [new Uint8Array([RECORD_TAGS[kind]]), home.digest, id], sha256);
-  const path = concat(home.digest.subarray(0, HALF), record.subarray(HALF)) as Digest;
+  const path = concat(home.digest.subarray(0, SHARED_LENGTH), record.subarray(SHARED_LENGTH)) as Digest;
   return { home, kind, id, path, text: toHex(path) };
 }
 
