@@ -98,6 +98,8 @@ export interface Parameters {
   readonly epochBlocks: number;
   /** Epochs for which a proposal to change the parameters stays open. */
   readonly proposalEpochs: number;
+  /** Blocks within which a receipt is executed, or taken back afterwards. */
+  readonly receiptLifetimeBlocks: number;
   /** Native tokens made for the validators of an epoch. */
   readonly rewardPerEpoch: bigint;
   readonly stake: StakeRules;
@@ -118,6 +120,8 @@ export const DEFAULT_PARAMETERS: Parameters = {
   // An hour at a block a second.
   epochBlocks: 3600,
   proposalEpochs: 168,
+  // A quarter of an hour: long enough for a shard that is behind to catch up, short enough to wait for one's money.
+  receiptLifetimeBlocks: 900,
   // A private network needs no new tokens.
   rewardPerEpoch: 0n,
   stake: {
@@ -212,6 +216,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
   .tuple([
     uint(EPOCH_BLOCKS_MAX),
     uint(UNBONDING_EPOCHS_MAX),
+    uint(EPOCH_BLOCKS_MAX),
     bigUint,
     stakeSchema,
     z
@@ -243,6 +248,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
     ([
       epochBlocks,
       proposalEpochs,
+      receiptLifetimeBlocks,
       rewardPerEpoch,
       stake,
       evidence,
@@ -255,6 +261,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
     ]): Parameters => ({
       epochBlocks,
       proposalEpochs,
+      receiptLifetimeBlocks,
       rewardPerEpoch,
       stake,
       evidence,
@@ -276,6 +283,7 @@ export function parametersTuple(parameters: Parameters): readonly unknown[] {
   return [
     parameters.epochBlocks,
     parameters.proposalEpochs,
+    parameters.receiptLifetimeBlocks,
     parameters.rewardPerEpoch,
     [
       stake.validatorMin,

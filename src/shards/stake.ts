@@ -1,5 +1,6 @@
 // What bonds are worth (Definition 3.2): stake = sum over assets of balance x weight. Weights are whole numbers of the parameters; the
-// balance of the capacity asset is what audits have proven that a node stores. Sums stay far below 2^64, see `supply.ts`.
+// balance of the capacity asset is what audits have proven that a node stores. Sums stay far below 2^64, see
+// `supply.ts`.
 
 import type { Stake } from '../base/ids.ts';
 import type { Amounts } from './amounts.ts';
@@ -10,7 +11,7 @@ export function stakeOf(parameters: Parameters, amounts: Amounts, provenGib = 0)
   return (ofTokens + BigInt(provenGib) * capacityWeight(parameters)) as Stake;
 }
 
-/** What `perMillion` of each amount is, rounded down. */
+/** numerator / denominator of each amount, rounded down. */
 export function shareOf(amounts: Amounts, numerator: bigint, denominator: bigint): Amounts {
   return amounts
     .map(([asset, amount]) => [asset, (amount * numerator) / denominator] as const)

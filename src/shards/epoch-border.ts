@@ -1,0 +1,350 @@
+// What the last block of an epoch does beyond its transactions. In this order, each step on what the steps before left:
+//
+//   1 judge the epoch: who missed too many turns is slashed a little and jailed, who slipped together pays together, and the others are rewarded
+//   2 nodes below the least stake are retired
+//   3 freeze the validators of e + 2 from the stake of this moment, within the churn cap, and let go the stake they do not need
+//   4 seed of e + 1, and from it the admission seeds of the nodes that were registered before this epoch
+//   5 storage members and number of shards of e + 1
+//   6 accepted parameters come into force, epochs that nobody answers for any more are forgotten, the new epoch begins
+//
+// Everything it reads is state at the end of e (so the set of e + 2 depends on nothing later), and it sends no messages. It visits every node
+// once; the order in which it does makes no difference.
+
+import { assert } from '../base/assert.ts';
+import { compare, equal, toHex } from '../base/bytes.ts';
+import { epochDigest, type Member } from '../base/epoch.ts';
+import type { Digest, Epoch } from '../base/ids.ts';
+import { EPOCHS_KEPT_MAX } from '../base/limits.ts';
+import { epochSeed } from '../consensus/beacon.ts';
+import { proposerSchedule } from '../consensus/proposer.ts';
+import type { ProposerSchedule, ValidatorSet } from '../consensus/types.ts';
+import { amountIn, amountOf, NATIVE, plusAmounts } from './amounts.ts';
+import { bondsKey, releaseWaiting, rewardStake, slashStake, unbondingKey } from './bonds.ts';
+import { byPower, nextPowers, type Powers } from './churn.ts';
+import {
+  type EpochState,
+  epochStateOf,
+  firstHeightOf,
+  firstKept,
+  isLastOfEpoch,
+  isTooOld,
+  putEpochState,
+} from './epoch-state.ts';
+import { FEES_KEY, feesIn, takeFees } from './fees.ts';
+import { proposalsKey, tally } from './governance.ts';
+import { admissionSeedOf, epochRecordOf, memberOf, memberPageKeys, putMembers } from './members.ts';
+import {
+  jail,
+  nodeOf,
+  type NodeRecord,
+  nodeStateKey,
+  operatorOf,
+  operatorStateKey,
+  putNode,
+  type Registration,
+} from './node.ts';
+import { allRegistrations, nodeCountKey } from './node-index.ts';
+import type { BlockContext } from './operation.ts';
+import { MILLION, type Parameters, parametersKey, parametersOf, putParameters } from './parameters.ts';
+import {
+  contributorKey,
+  forgetContributor,
+  performanceKey,
+  performanceOf,
+  resetPerformance,
+  type Turns,
+} from './performance.ts';
+import { readAll } from './read-all.ts';
+import { retire } from './retirement.ts';
+import { nextShardBits } from './shard-count.ts';
+import { recentSlashes, settleSlashes, slashesKey } from './slashing.ts';
+import { stakeOf } from './stake.ts';
+import { burn, issue, isWithinBounds, supplyKey, supplyOf } from './supply.ts';
+import {
+  asValidatorSet,
+  forgetEntries,
+  powerOfAll,
+  putEntries,
+  type SetEntries,
+  settledEntries,
+  validatorSetKey,
+} from './validator-sets.ts';
+import type { Overlay } from './view.ts';
+
+/** What a border decided. */
+export interface EpochClosing {
+  /** The epoch that begins with the next block. */
+  readonly epoch: Epoch;
+  readonly firstHeight: number;
+  readonly seed: Digest;
+  readonly shardBits: number;
+  /** Of the epoch that begins, and of the one after it, which was frozen now. */
+  readonly validators: ValidatorSet;
+  readonly nextValidators: ValidatorSet;
+  readonly membersDigest: Digest;
+  readonly memberCount: number;
+  readonly jailed: readonly Registration[];
+  readonly retired: readonly Registration[];
+  readonly haveParametersChanged: boolean;
+}
+
+/**
+ * Throws MissingRecords until everything it needs is loaded: five rounds at most. The number of shards stays when `canReshape` is false:
+ * they may be busy with the last change.
+ */
+export function closeEpoch(state: Overlay, block: BlockContext, canReshape = true): EpochClosing {
+  const before = epochStateOf(state);
+  assert(isLastOfEpoch(before, block.height), 'an epoch is closed by its last block');
+  const parameters = parametersOf(state);
+  load(state, before);
+  const ending = settledEntries(state, before.epoch);
+  const jailed = judgePerformance(state, parameters, before.epoch, ending);
+  for (const taken of settleSlashes(state, parameters, before.epoch)) burn(state, taken);
+  reward(state, parameters, ending);
+  const retired = retirePoor(state, parameters);
+  const next = settledEntries(state, before.epoch + 1);
+  const after = freeze(state, parameters, before.epoch, next);
+  forgetChains(state, ending, [...next, ...after]);
+  const opening = open(state, block, parameters, before, canReshape);
+  const newParameters = tally(state, parameters, ending, before.epoch, block.sha256);
+  const haveParametersChanged = newParameters !== parameters;
+  if (haveParametersChanged) putParameters(state, newParameters);
+  const starts = [...before.starts, { height: block.height + 1, timeMs: block.timeMs }];
+  const begun: EpochState = { ...opening, lengthBlocks: newParameters.epochBlocks, starts };
+  putEpochState(state, forgetOld(state, newParameters, block, begun));
+  resetPerformance(state, performanceOf(state).mix, next.length);
+  return {
+    epoch: begun.epoch,
+    firstHeight: block.height + 1,
+    seed: begun.seed,
+    shardBits: begun.shardBits,
+    validators: asValidatorSet(next),
+    nextValidators: asValidatorSet(after),
+    membersDigest: begun.membersDigest,
+    memberCount: begun.memberCount,
+    jailed,
+    retired,
+    haveParametersChanged,
+  };
+}
+
+/** Who proposes when in the epoch that runs; costs some 1200 draws. */
+export function scheduleOf(state: Overlay, block: Pick<BlockContext, 'sha256'>): ProposerSchedule {
+  const current = epochStateOf(state);
+  const set = asValidatorSet(settledEntries(state, current.epoch));
+  return proposerSchedule(set, current.seed, firstHeightOf(current), block.sha256);
+}
+
+/** Everything in few rounds: what there is, then all of it. */
+function load(state: Overlay, before: EpochState): void {
+  const sets = [before.epoch, before.epoch + 1, before.epoch + 2].map(validatorSetKey);
+  const single = [
+    parametersKey(),
+    performanceKey(),
+    slashesKey(),
+    proposalsKey(),
+    supplyKey(),
+    FEES_KEY,
+    nodeCountKey(),
+  ];
+  readAll(state, [...single, ...sets, ...memberPageKeys(before.memberCount)]);
+  const validators = [before.epoch, before.epoch + 1].flatMap((epoch) => settledEntries(state, epoch));
+  const rewarded = validators.map(({ registration }) => registration);
+  const slashed = recentSlashes(state).map(({ registration }) => registration);
+  const nodes = [...allRegistrations(state), ...rewarded, ...slashed];
+  readAll(state, [
+    ...nodes.map(nodeStateKey),
+    ...[...rewarded, ...slashed].flatMap((each) => [bondsKey(each), unbondingKey(each)]),
+    ...validators.map(({ operator }) => operatorStateKey(operator)),
+    ...validators.map(({ node }) => contributorKey(node)),
+  ]);
+  const waiting = nodes.filter((each) => (nodeOf(state, each)?.waiting.length ?? 0) > 0);
+  readAll(state, waiting.map(unbondingKey));
+}
+
+// ---- 1: the epoch that ends --------------------------------------------------------------------------------------
+
+/** Gives who was jailed. */
+function judgePerformance(
+  state: Overlay,
+  parameters: Parameters,
+  epoch: Epoch,
+  ending: SetEntries,
+): readonly Registration[] {
+  const { turns } = performanceOf(state);
+  const failed = ending.filter((_, index) => hasFailed(parameters, turns[index]!));
+  return failed.flatMap(({ registration }) => {
+    const node = nodeOf(state, registration);
+    if (node === undefined || node.isJailed) return [];
+    const share = BigInt(parameters.slashing.downtimePerMillion);
+    burn(state, slashStake(state, node, epoch, share, BigInt(MILLION)));
+    const slashed = nodeOf(state, registration)!;
+    jail(state, slashed, (epoch + 1 + parameters.slashing.jailEpochs) as Epoch);
+    return [registration];
+  });
+}
+
+function hasFailed({ slashing }: Parameters, { made, missed }: Turns): boolean {
+  return missed >= slashing.missedMin && missed * MILLION > slashing.missedPerMillion * (made + missed);
+}
+
+/** Fees and new tokens to who did its part, by power. Fees that rounding leaves stay in the pot; tokens that it leaves are not made. */
+function reward(state: Overlay, parameters: Parameters, ending: SetEntries): void {
+  const fees = feesIn(state);
+  const made = amountOf(NATIVE, parameters.rewardPerEpoch);
+  const isPossible = isWithinBounds(parameters, plusAmounts(supplyOf(state).total, made));
+  const pot = fees + (isPossible ? parameters.rewardPerEpoch : 0n);
+  if (pot === 0n) return;
+  const given = dealOut(state, parameters, ending, pot);
+  const fromFees = given < fees ? given : fees;
+  const areThere = takeFees(state, fromFees);
+  const arePossible = given === fromFees || issue(state, parameters, amountOf(NATIVE, given - fromFees));
+  assert(areThere && arePossible, 'what is given was there or may be made');
+}
+
+/** Gives what was given. */
+function dealOut(state: Overlay, parameters: Parameters, ending: SetEntries, pot: bigint): bigint {
+  const { turns } = performanceOf(state);
+  const total = powerOfAll(ending);
+  let given = 0n;
+  for (const [index, { registration, power }] of ending.entries()) {
+    const node = nodeOf(state, registration);
+    if (node === undefined || node.isTombstoned || hasFailed(parameters, turns[index]!)) continue;
+    given += rewardStake(state, parameters, node, (pot * power) / total);
+  }
+  return given;
+}
+
+// ---- 2 and 3: who may vote ---------------------------------------------------------------------------------------
+
+function retirePoor(state: Overlay, parameters: Parameters): readonly Registration[] {
+  const isPoor = (node: NodeRecord): boolean => amountIn(node.bonded, NATIVE) < parameters.stake.nodeMin;
+  const poor = allRegistrations(state).filter((each) => isPoor(nodeOf(state, each)!));
+  // In an order that does not depend on places, which the removals change.
+  const sorted = poor.toSorted(compare);
+  for (const registration of sorted) retire(state, nodeOf(state, registration)!);
+  return sorted;
+}
+
+function freeze(state: Overlay, parameters: Parameters, epoch: Epoch, next: SetEntries): SetEntries {
+  const listed = allRegistrations(state).map((each) => nodeOf(state, each)!);
+  const leaving = next
+    .map(({ registration }) => nodeOf(state, registration)!)
+    .filter((node) => node.isRetired);
+  const nodes = new Map([...listed, ...leaving].map((node) => [toHex(node.registration), node]));
+  const before: Powers = new Map(next.map(({ registration, power }) => [toHex(registration), power]));
+  const wanted = wantedPowers(parameters, listed);
+  const held: Powers = new Map(
+    [...nodes].map(([id, node]) => [id, isBarred(state, node) ? 0n : heldStake(parameters, node)]),
+  );
+  const powers = nextPowers(before, wanted, held, {
+    churnPerMillion: parameters.stake.churnPerMillion,
+    validatorsMax: parameters.stake.validatorsMax,
+  });
+  const entries = [...powers].map(([id, power]) => {
+    const { key, registration, operator } = nodes.get(id)!;
+    return { node: key, power, registration, operator };
+  });
+  for (const [id, node] of nodes) {
+    releaseWaiting(state, parameters, node, powers.get(id) ?? 0n, (epoch + 1) as Epoch);
+  }
+  return putEntries(state, (epoch + 2) as Epoch, entries);
+}
+
+/** The largest stakes, as far as there are seats. */
+function wantedPowers(parameters: Parameters, nodes: readonly NodeRecord[]): Powers {
+  const stakes = nodes
+    .filter((node) => node.validates && !node.isJailed && !node.isTombstoned)
+    .map((node) => [toHex(node.registration), stakeOf(parameters, node.bonded, node.provenGib)] as const)
+    .filter(([, stake]) => stake >= parameters.stake.validatorMin)
+    .map(([id, stake]): readonly [string, bigint] => [id, stake])
+    .sort(byPower);
+  return new Map(stakes.slice(0, parameters.stake.validatorsMax));
+}
+
+function isBarred(state: Overlay, node: NodeRecord): boolean {
+  // A retired node is no longer listed with its operator, so the tombstone is asked for there.
+  return (
+    node.isJailed || node.isTombstoned || (node.isRetired && operatorOf(state, node.operator).isTombstoned)
+  );
+}
+
+function heldStake(parameters: Parameters, node: NodeRecord): bigint {
+  const waiting = stakeOf(parameters, node.waiting);
+  return stakeOf(parameters, node.bonded, node.provenGib) + waiting;
+}
+
+/** Chains of keys that will not propose any more and are no node's key. */
+function forgetChains(state: Overlay, ending: SetEntries, coming: SetEntries): void {
+  for (const { node, registration } of ending) {
+    const isNeeded = coming.some((entry) => equal(entry.node, node));
+    const owner = nodeOf(state, registration);
+    const isKey = owner !== undefined && !owner.isRetired && equal(owner.key, node);
+    if (!isNeeded && !isKey) forgetContributor(state, node);
+  }
+}
+
+// ---- 4 and 5: the epoch that begins ------------------------------------------------------------------------------
+
+function open(
+  state: Overlay,
+  block: BlockContext,
+  parameters: Parameters,
+  before: EpochState,
+  canReshape: boolean,
+): Omit<EpochState, 'starts' | 'lengthBlocks'> {
+  const epoch = (before.epoch + 1) as Epoch;
+  const { mix, transactions } = performanceOf(state);
+  const seed = epochSeed(block.network, epoch, mix, block.sha256);
+  const members = admit(state, block, parameters, before.epoch, seed);
+  const load = { transactions, blocks: before.lengthBlocks, members: members.length };
+  const shardBits = canReshape ? nextShardBits(parameters, before.shardBits, load) : before.shardBits;
+  const header = { network: block.network, epoch, previous: before.membersDigest, seed, shardBits };
+  const record = epochRecordOf(parameters, header, members);
+  putMembers(state, record.members, before.memberCount);
+  return {
+    epoch,
+    seed,
+    shardBits,
+    mode: before.mode,
+    membersDigest: epochDigest(record, block.sha256),
+    memberCount: members.length,
+  };
+}
+
+/**
+ * Members of the next epoch. A node of `epoch` or later has to wait: whoever makes the last reveal of `epoch` knows the seed and might
+ * register for it, but nobody knows the one after.
+ */
+function admit(
+  state: Overlay,
+  block: BlockContext,
+  parameters: Parameters,
+  epoch: Epoch,
+  seed: Digest,
+): readonly Member[] {
+  return allRegistrations(state).flatMap((registration) => {
+    const node = nodeOf(state, registration)!;
+    if (node.isTombstoned || (node.admissionSeed === null && node.registeredEpoch >= epoch)) return [];
+    const admissionSeed = node.admissionSeed ?? admissionSeedOf(seed, registration, block.sha256);
+    if (node.admissionSeed === null) putNode(state, { ...node, admissionSeed });
+    return [memberOf(parameters, node, admissionSeed)];
+  });
+}
+
+// ---- 6: what is over ---------------------------------------------------------------------------------------------
+
+function forgetOld(
+  state: Overlay,
+  parameters: Parameters,
+  block: BlockContext,
+  begun: EpochState,
+): EpochState {
+  let kept = begun;
+  const isOld = (): boolean => isTooOld(kept, parameters, block, firstKept(kept));
+  while (kept.starts.length > EPOCHS_KEPT_MAX || (kept.starts.length > 1 && isOld())) {
+    forgetEntries(state, firstKept(kept));
+    kept = { ...kept, starts: kept.starts.slice(1) };
+  }
+  return kept;
+}

@@ -1,0 +1,34 @@
+// A node that wants to leave: no member after the next border, no validator as soon as churn allows. For good: its key is never taken again.
+// Its bonds are untouched, each owner unbonds its own.
+
+import { z } from 'zod';
+import { digestOf } from '../../base/codec.ts';
+import type { NodeId } from '../../base/ids.ts';
+import { nodeKeyStateKey, nodeStateKey, operatorStateKey } from '../node.ts';
+import { operatedNode } from '../node-access.ts';
+import { nodeCountKey } from '../node-index.ts';
+import { retire } from '../retirement.ts';
+import { systemOperation, type SystemOperation } from '../system-operation.ts';
+
+export interface RetireNode {
+  readonly node: NodeId;
+}
+
+export const retireNode: SystemOperation<RetireNode> = systemOperation({
+  kind: 'retire-node',
+  tag: 18,
+  schema: z.tuple([digestOf<NodeId>()]).transform(([node]) => ({ node })),
+  tuple: ({ node }) => [node],
+  touches: (from, { node }) => [
+    nodeKeyStateKey(node),
+    nodeStateKey(node),
+    operatorStateKey(from),
+    nodeCountKey(),
+  ],
+  execute: ({ state }, { from, action }) => {
+    const node = operatedNode(state, action.node, from);
+    if (typeof node === 'string') return node;
+    retire(state, node);
+    return undefined;
+  },
+});
