@@ -45,6 +45,8 @@ export const DOMAINS = [
   'block-body',
   'shard-header',
   'receipt-batch',
+  'commit',
+  'evidence',
   'node-registration',
   'admission',
   'parameters',

@@ -67,14 +67,14 @@ export interface CommitContext {
   readonly sender: OwnerId;
   /** Digest of the signed transaction. */
   readonly transactionId: Uint8Array;
-  send(message: Message): void;
+  send(this: void, message: Message): void;
 }
 
 export interface ExecuteContext {
   readonly block: BlockContext;
   readonly state: Overlay;
   readonly message: Message;
-  send(message: Message): void;
+  send(this: void, message: Message): void;
 }
 
 /** A kind of transaction. Refusals leave no trace but nonce and fee. */
@@ -83,7 +83,7 @@ export interface Operation<Action> {
   /** Number of the kind in encodings; never given to another. */
   readonly tag: number;
   readonly schema: ZodType<Action>;
-  tuple(action: Action): readonly unknown[];
+  tuple(this: void, action: Action): readonly unknown[];
   /** Records that `commit` reads, so that one load is enough. A hint: more may be asked for. */
   touches(sender: OwnerId, action: Action, block: BlockContext): readonly StateKey[];
   /** Homes that messages of it go to. A hint, as `touches` is. */
@@ -99,7 +99,7 @@ export interface Delivery<Payload> {
   readonly kind: string;
   readonly tag: number;
   readonly schema: ZodType<Payload>;
-  tuple(payload: Payload): readonly unknown[];
+  tuple(this: void, payload: Payload): readonly unknown[];
   touches(message: Message, payload: Payload, block: BlockContext): readonly StateKey[];
   execute(context: ExecuteContext, payload: Payload): RefusalCode | undefined;
 }

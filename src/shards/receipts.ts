@@ -5,6 +5,7 @@
 // a receipt is executed or taken back, once. A refund never expires and cannot be refused.
 
 import { z } from 'zod';
+import { assert } from '../base/assert.ts';
 import { bytesUpTo, decodeCanonical, digestOf, encode, uint } from '../base/codec.ts';
 import { StoreError } from '../base/errors.ts';
 import { digest, type Sha256 } from '../base/hash.ts';
@@ -32,10 +33,10 @@ export class Deliveries {
   readonly #byKind: ReadonlyMap<string, Delivery<unknown>>;
   readonly #byTag: ReadonlyMap<number, Delivery<unknown>>;
 
-  constructor(deliveries: readonly Delivery<never>[]) {
-    const known = deliveries as readonly Delivery<unknown>[];
-    this.#byKind = new Map(known.map((delivery) => [delivery.kind, delivery]));
-    this.#byTag = new Map(known.map((delivery) => [delivery.tag, delivery]));
+  constructor(deliveries: readonly Delivery<unknown>[]) {
+    this.#byKind = new Map(deliveries.map((delivery) => [delivery.kind, delivery]));
+    this.#byTag = new Map(deliveries.map((delivery) => [delivery.tag, delivery]));
+    assert(this.#byTag.size === deliveries.length, 'a number names one kind of message');
   }
 
   /** Throws INTERNAL for a kind that there is not: only our own code names kinds. */

@@ -4,6 +4,7 @@
 // same domain of those bytes. The signature is no part of the id, so nobody can make a second one of the same transaction.
 
 import { z } from 'zod';
+import { assert } from '../base/assert.ts';
 import { equal, short } from '../base/bytes.ts';
 import { bigUint, bytesOf, decodeCanonical, digestOf, encode, uint } from '../base/codec.ts';
 import { StoreError } from '../base/errors.ts';
@@ -44,10 +45,10 @@ export class Operations {
   readonly #byKind: ReadonlyMap<string, Operation<unknown>>;
   readonly #byTag: ReadonlyMap<number, Operation<unknown>>;
 
-  constructor(operations: readonly Operation<never>[]) {
-    const known = operations as readonly Operation<unknown>[];
-    this.#byKind = new Map(known.map((operation) => [operation.kind, operation]));
-    this.#byTag = new Map(known.map((operation) => [operation.tag, operation]));
+  constructor(operations: readonly Operation<unknown>[]) {
+    this.#byKind = new Map(operations.map((operation) => [operation.kind, operation]));
+    this.#byTag = new Map(operations.map((operation) => [operation.tag, operation]));
+    assert(this.#byTag.size === operations.length, 'a number names one kind of transaction');
   }
 
   /** Throws INVALID_ARGUMENT for a kind that there is not. */
@@ -123,15 +124,23 @@ export function verifyTransaction(
   operations: Operations,
   verify: Verify,
 ): void {
-  const { transaction, signature, id } = signed;
+  const { transaction, id } = signed;
   if (!equal(transaction.network, network)) {
     throw new StoreError(
       'WRONG_NETWORK',
       `transaction ${short(id)} is of network ${short(transaction.network)}`,
     );
   }
-  const bytes = encode(bodyOf(transaction, operations));
-  if (!verify(transaction.sender, signedBytes('transaction', bytes), signature)) {
+  if (!isSignedBySender(signed, operations, verify)) {
     throw new StoreError('INVALID_SIGNATURE', `transaction ${short(id)} is not signed by its sender`);
   }
+}
+
+export function isSignedBySender(
+  { transaction, signature }: SignedTransaction,
+  operations: Operations,
+  verify: Verify,
+): boolean {
+  const bytes = encode(bodyOf(transaction, operations));
+  return verify(transaction.sender, signedBytes('transaction', bytes), signature);
 }
