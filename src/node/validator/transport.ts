@@ -62,6 +62,7 @@ const EMPTY = new Uint8Array(0);
 export class ValidatorTransport implements TransportPort {
   readonly counts: TransportCounts = freshCounts();
   readonly #options: TransportOptions;
+  readonly #selfKey: string;
   readonly #peers = new Map<string, Peer>();
   readonly #stop = new AbortController();
   /** The set that `#peers` were last compared with. */
@@ -71,6 +72,7 @@ export class ValidatorTransport implements TransportPort {
   /** Begins to serve at once. */
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#selfKey = toHex(options.network.self);
     for (const service of this.#services()) options.network.serve(service);
   }
 
@@ -104,7 +106,7 @@ export class ValidatorTransport implements TransportPort {
     const first = this.#fetchCount++;
     for (let turn = 0; turn < holders.length && !this.#stop.signal.aborted; turn++) {
       const node = set?.validators[holders[(first + turn) % holders.length]!]?.node;
-      if (node === undefined || toHex(node) === toHex(this.#options.network.self)) continue;
+      if (node === undefined || toHex(node) === this.#selfKey) continue;
       const reply = await this.#ask(node, FETCH_SERVICE, header);
       if (reply !== undefined) {
         done(reply.body);
@@ -148,7 +150,7 @@ export class ValidatorTransport implements TransportPort {
 
   #push(node: NodeId, frame: OutgoingFrame): void {
     const key = toHex(node);
-    if (key === toHex(this.#options.network.self) || this.#stop.signal.aborted) return;
+    if (key === this.#selfKey || this.#stop.signal.aborted) return;
     let peer = this.#peers.get(key);
     if (peer === undefined) {
       peer = this.#peerOf(node);
