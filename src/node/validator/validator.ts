@@ -23,6 +23,7 @@ import type {
   TimeoutParams,
   UnsignedMessage,
 } from '../../consensus/types.ts';
+import { indexOf } from '../../consensus/validator-set.ts';
 import type { Verdict } from '../../consensus/verify.ts';
 import { nativeSha256 } from '../../runtime/crypto.ts';
 import type { Files } from '../../runtime/files.ts';
@@ -192,8 +193,15 @@ class RunningValidator implements Validator {
 
   #receive(from: NodeId, message: Message, block?: Uint8Array): void {
     if (this.#host === undefined || this.#stopping !== undefined) return;
-    this.#catchUp.heard(from, message.height);
+    if (this.#isMember(from)) this.#catchUp.heard(from, message.height);
     this.#host.receive(message, block);
+  }
+
+  /** Of the set that is known here: of a height far ahead, anybody may speak. */
+  #isMember(node: NodeId): boolean {
+    const height = this.#host?.height;
+    const set = height === undefined ? undefined : this.#options.application.startOf(height)?.validators;
+    return set !== undefined && indexOf(set, node) !== undefined;
   }
 
   /** The engine, with its verdicts counted and the begin of each height noticed. */

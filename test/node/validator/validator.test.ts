@@ -5,16 +5,22 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import type { NetworkId, Signature } from '../../../src/base/ids.ts';
+import type { NetworkId, NodeId, Signature } from '../../../src/base/ids.ts';
+import { encodeMessage } from '../../../src/consensus/messages.ts';
 import { DEFAULT_TIMEOUTS } from '../../../src/consensus/types.ts';
 import { guardNewKey } from '../../../src/node/validator/signer-file.ts';
-import { startValidator, type ValidatorOptions } from '../../../src/node/validator/validator.ts';
+import {
+  startValidator,
+  type ValidatorApplication,
+  type ValidatorOptions,
+} from '../../../src/node/validator/validator.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { nativeVerify } from '../../../src/runtime/crypto.ts';
 import { type Files, systemFiles } from '../../../src/runtime/files.ts';
 import { ephemeralIdentity } from '../../../src/runtime/identity.ts';
 import { createMemoryHub } from '../../../src/runtime/memory-network.ts';
 import { systemRandom } from '../../../src/runtime/random.ts';
+import { A, prevote } from '../../helpers/agreement.ts';
 import { expectCodeAsync } from '../../helpers/expect-code.ts';
 import { openOpaqueApplication, readDecisions } from '../../helpers/opaque-application.ts';
 import { ValidatorProcesses } from '../../helpers/validator-processes.ts';
@@ -154,6 +160,48 @@ test('it stops cleanly, frees its folder, and goes on where it was', async () =>
   await until(() => decided.length >= count + 3);
   await second.stop();
   expect(decided).toEqual(decided.map((_, index) => index + 1));
+});
+
+test('a stranger who speaks of a height far ahead makes nobody ask him', async () => {
+  const hub = createMemoryHub();
+  const { options, folder, decided } = await alone();
+  const plain = await applicationIn(folder, options.identity.nodeId, decided);
+  // Sets of heights that lie ahead are not known in a chain.
+  const startOf = (height: number) => (height > plain.next().height ? undefined : plain.startOf());
+  const application: ValidatorApplication = {
+    startOf,
+    next: () => plain.next(),
+    // It has no block, so it stays where it is.
+    requestValue: () => undefined,
+    judge: (...args) => plain.judge(...args),
+    held: (...args) => plain.held(...args),
+    decided: (...args) => plain.decided(...args),
+    decision: (...args) => plain.decision(...args),
+  };
+  const network = hub.join(options.identity.nodeId);
+  const stranger = hub.join(new Uint8Array(32).fill(0x77) as NodeId);
+  for (const [from, to] of [
+    [network, stranger],
+    [stranger, network],
+  ] as const) {
+    from.setAddresses(to.self, { control: ['/memory'], bulk: [] });
+  }
+  stranger.serve({
+    name: 'consensus-decision',
+    maxHeaderLength: 100,
+    maxBodyLength: 0,
+    timeoutMs: 1000,
+    maxConcurrentPerPeer: 1,
+    maxPerSecondPerPeer: 1,
+    handle: async () => ({ header: new Uint8Array(0) }),
+  });
+  const validator = await startValidator({ ...options, network, application });
+  await until(() => validator.status().height === 1);
+  await stranger.tell(network.self, 'consensus-message', encodeMessage(prevote(0, 0, A, { height: 1000 })));
+  await until(() => validator.status().transport.received === 1);
+  await systemClock.sleep(50);
+  expect([...stranger.callsServed]).toEqual([]);
+  await validator.stop();
 });
 
 test('a disk that fails ends it with that error, and it says nothing more', async () => {
