@@ -39,6 +39,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const PURE = ['base', 'replication', 'proofs', 'consensus', 'contracts', 'shards'];
 const PURE_PACKAGES = [/^@noble\//, /^@ipld\/dag-cbor$/, /^multiformats(\/|$)/, /^zod$/];
 
+/** What a program may import by name: package.json's exports. */
+const doors = Object.values(
+  (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { exports: Record<string, unknown> })
+    .exports,
+).flatMap((door) =>
+  typeof door === 'object' && door !== null && 'development' in door
+    ? [String(door.development).slice(2)]
+    : [],
+);
+
 const sources = [...walk('src', '.ts'), ...walk('cli', '.ts')];
 const tests = walk('test', '.ts');
 const documents = [...walk('docs', '.md'), 'README.md'];
@@ -113,7 +123,7 @@ function withoutComments(text: string): string {
 
 test('every source file is reached from an entry point', () => {
   const entries = [
-    'src/index.ts',
+    ...doors,
     'cli/main.ts',
     // Whoever runs a chain starts it; the benchmark of agreement does.
     'src/node/validator/validator.ts',
