@@ -154,7 +154,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "  if (state.step === 'precommit')\n    return { state: seen, outputs: [{ kind: 'precommit', round, blockId }] };",
       },
     ],
-    killers: [twins, own('round'), smoke],
+    killers: [own('round'), twins, smoke],
   },
   {
     name: 'vote-after-decision',

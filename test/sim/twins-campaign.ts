@@ -1,6 +1,7 @@
 // Twins over many seeds: every plan for every seed.
 
-import { isWithinBound, runTwins, TWINS_PLANS, type TwinsResult } from './twins.ts';
+import { isWithinBound, TWINS_PLANS } from './twins-script.ts';
+import { runTwins, type TwinsResult } from './twins.ts';
 
 export interface TwinsFigures {
   readonly scenarios: number;

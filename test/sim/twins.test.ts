@@ -1,7 +1,8 @@
 // Twins in the small; `npm run sim -- --twins` is the long form.
 
 import { describe, expect, test } from 'vitest';
-import { isWithinBound, runTwins, TWINS_PLANS, type TwinsPlan, type TwinsResult } from './twins.ts';
+import { isWithinBound, TWINS_PLANS, type TwinsPlan } from './twins-script.ts';
+import { runTwins, type TwinsResult } from './twins.ts';
 
 const results = (plan: TwinsPlan, count: number): TwinsResult[] =>
   Array.from({ length: count }, (_, index) => runTwins(index + 1, plan));

@@ -6,8 +6,6 @@
 // they were told must convict more than a third, and no one who is not a twin. What would stop a twin stands aside here: the guard of its
 // key, and the noticing of a second copy.
 
-import type { NetworkId } from '../../src/base/ids.ts';
-import type { Signer } from '../../src/base/ports.ts';
 import { votesOf } from '../../src/consensus/certificate.ts';
 import type { EngineState } from '../../src/consensus/engine-state.ts';
 import { conflictOf, guiltyOf, verifyEvidence } from '../../src/consensus/evidence.ts';
@@ -15,41 +13,29 @@ import { phaseMs } from '../../src/consensus/obligations.ts';
 import type {
   BlockId,
   Evidence,
-  HeightStart,
   Message,
   Proposal,
-  TimeoutParams,
   ValidatorIndex,
   Vote,
 } from '../../src/consensus/types.ts';
-import { exceeds, powerOf, validatorSet } from '../../src/consensus/validator-set.ts';
+import { exceeds, powerOf } from '../../src/consensus/validator-set.ts';
 import { signBytes } from '../../src/consensus/sign-bytes.ts';
 import { toHex } from '../../src/base/bytes.ts';
 import type { Decision } from '../../src/node/validator/host-ports.ts';
 import { type HostPorts, ValidatorHost } from '../../src/node/validator/host.ts';
 import { realEngine } from '../../src/node/validator/real-engine.ts';
-import { simKeys } from './keys.ts';
 import { SeededRandom } from './random.ts';
 import { Scheduler, Timer } from './scheduler.ts';
 import { signedBy } from './signer.ts';
-import { nodeOf } from './world.ts';
-
-export interface TwinsPlan {
-  readonly validatorCount: number;
-  /** How many of them are twinned. */
-  readonly pairCount: number;
-}
-
-/** Both sides of the bound, of the smallest sets that bear one and two liars. */
-export const TWINS_PLANS: readonly TwinsPlan[] = [
-  { validatorCount: 4, pairCount: 1 },
-  { validatorCount: 7, pairCount: 2 },
-  { validatorCount: 4, pairCount: 2 },
-  { validatorCount: 7, pairCount: 3 },
-];
-
-export const isWithinBound = ({ validatorCount, pairCount }: TwinsPlan): boolean =>
-  3 * pairCount < validatorCount;
+import {
+  isWithinBound,
+  KEYS,
+  NETWORK,
+  type Script,
+  scriptOf,
+  TIMEOUTS,
+  type TwinsPlan,
+} from './twins-script.ts';
 
 export interface TwinsResult {
   readonly seed: number;
@@ -64,60 +50,10 @@ export interface TwinsResult {
   readonly violation: string | undefined;
 }
 
-const HEIGHT = 1;
-const TIMEOUTS: TimeoutParams = { proposeMs: 60, proposeGrowthMs: 20, voteMs: 20, voteGrowthMs: 10 };
 /** After the script frames take less than any phase. */
 const QUIET_DELAY_MS = 5;
 /** Rounds in which all must have decided once everybody hears everybody: each twin's, and those to meet in. */
 const ROUNDS_AFTER_MAX = 6;
-
-// ---- Script ----------------------------------------------------------------------------------------------------
-
-interface Script {
-  readonly voices: readonly ValidatorIndex[];
-  readonly twins: ReadonlySet<ValidatorIndex>;
-  /** By round: the group of each process. What it sends in that round reaches its group. */
-  readonly groups: readonly (readonly number[])[];
-  readonly delayMaxMs: number;
-  /** From here on everybody hears everybody. */
-  readonly endMs: number;
-  readonly start: Omit<HeightStart, 'self'>;
-  readonly signers: readonly Signer[];
-}
-
-const NETWORK = new Uint8Array(32).fill(1) as NetworkId;
-/** Keys are the same in all scripts: nothing depends on them. */
-const KEYS = simKeys(new SeededRandom(1, 'twins'), 7, false);
-
-function scriptOf(random: SeededRandom, { validatorCount, pairCount }: TwinsPlan): Script {
-  const everybody = Array.from({ length: validatorCount }, (_, index) => index);
-  const twins = random.sample(everybody, pairCount);
-  const voices = [...everybody, ...twins];
-  const roundCount = random.between(3, 5);
-  const groups = Array.from({ length: roundCount }, () => {
-    const groupCount = random.pick([1, 2, 2, 2, 3]);
-    return voices.map(() => random.below(groupCount));
-  });
-  const validators = validatorSet(
-    everybody.map((index) => ({ node: nodeOf(KEYS.signers[index]!), power: 1n })),
-  );
-  const signers = validators.validators.map(
-    ({ node }) => KEYS.signers.find((each) => nodeOf(each) === node)!,
-  );
-  const drawn = groups.map(() => random.pick(random.chance(0.5) ? twins : everybody));
-  const slots = [...drawn, ...random.sample(everybody, validatorCount), ...everybody];
-  let endMs = 0;
-  for (let round = 0; round < roundCount; round++) endMs += phaseMs(TIMEOUTS, 'rebroadcast', round);
-  return {
-    voices,
-    twins: new Set(twins),
-    groups,
-    delayMaxMs: random.pick([2, 2, 15, 40]),
-    endMs,
-    start: { height: HEIGHT, validators, proposers: { firstHeight: HEIGHT, slots } },
-    signers,
-  };
-}
 
 // ---- Run -------------------------------------------------------------------------------------------------------
 
