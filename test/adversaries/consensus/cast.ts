@@ -60,12 +60,17 @@ function setsOf(scenario: Scenario): readonly ValidatorSet[] {
   return [...sets];
 }
 
-/** What stands at the processes of the cast, for `run`. */
+/** What stands at the processes of the cast, for `run`. The tally counts their lives. */
 export function factoriesOf(cast: Cast, scenario: Scenario): ReadonlyMap<number, ParticipantFactory> {
   const { timeouts, habits } = scenario;
-  return new Map(
-    [...cast].map(([process, name]) => [process, LIARS[name]!({ timeouts, habits: habits[process]! })]),
-  );
+  const factoryOf = (process: number, name: string): ParticipantFactory => {
+    const liar = LIARS[name]!({ timeouts, habits: habits[process]! });
+    return (place) => {
+      place.tally.add(`liar: ${name}`);
+      return liar(place);
+    };
+  };
+  return new Map([...cast].map(([process, name]) => [process, factoryOf(process, name)]));
 }
 
 /** The liars of a seed in a campaign: in most runs one, or some of different kinds. */
