@@ -33,10 +33,10 @@ export function nextPowers(before: Powers, wanted: Powers, held: Powers, rules: 
   return next.size === 0 ? before : next;
 }
 
-/** Power that may come and go, never less than one: else a small network could not change at all. */
+/** Power that may come and go, never less than two: else a small network could not change at all, nor a last seat change hands. */
 export function churnBudget(before: Powers, rules: ChurnRules): bigint {
   const budget = (sumOf(before) * BigInt(rules.churnPerMillion)) / BigInt(MILLION);
-  return budget > 1n ? budget : 1n;
+  return budget > 2n ? budget : 2n;
 }
 
 /** The positive differences. */
