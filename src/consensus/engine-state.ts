@@ -63,3 +63,9 @@ export const INITIAL: EngineState = {
   early: [],
   previous: undefined,
 };
+
+const NO_EFFECTS: readonly Effect[] = [];
+
+export function unchanged(state: EngineState): Transition {
+  return { state, effects: NO_EFFECTS };
+}

@@ -11,7 +11,6 @@
 // What the engine owes the others beyond the rules (L1-L7) is in `obligations.ts`; here it only says when.
 
 import { unreachable } from '../base/assert.ts';
-import { EARLY_MESSAGES_PER_VALIDATOR } from '../base/limits.ts';
 import {
   type DriverState,
   type DriverTransition,
@@ -27,24 +26,14 @@ import {
   isProposer,
   verdictOn,
 } from './driver.ts';
-import {
-  accuse,
-  decision,
-  effectsOf,
-  type Spoken,
-  schedule,
-  sendDecision,
-  unsigned,
-  validate,
-} from './effects.ts';
-import { type EngineConfig, type EngineState, INITIAL, type Transition } from './engine-state.ts';
-import { attackOf } from './evidence.ts';
-import { votesOf } from './certificate.ts';
-import { commitCertificateOf, entryCertificate, repeated } from './obligations.ts';
+import { accuse, decision, effectsOf, type Spoken, schedule, unsigned, validate } from './effects.ts';
+import { type EngineConfig, type EngineState, INITIAL, type Transition, unchanged } from './engine-state.ts';
+import { isSameMessage, isSingle } from './message-kinds.ts';
+import { entryCertificate, repeated } from './obligations.ts';
+import { receiveDecided, receiveEarly, receiveLate } from './other-heights.ts';
 import type { RoundOutput } from './round.ts';
 import type {
   BlockId,
-  CommitCertificate,
   Effect,
   Input,
   Message,
@@ -53,7 +42,7 @@ import type {
   UnsignedMessage,
   Vote,
 } from './types.ts';
-import { addVote, knowsVote } from './vote-keeper.ts';
+import { knowsVote } from './vote-keeper.ts';
 
 const NO_EFFECTS: readonly Effect[] = [];
 
@@ -69,10 +58,10 @@ export function step(config: EngineConfig, state: EngineState, input: Input): Tr
       return signed(config, state, driver, input);
     case 'value':
       if (input.height !== driver.start.height) return unchanged(state);
-      return follow(config, state, input, driveValue(driver, input.round, input.blockId));
+      return advance(config, state, input, driveValue(driver, input.round, input.blockId));
     case 'verdict':
       if (input.height !== driver.start.height) return unchanged(state);
-      return follow(config, state, input, driveVerdict(driver, input));
+      return advance(config, state, input, driveVerdict(driver, input));
     case 'timeout':
       return timedOut(config, state, driver, input);
     default:
@@ -121,7 +110,7 @@ function startHeight(
     driver,
     previous: before && { height: before.start.height, self: before.start.self, votes: before.votes },
   };
-  let current = follow(config, fresh, input, driveStart(driver));
+  let current = advance(config, fresh, input, driveStart(driver));
   for (const message of state.early) {
     if (message.height !== start.height) continue;
     const { state: next, effects } = step(config, current.state, { kind: 'message', message });
@@ -143,7 +132,7 @@ function receive(
   if (message.height > height) return receiveEarly(state, height, message);
   if (isSingle(message) && message.validator === self) return receiveOwn(config, state, driver, message);
   if (driver.round.step === 'decided') return receiveDecided(state, driver, message);
-  return follow(config, state, { kind: 'message', message }, driveMessage(driver, message));
+  return advance(config, state, { kind: 'message', message }, driveMessage(driver, message));
 }
 
 function driveMessage(driver: DriverState, message: Message): DriverTransition {
@@ -180,65 +169,6 @@ function driveVotes(driver: DriverState, certificate: RoundCertificate): DriverT
 }
 
 /**
- * A height that is over. Who repeats a vote there, or votes in one still older, has missed the decision (L7). Proposals and certificates
- * are passed on by others than their signers (L1, L3), so they ask for nothing.
- */
-function receiveLate(state: EngineState, message: Message): Transition {
-  if (!isVote(message)) return unchanged(state);
-  const { previous } = state;
-  if (previous?.height === message.height) {
-    if (message.validator === previous.self) return unchanged(state);
-    const { keeper, evidence } = addVote(previous.votes, message);
-    if (keeper !== previous.votes) {
-      return { state: { ...state, previous: { ...previous, votes: keeper } }, effects: evidence.map(accuse) };
-    }
-  }
-  return { state, effects: [sendDecision(message)] };
-}
-
-/** After the decision votes are only collected; who repeats one asks for help (L7). */
-function receiveDecided(state: EngineState, driver: DriverState, message: Message): Transition {
-  if (message.kind === 'commit-certificate') return receiveDecision(state, driver, message);
-  if (!isVote(message)) return unchanged(state);
-  if (knowsVote(driver.votes, message)) return { state, effects: [sendDecision(message)] };
-  const { keeper, evidence } = addVote(driver.votes, message);
-  if (keeper === driver.votes) return unchanged(state);
-  return {
-    state: { ...state, driver: { ...driver, votes: keeper } },
-    effects: evidence.map(accuse),
-  };
-}
-
-/** Precommits alone do not convict across rounds (E4), so those of the certificate are held against all other votes (E1, E3). */
-function receiveDecision(
-  state: EngineState,
-  driver: DriverState,
-  certificate: CommitCertificate,
-): Transition {
-  const attack = attackOf(certificate, commitCertificateOf(driver, driver.round.committedBlock!)!);
-  if (attack === undefined) return unchanged(state);
-  let { votes } = driver;
-  const effects = [accuse(attack)];
-  for (const vote of votesOf(certificate)) {
-    const { keeper, evidence } = addVote(votes, vote);
-    votes = keeper;
-    effects.push(...evidence.map(accuse));
-  }
-  return { state: { ...state, driver: { ...driver, votes } }, effects };
-}
-
-/** Kept until the height begins: of the next height only, each once, a few of each validator. */
-function receiveEarly(state: EngineState, height: number, message: Message): Transition {
-  if (message.height !== height + 1) return unchanged(state);
-  const kept = isSingle(message)
-    ? state.early.filter((other) => isSingle(other) && other.validator === message.validator)
-    : state.early.filter((other) => other.kind === message.kind);
-  const bound = isSingle(message) ? EARLY_MESSAGES_PER_VALIDATOR : 1;
-  if (kept.length >= bound || kept.some((other) => isSameMessage(other, message))) return unchanged(state);
-  return { state: { ...state, early: [...state.early, message] }, effects: NO_EFFECTS };
-}
-
-/**
  * A message of this validator's own key from the network. Its own come back in others' hands; one that it asked to have signed
  * and does not know as signed was signed before a crash; any other was signed by somebody else.
  */
@@ -267,12 +197,12 @@ function signed(
 ): Transition {
   const { message } = input;
   if (!state.pending.some((asked) => isSameMessage(asked, message))) return unchanged(state);
-  const first = state.pending[0]!;
-  const signing = isSameMessage(first, message) ? null : first;
+  const handedOut = isSameMessage(state.pending[0]!, message) ? undefined : state.pending[0];
   const pending = state.pending.filter((asked) => !isSameMessage(asked, message));
   const own = { ...state.own, [message.kind]: message };
   const said: readonly Effect[] = [{ kind: 'broadcast', message }];
-  return follow(config, { ...state, pending, own }, input, driveMessage(driver, message), said, signing);
+  const move = { input, transition: driveMessage(driver, message), said, handedOut };
+  return follow(config, { ...state, pending, own }, move);
 }
 
 // ---- Time -------------------------------------------------------------------------------------------------------
@@ -285,7 +215,7 @@ function timedOut(
 ): Transition {
   const { height, round, timeout } = input;
   if (height !== driver.start.height || round !== driver.round.round) return unchanged(state);
-  if (timeout !== 'rebroadcast') return follow(config, state, input, driveTimeout(driver, timeout, round));
+  if (timeout !== 'rebroadcast') return advance(config, state, input, driveTimeout(driver, timeout, round));
   if (driver.round.step === 'decided' || driver.start.self === undefined) return unchanged(state);
   return { state, effects: repeat(config, state, driver) };
 }
@@ -303,18 +233,31 @@ function repeat(config: EngineConfig, state: EngineState, driver: DriverState): 
 
 // ---- From outputs to effects ------------------------------------------------------------------------------------
 
-/**
- * The engine's state after the driver has moved, and the effects of it: append, what was `said` already, what needs no
- * durability, and behind `persist` whatever speaks. `signing`: what is handed out to be signed.
- */
-function follow(
+function advance(
   config: EngineConfig,
-  before: EngineState,
+  state: EngineState,
   input: Input,
   transition: DriverTransition,
-  said: readonly Effect[] = NO_EFFECTS,
-  signing: UnsignedMessage | null = before.pending[0] ?? null,
 ): Transition {
+  return follow(config, state, { input, transition, said: NO_EFFECTS, handedOut: state.pending[0] });
+}
+
+/** What the driver made of an input. */
+interface Move {
+  readonly input: Input;
+  readonly transition: DriverTransition;
+  /** What leaves because of the input itself. */
+  readonly said: readonly Effect[];
+  /** What is with the signer: asked for once. */
+  readonly handedOut: UnsignedMessage | undefined;
+}
+
+/**
+ * The engine's state after the driver has moved, and the effects of it: append, what is said already, what needs no
+ * durability, and behind `persist` whatever speaks.
+ */
+function follow(config: EngineConfig, before: EngineState, move: Move): Transition {
+  const { input, transition, said } = move;
   const driver = transition.state;
   if (driver === before.driver && said.length === 0 && input.kind !== 'start-height')
     return unchanged(before);
@@ -329,7 +272,7 @@ function follow(
     state = after(state, driver, output);
   }
   const next = state.pending[0];
-  if (next !== undefined && next !== signing && !hasEnded(driver))
+  if (next !== undefined && next !== move.handedOut && !hasEnded(driver))
     speaking.push({ kind: 'sign', message: next });
   const proposed = unasked(state, driver);
   quiet.push(...proposed.map((blockId) => validate(driver, blockId)));
@@ -385,31 +328,6 @@ function unasked(state: EngineState, driver: DriverState): readonly BlockId[] {
 }
 
 // ---- Helpers -----------------------------------------------------------------------------------------------------
-
-function isVote(message: Message): message is Vote {
-  return message.kind === 'prevote' || message.kind === 'precommit';
-}
-
-function isSingle(message: Message): message is Proposal | Vote {
-  return message.kind === 'proposal' || isVote(message);
-}
-
-/** Alike in all that is signed, and by the same validator. */
-function isSameMessage(a: Message | UnsignedMessage, b: Message | UnsignedMessage): boolean {
-  if (!('validator' in a && 'validator' in b)) return false;
-  return (
-    a.kind === b.kind &&
-    a.validator === b.validator &&
-    a.height === b.height &&
-    a.round === b.round &&
-    a.blockId === b.blockId &&
-    a.validRound === b.validRound
-  );
-}
-
-function unchanged(state: EngineState): Transition {
-  return { state, effects: NO_EFFECTS };
-}
 
 function isValueDue(driver: DriverState): boolean {
   const { round, hasProposed } = driver.round;

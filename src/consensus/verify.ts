@@ -8,6 +8,7 @@ import type { NetworkId } from '../base/ids.ts';
 import type { Verify } from '../base/ports.ts';
 import { type CertificateProblem, checkCertificate } from './certificate.ts';
 import { formProblem } from './form.ts';
+import { isVote } from './message-kinds.ts';
 import { proposerAt } from './proposer.ts';
 import { isSigned } from './sign-bytes.ts';
 import type { HeightStart, Message, Proposal, Vote } from './types.ts';
@@ -65,9 +66,6 @@ function uselessness(
   if (isEntered) return 'over';
   return context.isKnown?.(message) === true ? 'known' : undefined;
 }
-
-const isVote = (message: Message): message is Vote =>
-  message.kind === 'prevote' || message.kind === 'precommit';
 
 function problemOf(
   context: VerifyContext,

@@ -1,10 +1,8 @@
-// The vote keeper: what the votes of a height amount to. It counts pairs of (validator, value), because an equivocator's first
-// vote must not hide the quorum that its second completes, and keeps what evidence needs.
+// The vote keeper: what the votes of a height amount to, round by round (`tally.ts`), with the certificates; and what two
+// votes of one validator prove.
 //
-// Invariants: a validator counts at most once towards a value, and at most once towards "any"; per validator, round and kind two
-// different votes are kept, no more; of rounds beyond `round + 1` only each validator's highest is kept, so that
-// a liar who votes in a thousand rounds costs no more than one who votes in one. A certificate counts as a whole (L5), whatever
-// votes of its signers came before. Verification of signatures is over before a vote comes here (`verify.ts`).
+// Invariants: of rounds beyond `round + 1` only each validator's highest is kept, so that a liar who votes in a thousand rounds
+// costs no more than one who votes in one. A certificate counts as a whole (L5), whatever votes of its signers came before. Verification of signatures is over before a vote comes here (`verify.ts`).
 
 import { conflictOf } from './evidence.ts';
 import {
@@ -19,31 +17,8 @@ import {
   type VoteKind,
   type VoteValue,
 } from './types.ts';
-import { isQuorum, isWeak, powerOf } from './validator-set.ts';
-
-/** Power behind one value of one kind of vote in one round. */
-export interface Tally {
-  readonly kind: VoteKind;
-  readonly blockId: VoteValue;
-  readonly validRound: number;
-  readonly power: bigint;
-  readonly isQuorum: boolean;
-}
-
-export interface RoundVotes {
-  readonly round: number;
-  /** First votes, by validator. */
-  readonly prevotes: readonly (Vote | undefined)[];
-  readonly precommits: readonly (Vote | undefined)[];
-  /** Second, different votes: at most one per validator and kind. */
-  readonly seconds: readonly Vote[];
-  readonly tallies: readonly Tally[];
-  /** Power of distinct validators that prevoted, and precommitted, whatever. */
-  readonly prevotePower: bigint;
-  readonly precommitPower: bigint;
-  readonly hasPrevoteQuorum: boolean;
-  readonly hasPrecommitQuorum: boolean;
-}
+import { countVote, emptyRound, firstVotes, isSameVote, isTallied, type RoundVotes } from './tally.ts';
+import { isWeak, powerOf } from './validator-set.ts';
 
 export interface VoteKeeper {
   readonly validators: ValidatorSet;
@@ -146,57 +121,6 @@ function raised(highest: readonly number[], vote: Vote): readonly number[] {
   return vote.round > highest[vote.validator]! ? highest.with(vote.validator, vote.round) : highest;
 }
 
-function emptyRound(round: number, count: number): RoundVotes {
-  const none = Array.from({ length: count }, (): Vote | undefined => undefined);
-  return {
-    round,
-    prevotes: none,
-    precommits: none,
-    seconds: NO_VOTES,
-    tallies: [],
-    prevotePower: 0n,
-    precommitPower: 0n,
-    hasPrevoteQuorum: false,
-    hasPrecommitQuorum: false,
-  };
-}
-
-function countVote(set: ValidatorSet, before: RoundVotes, vote: Vote): RoundVotes {
-  const first = votesOf(before, vote.kind)[vote.validator];
-  if (first === undefined) return countFirst(set, before, vote);
-  if (isSameVote(first, vote) || before.seconds.some((second) => isSameSlot(second, vote))) return before;
-  return {
-    ...before,
-    seconds: [...before.seconds, vote],
-    tallies: tallied(set, before.tallies, vote),
-  };
-}
-
-function countFirst(set: ValidatorSet, before: RoundVotes, vote: Vote): RoundVotes {
-  const tallies = tallied(set, before.tallies, vote);
-  const power = powerOf(set, vote.validator);
-  if (vote.kind === 'prevote') {
-    const prevotePower = before.prevotePower + power;
-    const hasPrevoteQuorum = isQuorum(set, prevotePower);
-    const prevotes = before.prevotes.with(vote.validator, vote);
-    return { ...before, prevotes, tallies, prevotePower, hasPrevoteQuorum };
-  }
-  const precommitPower = before.precommitPower + power;
-  const hasPrecommitQuorum = isQuorum(set, precommitPower);
-  const precommits = before.precommits.with(vote.validator, vote);
-  return { ...before, precommits, tallies, precommitPower, hasPrecommitQuorum };
-}
-
-function tallied(set: ValidatorSet, tallies: readonly Tally[], vote: Vote): readonly Tally[] {
-  const { kind, blockId, validRound } = vote;
-  const at = tallies.findIndex(
-    (tally) => tally.kind === kind && tally.blockId === blockId && tally.validRound === validRound,
-  );
-  const power = powerOf(set, vote.validator) + (at === -1 ? 0n : tallies[at]!.power);
-  const tally: Tally = { kind, blockId, validRound, power, isQuorum: isQuorum(set, power) };
-  return at === -1 ? [...tallies, tally] : tallies.with(at, tally);
-}
-
 /** What the new vote proves together with the votes of the same validator that stand already. */
 function evidenceOf(rounds: readonly RoundVotes[], vote: Vote): readonly Evidence[] {
   let found: Evidence[] | undefined;
@@ -219,7 +143,7 @@ export function votesIn(keeper: VoteKeeper, round: number): RoundVotes | undefin
 /** True when `vote` has been counted or kept already. */
 export function knowsVote(keeper: VoteKeeper, vote: Vote): boolean {
   const votes = votesIn(keeper, vote.round);
-  const first = votes === undefined ? undefined : votesOf(votes, vote.kind)[vote.validator];
+  const first = votes === undefined ? undefined : firstVotes(votes, vote.kind)[vote.validator];
   if (first === undefined) return keeper.ahead[vote.validator]!.some((kept) => isSameVote(kept, vote));
   return isSameVote(first, vote) || votes!.seconds.some((second) => isSameVote(second, vote));
 }
@@ -320,7 +244,7 @@ export function votesFor(
   if (votes === undefined) return NO_VOTES;
   const isMeant = (vote: Vote | undefined): vote is Vote =>
     vote !== undefined && vote.kind === kind && vote.blockId === blockId && vote.validRound === validRound;
-  return [...votesOf(votes, kind).filter(isMeant), ...votes.seconds.filter(isMeant)].sort(byValidator);
+  return [...firstVotes(votes, kind).filter(isMeant), ...votes.seconds.filter(isMeant)].sort(byValidator);
 }
 
 /** One precommit of `round` per validator, ascending: with a quorum, the reason to enter the next round. */
@@ -350,40 +274,8 @@ function positionOf(rounds: readonly RoundVotes[], round: number): number {
   return at;
 }
 
-function votesOf(votes: RoundVotes, kind: VoteKind): readonly (Vote | undefined)[] {
-  return kind === 'prevote' ? votes.prevotes : votes.precommits;
-}
-
-function isTallied(
-  votes: RoundVotes | undefined,
-  kind: VoteKind,
-  blockId: VoteValue,
-  validRound: number,
-): boolean {
-  if (votes === undefined) return false;
-  for (const tally of votes.tallies) {
-    if (
-      tally.isQuorum &&
-      tally.kind === kind &&
-      tally.blockId === blockId &&
-      tally.validRound === validRound
-    ) {
-      return true;
-    }
-  }
-  return false;
-}
-
 function isPolkaFor(polka: PolkaCertificate, round: number, blockId: VoteValue, validRound: number): boolean {
   return polka.round === round && polka.blockId === blockId && polka.validRound === validRound;
-}
-
-function isSameVote(a: Vote, b: Vote): boolean {
-  return isSameSlot(a, b) && a.round === b.round && a.blockId === b.blockId && a.validRound === b.validRound;
-}
-
-function isSameSlot(a: Vote, b: Vote): boolean {
-  return a.validator === b.validator && a.kind === b.kind;
 }
 
 const byValidator = (a: Vote, b: Vote): number => a.validator - b.validator;

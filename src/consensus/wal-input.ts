@@ -13,18 +13,16 @@ import {
   VALIDATORS_MAX,
 } from '../base/limits.ts';
 import { Reader, Writer } from './binary.ts';
+import { isSingle } from './message-kinds.ts';
 import { messageLength, readMessage, writeMessage } from './messages.ts';
 import type {
   BlockId,
   HeightStart,
   Input,
-  Message,
-  Proposal,
   ProposerSchedule,
   TimeoutKind,
   Validator,
   ValidatorSet,
-  Vote,
 } from './types.ts';
 import { validatorSet } from './validator-set.ts';
 
@@ -148,7 +146,7 @@ function readInput(reader: Reader): Input {
       return { kind, message: readMessage(reader) };
     case 'signed': {
       const message = readMessage(reader);
-      if (!isOwn(message)) throw reader.refusal(`a ${message.kind} is not signed by one validator`);
+      if (!isSingle(message)) throw reader.refusal(`a ${message.kind} is not signed by one validator`);
       return { kind, message };
     }
     case 'value':
@@ -171,10 +169,6 @@ function readInput(reader: Reader): Input {
       return { kind, timeout, height: readHeight(reader), round: readRound(reader) };
     }
   }
-}
-
-function isOwn(message: Message): message is Proposal | Vote {
-  return message.kind === 'proposal' || message.kind === 'prevote' || message.kind === 'precommit';
 }
 
 function readHeight(reader: Reader): number {

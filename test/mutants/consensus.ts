@@ -26,8 +26,10 @@ const campaign: Killer = sim('--seeds', '1..20000', '--minutes', '2');
 
 const ROUND = 'src/consensus/round.ts';
 const KEEPER = 'src/consensus/vote-keeper.ts';
+const TALLY = 'src/consensus/tally.ts';
 const DRIVER = 'src/consensus/driver.ts';
 const ENGINE = 'src/consensus/engine.ts';
+const OTHERS = 'src/consensus/other-heights.ts';
 const EFFECTS = 'src/consensus/effects.ts';
 const OBLIGATIONS = 'src/consensus/obligations.ts';
 const SETS = 'src/consensus/validator-set.ts';
@@ -259,7 +261,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'signer-counted-twice',
     edits: [
       {
-        file: KEEPER,
+        file: TALLY,
         find: '  if (isSameVote(first, vote) || before.seconds.some((second) => isSameSlot(second, vote))) return before;',
         replace: '  if (before.seconds.some((second) => isSameSlot(second, vote))) return before;',
       },
@@ -270,7 +272,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'equivocator-hides-the-quorum',
     edits: [
       {
-        file: KEEPER,
+        file: TALLY,
         find: '    seconds: [...before.seconds, vote],\n    tallies: tallied(set, before.tallies, vote),',
         replace: '    seconds: [...before.seconds, vote],',
       },
@@ -281,7 +283,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'polka-of-mixed-valid-rounds',
     edits: [
       {
-        file: KEEPER,
+        file: TALLY,
         find: '(tally) => tally.kind === kind && tally.blockId === blockId && tally.validRound === validRound,',
         replace: '(tally) => tally.kind === kind && tally.blockId === blockId,',
       },
@@ -514,7 +516,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'the-late-are-left-alone',
     edits: [
       {
-        file: ENGINE,
+        file: OTHERS,
         find: '  return { state, effects: [sendDecision(message)] };\n}\n\n/** After',
         replace: '  return unchanged(state);\n}\n\n/** After',
       },
