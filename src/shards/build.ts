@@ -7,7 +7,12 @@
 import { assert } from '../base/assert.ts';
 import { compare, toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
-import { BLOCK_HEADER_LENGTH_MAX, BLOCK_LENGTH_MAX, TRANSACTIONS_PER_BLOCK_MAX } from '../base/limits.ts';
+import {
+  BLOCK_HEADER_LENGTH_MAX,
+  BLOCK_LENGTH_MAX,
+  RECEIPTS_PER_BLOCK_MAX,
+  TRANSACTIONS_PER_BLOCK_MAX,
+} from '../base/limits.ts';
 import { encodeEvidence } from '../consensus/evidence.ts';
 import { encodeMessage } from '../consensus/messages.ts';
 import { validatorSetDigest } from '../consensus/validator-set.ts';
@@ -38,6 +43,8 @@ export interface Ingredients extends BlockInputs {
   /** Of the pool, in any order. */
   readonly candidates: readonly SignedTransaction[];
   readonly proveKey: ProveKey;
+  /** Receipts that the block takes at most; as many as a block may have when it is not said. */
+  readonly receiptsMax?: number;
 }
 
 export type Built = { readonly kind: 'built'; readonly block: Block };
@@ -86,11 +93,11 @@ class Builder {
   }
 
   build(ingredients: Ingredients, candidates: readonly SignedTransaction[]): BlockBody {
-    const { evidence, lastCommit, proveKey } = ingredients;
+    const { evidence, lastCommit } = ingredients;
     for (const one of evidence) this.#use(encodeEvidence(one).length);
     if (lastCommit !== null) this.#use(encodeMessage(lastCommit).length);
     this.#rules('opening', ingredients);
-    const received = this.#receive(proveKey);
+    const received = this.#receive(ingredients);
     const transactions = this.#transactions(candidates);
     if (this.#missing.length > 0) throw new MissingRecords(this.#missing);
     this.#rules('closing', ingredients);
@@ -107,9 +114,12 @@ class Builder {
     if (problem !== undefined) throw new StoreError('INVALID_ARGUMENT', `block under way: ${problem}`);
   }
 
-  #receive(proveKey: ProveKey): Pick<BlockBody, 'reclaims' | 'parcels'> {
+  #receive(ingredients: Ingredients): Pick<BlockBody, 'reclaims' | 'parcels'> {
     const { rules } = this.#context;
-    const { reclaims, parcels } = dispatch(this.#session.state, this.#block, rules.deliveries, proveKey);
+    const { proveKey, receiptsMax = RECEIPTS_PER_BLOCK_MAX } = ingredients;
+    const { state } = this.#session;
+    const chosen = dispatch(state, this.#block, rules.deliveries, proveKey, receiptsMax);
+    const { reclaims, parcels } = chosen;
     const receipts = parcels.flatMap((parcel) => parcel.receipts.map(({ receipt }) => receipt));
     const keys = receipts.flatMap((receipt) => touchesOfMessage(receipt, this.#block, rules));
     const missing = notLoaded(this.#state, keys);

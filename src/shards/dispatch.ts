@@ -39,6 +39,7 @@ export function dispatch(
   block: BlockContext,
   deliveries: Deliveries,
   proveKey: ProveKey,
+  receiptsMax: number,
 ): Dispatch {
   const lanes = lanesInTurn(state, block.height);
   readAll(
@@ -49,7 +50,7 @@ export function dispatch(
     state,
     lanes.map((lane) => batchKey(lane, laneIn(state, lane).firstBatch)),
   );
-  const work = new Dispatcher(state, block, deliveries, proveKey);
+  const work = new Dispatcher(state, block, deliveries, proveKey, receiptsMax);
   for (const lane of lanes) work.empty(lane);
   return work.result();
 }
@@ -71,10 +72,17 @@ class Dispatcher {
   readonly #proveKey: ProveKey;
   readonly #reclaims: Reclaim[] = [];
   readonly #parcels: Parcel[] = [];
-  #receiptsLeft = RECEIPTS_PER_BLOCK_MAX;
+  #receiptsLeft: number;
   #bytesLeft: number = BLOCK_RECEIPTS_LENGTH_MAX;
 
-  constructor(state: Overlay, block: BlockContext, deliveries: Deliveries, proveKey: ProveKey) {
+  constructor(
+    state: Overlay,
+    block: BlockContext,
+    deliveries: Deliveries,
+    proveKey: ProveKey,
+    receiptsMax: number,
+  ) {
+    this.#receiptsLeft = Math.min(receiptsMax, RECEIPTS_PER_BLOCK_MAX);
     this.#state = state;
     this.#block = block;
     this.#deliveries = deliveries;

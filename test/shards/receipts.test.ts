@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Outcome } from '../../src/shards/session.ts';
 import { amountIn, type Amounts } from '../../src/shards/amounts.ts';
-import { laneText } from '../../src/shards/lane.ts';
-import { namesIn, ownerOf, World } from './world.ts';
+import { LaneLog, namesIn, ownerOf, World } from './world.ts';
 
 const NAMES = Array.from({ length: 12 }, (_, index) => `account ${index}`);
 const START: Amounts = [
@@ -11,22 +9,6 @@ const START: Amounts = [
   [3, 50n],
 ];
 const balances = Object.fromEntries(NAMES.map((name) => [name, START]));
-
-/** Checks that receipts of each lane end in the order of their numbers, each once. */
-class LaneLog {
-  readonly #next = new Map<string, number>();
-  ended = 0;
-
-  add(outcomes: readonly Outcome[]): void {
-    for (const outcome of outcomes) {
-      if (outcome.kind === 'transaction') continue;
-      const lane = laneText(outcome.lane);
-      expect(outcome.sequence, lane).toBe(this.#next.get(lane) ?? 0);
-      this.#next.set(lane, outcome.sequence + 1);
-      this.ended++;
-    }
-  }
-}
 
 const intent = fc.record({
   from: fc.nat(NAMES.length - 1),
@@ -42,6 +24,7 @@ const plan = fc.record({
     fc.record({
       intents: fc.array(intent, { maxLength: 8 }),
       reshape: fc.option(fc.constantFrom(-1, 1), { freq: 3 }),
+      receiptsMax: fc.nat(5),
     }),
     { minLength: 1, maxLength: 10 },
   ),
@@ -54,7 +37,7 @@ test('transfers end as if there were one shard: each once, in order, whatever sp
       const model = new Map(NAMES.map((name) => [name, new Map<number, bigint>(START)]));
       const log = new LaneLog();
       let fees = 0n;
-      for (const { intents, reshape } of blocks) {
+      for (const { intents, reshape, receiptsMax } of blocks) {
         const nonces = new Map<string, number>();
         const candidates = intents.map(({ from, to, asset, amount, fee, kind }) => {
           const name = NAMES[from]!;
@@ -65,7 +48,7 @@ test('transfers end as if there were one shard: each once, in order, whatever sp
         });
         const bits = world.shardBits + (reshape ?? 0);
         if (reshape !== null && bits >= 0 && bits <= 3) world.reshapeTo = bits;
-        const applied = world.step(candidates);
+        const applied = world.step(candidates, { receiptsMax });
         world.reshapeTo = undefined;
         log.add(applied.outcomes);
         const included = world.blocks.at(-1)!.body.transactions;
@@ -105,7 +88,12 @@ test('transfers end as if there were one shard: each once, in order, whatever sp
 
 test('notes from one account to another arrive in the order in which they were sent, across splits and merges', () => {
   const changes = fc.array(
-    fc.record({ notes: fc.nat(4), reshape: fc.constantFrom(-1, 0, 0, 1), pairs: fc.nat(3) }),
+    fc.record({
+      notes: fc.nat(2),
+      reshape: fc.constantFrom(-1, 0, 0, 1),
+      pairs: fc.nat(3),
+      receiptsMax: fc.nat(12),
+    }),
     { minLength: 4, maxLength: 14 },
   );
   fc.assert(
@@ -113,7 +101,7 @@ test('notes from one account to another arrive in the order in which they were s
       const names = NAMES.slice(0, 6);
       const world = new World({ shardBits, balances });
       const sent = new Map<string, number>();
-      for (const { notes, reshape, pairs } of blocks) {
+      for (const { notes, reshape, pairs, receiptsMax } of blocks) {
         const nonces = new Map(names.map((name) => [name, world.nonce(name)]));
         const candidates = names.slice(0, 3).flatMap((from) =>
           names.slice(0, pairs + 3).flatMap((to) =>
@@ -130,7 +118,7 @@ test('notes from one account to another arrive in the order in which they were s
         );
         const bits = world.shardBits + reshape;
         if (reshape !== 0 && bits >= 0 && bits <= 3) world.reshapeTo = bits;
-        const { outcomes } = world.step(candidates);
+        const { outcomes } = world.step(candidates, { receiptsMax });
         world.reshapeTo = undefined;
         expect(outcomes.flatMap(({ messages }) => messages).filter(({ refusal }) => refusal)).toEqual([]);
         expect(outcomes.filter(({ refusal }) => refusal)).toEqual([]);
@@ -176,4 +164,43 @@ test('in one shard everything happens in one block, with the same end', () => {
   ]);
   expect(world.balances('a')).toEqual([[0, 60n]]);
   expect(world.balances('b')).toEqual([[0, 40n]]);
+});
+
+test('what waited between two shards is not overtaken when they become one', () => {
+  const [a, b] = namesIn(1, [0, 1]) as [string, string];
+  const world = new World({ shardBits: 1 });
+  const note = (number: number) =>
+    world.sign(a, number, { kind: 'note', parameters: { to: ownerOf(b), from: ownerOf(a), number } });
+  world.reshapeTo = 0;
+  world.step([note(0)]);
+  expect(world.shardBits).toBe(0);
+  expect(world.lanes).toMatchObject({ previous: { pending: 1 }, current: { pending: 0 } });
+  world.step([note(1)], { receiptsMax: 0 });
+  expect(world.lanes).toMatchObject({ previous: { pending: 1 }, current: { pending: 1 }, selfPending: 1 });
+  // The old lane is empty after this, and note 1 still waits: note 2 must not pass it.
+  const third = world.step([note(2)], { receiptsMax: 1 });
+  expect(third.outcomes.map(({ refusal }) => refusal)).toEqual([undefined, undefined]);
+  expect(world.lanes).toMatchObject({ previous: { pending: 0 }, selfPending: 2 });
+  const [fourth] = world.step([], { receiptsMax: 1 }).outcomes;
+  expect(fourth).toMatchObject({ kind: 'receipt', sequence: 0, refusal: undefined });
+  const last = world.step([note(3)]);
+  expect(last.outcomes.map(({ kind, refusal }) => [kind, refusal])).toEqual([
+    ['receipt', undefined],
+    ['transaction', undefined],
+  ]);
+  expect(last.sent).toEqual([]);
+  expect(world.lanes).toMatchObject({ previous: null, selfPending: 0, current: { pending: 0 } });
+});
+
+test('shards do not change again while receipts of two changes ago would wait', () => {
+  const [a, b] = namesIn(1, [0, 1]) as [string, string];
+  const world = new World({ shardBits: 1, balances: { [a]: [[0, 100n]] } });
+  world.reshapeTo = 2;
+  world.step([world.sign(a, 0, { kind: 'transfer', parameters: { to: ownerOf(b), amounts: [[0, 1n]] } })]);
+  world.reshapeTo = 3;
+  world.step([], { receiptsMax: 0 });
+  expect(world.shardBits).toBe(2);
+  world.step();
+  expect(world.shardBits).toBe(3);
+  expect(world.balances(b)).toEqual([[0, 1n]]);
 });

@@ -17,17 +17,32 @@ import { validatorSet, validatorSetDigest } from '../../src/consensus/validator-
 import { accountKey, accountOf, accountRecord } from '../../src/shards/account.ts';
 import { type Amounts, NOTHING, plusAmounts } from '../../src/shards/amounts.ts';
 import { type Applied, applyBlock, type ChainContext, type Invalid } from '../../src/shards/apply.ts';
-import { type Block, decodeBlock } from '../../src/shards/block.ts';
+import { type Block, type BlockBody, decodeBlock, sealBlock } from '../../src/shards/block.ts';
 import { buildBlock, type Ingredients } from '../../src/shards/build.ts';
 import { auditChanges, auditRecord, isConserved, LEDGER_HOLDINGS } from '../../src/shards/conservation.ts';
 import { shardHeaders } from '../../src/shards/header.ts';
-import { foundLanes, type Lane, LANES_KEY, type Lanes, lanesRecord } from '../../src/shards/lane.ts';
+import {
+  batchKey,
+  batchRecord,
+  foundLanes,
+  type Lane,
+  LANES_KEY,
+  type Lanes,
+  lanesRecord,
+  laneText,
+  outboxKey,
+  outboxRecord,
+  receiptKey,
+} from '../../src/shards/lane.ts';
+import { proveRun } from '../../src/shards/merkle-run.ts';
+import type { Parcel } from '../../src/shards/parcel.ts';
 import type { Delivery, Operation } from '../../src/shards/operation.ts';
 import { refundDelivery } from '../../src/shards/operations/refund.ts';
 import { creditDelivery, transfer } from '../../src/shards/operations/transfer.ts';
-import { Deliveries } from '../../src/shards/receipts.ts';
+import { decodeReceipt, Deliveries } from '../../src/shards/receipts.ts';
 import { recordDigest, type RecordType } from '../../src/shards/record.ts';
 import type { BlockRule, LedgerParams, Rules } from '../../src/shards/rules.ts';
+import type { Outcome } from '../../src/shards/session.ts';
 import { homeOf, shardOfHome, type StateKey, stateKey } from '../../src/shards/state-key.ts';
 import { putSupply } from '../../src/shards/supply.ts';
 import {
@@ -418,8 +433,8 @@ export class World {
   }
 
   /** Builds, sends, applies and keeps a block. */
-  step(candidates: readonly SignedTransaction[] = []): Applied {
-    return this.accept(this.build(candidates));
+  step(candidates: readonly SignedTransaction[] = [], more: Partial<Ingredients> = {}): Applied {
+    return this.accept(this.build(candidates, { ...this.ingredients(candidates), ...more }));
   }
 
   accept(sent: Block): Applied {
@@ -522,4 +537,47 @@ export function namesIn(shardBits: number, shards: readonly number[]): string[] 
       if (shardOfHome(homeOf('account', ownerOf(name)), shardBits) === shard) return name;
     }
   });
+}
+
+/** Receipts `from` to `to - 1` of the batch at the front of `lane`, proved. */
+export function parcelOf(world: World, lane: Lane, from: number, to: number): Parcel {
+  const { state } = world;
+  const { firstBatch } = state.get(outboxKey(lane), outboxRecord)!;
+  const { height, digests, index, count, path } = state.get(batchKey(lane, firstBatch), batchRecord)!;
+  const leaves = Array.from({ length: digests.length / 32 }, (_, at) => digests.slice(32 * at, 32 * at + 32));
+  const receipts = Array.from({ length: to - from }, (_, at) => {
+    const bytes = state.read(receiptKey(lane, from + at))!;
+    return { receipt: decodeReceipt(bytes, KINDS.deliveries), bytes };
+  });
+  const siblings = proveRun(leaves, from - firstBatch, to - firstBatch, fastSha256);
+  return {
+    batch: { lane, height, first: firstBatch, receipts: leaves.length },
+    receipts,
+    siblings,
+    index,
+    count,
+    path,
+  };
+}
+
+/** The block with another body, and a header that fits. */
+export function withBody(block: Block, body: Partial<BlockBody>): Block {
+  return sealBlock(block.header, { ...block.body, ...body }, KINDS, fastSha256);
+}
+
+/** Checks that receipts of each lane end in the order of their numbers, each once. */
+export class LaneLog {
+  readonly #next = new Map<string, number>();
+  /** Receipts executed or taken back. */
+  ended = 0;
+
+  add(outcomes: readonly Outcome[]): void {
+    for (const outcome of outcomes) {
+      if (outcome.kind === 'transaction') continue;
+      const lane = laneText(outcome.lane);
+      expect(outcome.sequence, lane).toBe(this.#next.get(lane) ?? 0);
+      this.#next.set(lane, outcome.sequence + 1);
+      this.ended++;
+    }
+  }
 }
