@@ -34,6 +34,8 @@ export interface Script {
   readonly twins: ReadonlySet<ValidatorIndex>;
   /** By round: the group of each process. What it sends in that round reaches its group. */
   readonly groups: readonly (readonly number[])[];
+  /** The same for precommits: a lock that decides nothing needs polkas that arrive and precommits that do not. */
+  readonly precommitGroups: readonly (readonly number[])[];
   readonly delayMaxMs: number;
   /** From here on everybody hears everybody. */
   readonly endMs: number;
@@ -50,10 +52,12 @@ export function scriptOf(random: SeededRandom, { validatorCount, pairCount }: Tw
   const twins = random.sample(everybody, pairCount);
   const voices = [...everybody, ...twins];
   const roundCount = random.between(3, 5);
-  const groups = Array.from({ length: roundCount }, () => {
+  const split = (): readonly number[] => {
     const groupCount = random.pick([1, 2, 2, 2, 3]);
     return voices.map(() => random.below(groupCount));
-  });
+  };
+  const groups = Array.from({ length: roundCount }, split);
+  const precommitGroups = groups.map((group) => (random.chance(0.5) ? group : split()));
   const validators = validatorSet(
     everybody.map((index) => ({ node: nodeOf(KEYS.signers[index]!), power: 1n })),
   );
@@ -68,6 +72,7 @@ export function scriptOf(random: SeededRandom, { validatorCount, pairCount }: Tw
     voices,
     twins: new Set(twins),
     groups,
+    precommitGroups,
     delayMaxMs: random.pick([2, 2, 15, 40]),
     endMs,
     start: { height: HEIGHT, validators, proposers: { firstHeight: HEIGHT, slots } },

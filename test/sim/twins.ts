@@ -207,8 +207,9 @@ class TwinsRun {
     };
   }
 
-  #isHeard(from: number, to: number): boolean {
-    const groups = this.#script.groups[this.#roundOf(from)];
+  #isHeard(from: number, to: number, kind?: Message['kind']): boolean {
+    const { groups: all, precommitGroups } = this.#script;
+    const groups = (kind === 'precommit' ? precommitGroups : all)[this.#roundOf(from)];
     if (groups === undefined || this.#scheduler.now >= this.#script.endMs) return true;
     return groups[from] === groups[to];
   }
@@ -219,7 +220,7 @@ class TwinsRun {
   }
 
   #send(from: number, to: number, message: Message, block: Uint8Array | undefined): void {
-    if (from === to || !this.#isHeard(from, to)) return;
+    if (from === to || !this.#isHeard(from, to, message.kind)) return;
     // A twin does not hear what it seems to say itself.
     if ('validator' in message && message.validator === this.#script.voices[to]) return;
     this.#scheduler.after(this.#delayMs(), {
