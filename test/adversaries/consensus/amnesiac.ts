@@ -1,10 +1,11 @@
 // Amnesiac: precommits whatever it prevoted, polka or not, and has forgotten it by the next round, where it prevotes whatever is proposed.
 // It hopes that a decision of the round before is undone by a later one. The precommit and the later prevote are proof of it.
 
+import { isVote } from '../../../src/consensus/message-kinds.ts';
 import type { EngineState } from '../../../src/consensus/engine-state.ts';
 import { type BlockId, NO_ROUND } from '../../../src/consensus/types.ts';
 import { signAt } from '../../sim/wrapped.ts';
-import { betrays, isVote, type Liar, puppet } from './liar.ts';
+import { betrays, type Liar, puppet } from './liar.ts';
 
 export const amnesiac: Liar = (options) =>
   puppet(

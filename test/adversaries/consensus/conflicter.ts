@@ -2,10 +2,11 @@
 // hides the quorum that its second completes, so that a polka or a decision that one validator sees is never seen by another. Two votes
 // at one place are proof, and everybody holds them.
 
+import { isSingle } from '../../../src/consensus/message-kinds.ts';
 import type { BlockId, Proposal, Vote } from '../../../src/consensus/types.ts';
 import { NO_ROUND } from '../../../src/consensus/types.ts';
 import { type Outgoing, signAt } from '../../sim/wrapped.ts';
-import { isSaid, type Liar, puppet } from './liar.ts';
+import { type Liar, puppet } from './liar.ts';
 
 export const conflicter: Liar = (options) =>
   puppet(options, (place, shelf) => {
@@ -24,7 +25,7 @@ export const conflicter: Liar = (options) =>
     return (frame) => {
       const { message } = frame;
       if (message.kind !== 'round-certificate' && message.blockId !== null) lastBlock = message.blockId;
-      if (!isSaid(message)) return [frame];
+      if (!isSingle(message)) return [frame];
       const second = conflicting(frame, message);
       if (second === undefined) return [frame];
       return place.random.chance(0.5) ? [frame, second] : [second, frame];

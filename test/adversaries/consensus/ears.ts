@@ -1,6 +1,7 @@
 // What the honest heard of the liars, recounted without the engine: nothing unsigned may reach an engine, and who told one process two
 // things at one place must have been found out by it.
 
+import { isSingle, isVote } from '../../../src/consensus/message-kinds.ts';
 import type { StoreError } from '../../../src/base/errors.ts';
 import { checkCertificate } from '../../../src/consensus/certificate.ts';
 import { guiltyOf } from '../../../src/consensus/evidence.ts';
@@ -9,7 +10,6 @@ import { isSigned } from '../../../src/consensus/sign-bytes.ts';
 import type { Evidence, Input, Message, Vote } from '../../../src/consensus/types.ts';
 import type { Observer } from '../../sim/observer.ts';
 import type { Chain } from '../../sim/world.ts';
-import { isSaid, isVote } from './liar.ts';
 
 export class Ears implements Observer {
   /** Kinds of evidence that honest processes found. */
@@ -55,7 +55,7 @@ export class Ears implements Observer {
   #isGenuine(message: Message): boolean {
     const { network, verify, start } = this.#chain;
     const { validators, proposers } = start(message.height);
-    if (!isSaid(message)) return checkCertificate(network, validators, message, verify) === undefined;
+    if (!isSingle(message)) return checkCertificate(network, validators, message, verify) === undefined;
     const isInTurn =
       message.kind !== 'proposal' ||
       proposerAt(proposers, message.height, message.round) === message.validator;

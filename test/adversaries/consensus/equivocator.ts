@@ -1,11 +1,12 @@
 // Equivocator: two faces. Half of the others hear one proposal and votes for it, the other half hear another and votes for that. It hopes
 // that each half, with its vote, decides something else, or at least never agrees. Whoever hears both faces can prove it.
 
+import { isSingle } from '../../../src/consensus/message-kinds.ts';
 import type { BlockId, UnsignedMessage, ValidatorIndex } from '../../../src/consensus/types.ts';
 import { NO_ROUND } from '../../../src/consensus/types.ts';
 import type { Place } from '../../sim/world.ts';
 import { type Outgoing, signAt } from '../../sim/wrapped.ts';
-import { isSaid, type Liar, othersIn, puppet, type Shelf } from './liar.ts';
+import { type Liar, othersIn, puppet, type Shelf } from './liar.ts';
 
 export const equivocator: Liar = (options) =>
   puppet(options, (place, shelf) => {
@@ -13,7 +14,7 @@ export const equivocator: Liar = (options) =>
     const rivals = new Map<string, BlockId>();
     return (frame) => {
       const { message, to } = frame;
-      if (!isSaid(message) || to !== undefined) return [frame];
+      if (!isSingle(message) || to !== undefined) return [frame];
       const other = otherFace(place, shelf, rivals, frame);
       const isFirstHalf = firstHalf(place, message.height);
       return othersIn(place.chain.start(message.height).validators, place.validator!).map((each) =>

@@ -2,6 +2,7 @@
 // other rounds and other blocks, and fills up certificates with signatures that it made or heard elsewhere. It hopes that one check of
 // one signature is missing somewhere. Nothing of it may get past the border, and nobody whom it speaks for may be blamed.
 
+import { isVote } from '../../../src/consensus/message-kinds.ts';
 import { powerOf } from '../../../src/consensus/validator-set.ts';
 import type {
   BlockId,
@@ -16,7 +17,7 @@ import { NO_ROUND } from '../../../src/consensus/types.ts';
 import { proposerAt } from '../../../src/consensus/proposer.ts';
 import type { ParticipantFactory, Place } from '../../sim/world.ts';
 import { signAt, withIncoming } from '../../sim/wrapped.ts';
-import { isVote, type Liar, othersIn, puppet, type Shelf } from './liar.ts';
+import { type Liar, othersIn, puppet, type Shelf } from './liar.ts';
 
 export const impersonator: Liar = (options) => (place) => {
   /** The last votes of others, for their signatures. */

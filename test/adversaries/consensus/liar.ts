@@ -2,14 +2,8 @@
 // lurker follows a height without a word of its own, and says what it likes when it likes. Neither has a guard on its key.
 
 import type { DriverState } from '../../../src/consensus/driver.ts';
-import type {
-  BlockId,
-  Message,
-  Proposal,
-  ValidatorIndex,
-  ValidatorSet,
-  Vote,
-} from '../../../src/consensus/types.ts';
+import { isSingle } from '../../../src/consensus/message-kinds.ts';
+import type { BlockId, Message, ValidatorIndex, ValidatorSet } from '../../../src/consensus/types.ts';
 import { isQuorum, powerOf } from '../../../src/consensus/validator-set.ts';
 import { blockIdOf, decodeBlock, encodeBlock, SimApplication } from '../../sim/application.ts';
 import { beginHonest, honest, type HonestOptions } from '../../sim/honest.ts';
@@ -39,21 +33,13 @@ export function puppet(
 /** The one inside must not hear what it never said: it would take it for a second copy of its key. */
 function withoutEcho(inner: ParticipantFactory): ParticipantFactory {
   return withIncoming(inner, (place) => (frame) => {
-    return isSaid(frame.message) && frame.message.validator === place.validator ? [] : [frame];
+    return isSingle(frame.message) && frame.message.validator === place.validator ? [] : [frame];
   });
-}
-
-export function isSaid(message: Message): message is Proposal | Vote {
-  return message.kind === 'proposal' || isVote(message);
-}
-
-export function isVote(message: Message): message is Vote {
-  return message.kind === 'prevote' || message.kind === 'precommit';
 }
 
 /** True for a certificate that shows a vote of `self`: one that the liar may have told otherwise. */
 export function betrays(message: Message, self: ValidatorIndex): boolean {
-  if (isSaid(message)) return false;
+  if (isSingle(message)) return false;
   const signers = message.kind === 'round-certificate' ? message.votes : message.signatures;
   return signers.some(({ validator }) => validator === self);
 }
