@@ -328,6 +328,7 @@ type Check = readonly [holds: (parameters: Parameters) => boolean, problem: stri
 const CHECKS: readonly Check[] = [
   [({ epochBlocks }) => epochBlocks >= 2, 'an epoch has at least two blocks'],
   [({ proposalEpochs }) => proposalEpochs >= 1, 'a proposal is open for an epoch at least'],
+  [({ receiptLifetimeBlocks }) => receiptLifetimeBlocks >= 1, 'a receipt has a block to be executed in'],
   [
     ({ rewardPerEpoch }) => rewardPerEpoch <= ASSET_SUPPLY_MAX,
     'a reward is above what there may be of an asset',

@@ -116,7 +116,7 @@ describe('from one set to the next', () => {
       fc.property(cases, (drawn) => {
         const { before, wanted, held, rules } = prepared({ ...drawn, churnPerMillion: 100_000 });
         fc.pre(wanted.size > 0);
-        let now = before;
+        let now: Powers = before;
         for (let border = 0; border < 2000 && churn(now, wanted).in + churn(now, wanted).out > 0n; border++) {
           now = nextPowers(now, wanted, held, rules);
         }

@@ -18,6 +18,7 @@ import { proveKey } from '../../src/shards/key-proof.ts';
 import { type NodeData, nodeOf, type NodeRecord, nodeWithKey } from '../../src/shards/node.ts';
 import { allRegistrations } from '../../src/shards/node-index.ts';
 import type { BlockContext, Message, RefusalCode } from '../../src/shards/operation.ts';
+import type { RegisterNode } from '../../src/shards/operations/register-node.ts';
 import { creditDelivery } from '../../src/shards/operations/transfer.ts';
 import { DEFAULT_PARAMETERS, type Parameters } from '../../src/shards/parameters.ts';
 import { STAKE_DELIVERIES } from '../../src/shards/stake-rules.ts';
@@ -287,7 +288,12 @@ function defaultBalances(operators: readonly string[]): (readonly [string, Amoun
 }
 
 /** What registers the key of that name for an operator's account. */
-export function registration(name: string, operator: string, amount = 1000n, data: NodeData = PLAIN) {
+export function registration(
+  name: string,
+  operator: string,
+  amount = 1000n,
+  data: NodeData = PLAIN,
+): RegisterNode {
   const proof = proveKey(NETWORK, accountNamed(operator), keyNamed(name));
   return { key: idOf(name), proof, data, amount };
 }
