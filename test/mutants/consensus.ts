@@ -20,7 +20,6 @@ const plot = (name: string): Killer => ({
 const transcripts: Killer = { name: 'transcript', tests: ['test/consensus/transcripts.test.ts'] };
 
 const smoke: Killer = model('--smoke');
-const threeRounds: Killer = model('--rounds', '3');
 const twins: Killer = sim('--twins', '--seeds', '1..2000', '--minutes', '1');
 const campaign: Killer = sim('--seeds', '1..20000', '--minutes', '2');
 
@@ -46,7 +45,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "      step: 'propose',\n      lockedRound: NO_ROUND,\n      lockedBlock: null,\n      hasSeenPolka: false,",
       },
     ],
-    killers: [own('round'), twins, smoke],
+    killers: [smoke, own('round'), twins],
   },
   {
     name: 'lock-never-taken',
@@ -57,7 +56,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: "step: 'precommit' }",
       },
     ],
-    killers: [own('round'), twins, smoke],
+    killers: [smoke, own('round'), twins],
   },
   {
     name: 'lock-released-by-nil-polka',
@@ -69,7 +68,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "    case 'nil-polka':\n      return state.step === 'prevote'\n        ? precommit({ ...state, lockedRound: NO_ROUND, lockedBlock: null }, null)\n        : stay(state);",
       },
     ],
-    killers: [own('round'), campaign, threeRounds],
+    killers: [smoke, own('round'), campaign],
   },
   {
     name: 'lock-released-by-prevote-timeout',
@@ -81,7 +80,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "    case 'prevote':\n      return state.step === 'prevote'\n        ? precommit({ ...state, lockedRound: NO_ROUND, lockedBlock: null }, null)\n        : stay(state);",
       },
     ],
-    killers: [own('round'), campaign, threeRounds],
+    killers: [smoke, own('round'), campaign],
   },
   {
     name: 'lock-round-not-renewed',
@@ -92,7 +91,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'lockedRound: state.lockedRound === NO_ROUND ? round : state.lockedRound, lockedBlock',
       },
     ],
-    killers: [own('round'), threeRounds],
+    killers: [smoke, own('round')],
   },
   {
     name: 'lock-ignored-by-fresh-proposals',
@@ -103,7 +102,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'input, true, NO_ROUND)',
       },
     ],
-    killers: [own('round'), twins, smoke],
+    killers: [smoke, own('round'), twins],
   },
   {
     name: 'lock-ignored-by-re-proposals',
@@ -114,7 +113,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'input, true, input.validRound)',
       },
     ],
-    killers: [own('round'), campaign, threeRounds],
+    killers: [smoke, own('round'), campaign],
   },
   {
     // The rule as published. An honest validator can be framed under it: consensus.md, "Where it departs".
@@ -132,7 +131,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: 'input, state.lockedRound === NO_ROUND || state.lockedBlock === input.blockId, NO_ROUND)',
       },
     ],
-    killers: [plot('framer'), transcripts, threeRounds],
+    killers: [plot('framer'), smoke, transcripts],
   },
   // ---- Votes ----
   {
@@ -156,7 +155,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
           "  if (state.step === 'precommit')\n    return { state: seen, outputs: [{ kind: 'precommit', round, blockId }] };",
       },
     ],
-    killers: [own('round'), twins, smoke],
+    killers: [smoke, own('round'), twins],
   },
   {
     name: 'vote-after-decision',
@@ -189,7 +188,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  if (hasSeenPolka) return undefined;',
       },
     ],
-    killers: [own('round', 'driver')],
+    killers: [own('round', 'driver'), smoke],
   },
   {
     name: 'valid-block-not-proposed-again',
@@ -315,7 +314,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '    if (power > 0n) return round;',
       },
     ],
-    killers: [own('vote-keeper'), smoke],
+    killers: [smoke, own('vote-keeper')],
   },
   {
     name: 'skip-on-own-votes',
@@ -371,7 +370,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  const isValid = true as boolean;\n  if (!isValid && ',
       },
     ],
-    killers: [own('driver'), campaign],
+    killers: [own('driver'), smoke],
   },
   {
     name: 'rules-not-looked-at-again',
@@ -383,14 +382,14 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '  return withRound(current);',
       },
     ],
-    killers: [own('driver'), smoke],
+    killers: [smoke, own('driver')],
   },
   {
     name: 'only-one-proposal-kept',
     edits: [
       { file: DRIVER, find: 'const PROPOSALS_PER_ROUND = 2;', replace: 'const PROPOSALS_PER_ROUND = 1;' },
     ],
-    killers: [own('driver'), smoke],
+    killers: [own('driver')],
   },
   // ---- Order of effects ----
   {
@@ -566,7 +565,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '    prevote.validRound <= precommit.round;',
       },
     ],
-    killers: [own('evidence'), smoke],
+    killers: [smoke, own('evidence')],
   },
   {
     name: 'amnesia-overlooked',
@@ -577,7 +576,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
         replace: '    prevote.round < precommit.round &&',
       },
     ],
-    killers: [own('evidence'), smoke],
+    killers: [smoke, own('evidence')],
   },
   {
     name: 'guard-signs-a-conflict',
