@@ -39,6 +39,14 @@ import { decodeNode, decodeTree } from '../../src/shards/tree/node.ts';
 import { decodeNodeKey, decodeStaleKey, nodeKey } from '../../src/shards/tree/node-key.ts';
 import { WHOLE } from '../../src/shards/tree/path.ts';
 import { checkProof, decodeProof } from '../../src/shards/tree/proof.ts';
+import { decodeBlock } from '../../src/shards/block.ts';
+import { decodeHeader, decodeShardHeader } from '../../src/shards/header.ts';
+import { decodeReclaim } from '../../src/shards/inbox.ts';
+import { decodeParcel, isProved } from '../../src/shards/parcel.ts';
+import { decodeReceipt, encodeReceipt } from '../../src/shards/receipts.ts';
+import { decodeTransaction, encodeTransaction } from '../../src/shards/transaction.ts';
+import { LEDGER } from '../shards/ledger-vectors.ts';
+import { fastSha256, KINDS } from '../shards/kinds.ts';
 import { VECTOR_SET, VECTORS } from '../consensus/vectors.ts';
 import { digestFrom, sampleEpoch, sampleGenesis, sampleMembers, signerFrom } from '../helpers/records.ts';
 import { FROZEN, pathOf } from '../shards/tree/twin.ts';
@@ -265,4 +273,22 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
     samples: FROZEN.flatMap(({ nodes }) => nodes.slice(0, 4).map(({ stale }) => fromHex(stale))),
     run: (bytes) => void decodeStaleKey(bytes),
   },
+  transaction: {
+    samples: [LEDGER.transaction],
+    run: (bytes) => void encodeTransaction(decodeTransaction(bytes, KINDS.operations), KINDS.operations),
+  },
+  receipt: {
+    samples: LEDGER.receipts,
+    run: (bytes) => void encodeReceipt(decodeReceipt(bytes, KINDS.deliveries), KINDS.deliveries),
+  },
+  // Then as a block is checked, so that the proof of the receipts is reached.
+  parcel: {
+    samples: [LEDGER.parcel],
+    run: (bytes) =>
+      void isProved(decodeParcel(bytes, KINDS.deliveries), LEDGER.outboxRoot as Digest, fastSha256),
+  },
+  reclaim: { samples: [LEDGER.reclaim], run: (bytes) => void decodeReclaim(bytes) },
+  'block-header': { samples: [LEDGER.header], run: (bytes) => void decodeHeader(bytes) },
+  'shard-header': { samples: LEDGER.shardHeaders, run: (bytes) => void decodeShardHeader(bytes) },
+  block: { samples: [LEDGER.block], run: (bytes) => void decodeBlock(bytes, KINDS, fastSha256) },
 };

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
 import {
   LANE_BATCH_RECEIPTS_MAX,
+  LANE_LENGTH_MAX,
   LANE_RECEIPTS_MAX,
   MESSAGES_PER_STEP_MAX,
+  RECEIPT_LENGTH_MAX,
   RECEIPTS_PER_BLOCK_MAX,
 } from '../../src/base/limits.ts';
-import { namesIn, ownerOf, withBody, World } from './world.ts';
+import { outboxKey, outboxRecord } from '../../src/shards/lane.ts';
+import { laneBetween, namesIn, ownerOf, withBody, World } from './world.ts';
 
 test('a lane that is full takes no more from transactions: they wait in the pool, or are refused without trace', () => {
   const [a, b] = namesIn(1, [0, 1]) as [string, string];
@@ -58,4 +61,46 @@ test('a chain of messages in one shard ends at its bound, and the transaction is
     });
   const { outcomes } = world.step([relay(0, MESSAGES_PER_STEP_MAX - 1), relay(1, MESSAGES_PER_STEP_MAX)]);
   expect(outcomes.map(({ refusal }) => refusal)).toEqual([undefined, 'limit-exceeded']);
+});
+
+const blobOf = (world: World, from: string, to: string, nonce: number, length: number) =>
+  world.sign(from, nonce, { kind: 'blob', parameters: { to: ownerOf(to), bytes: new Uint8Array(length) } });
+
+test('a message that is too long for a receipt is refused, though it would do within a shard', () => {
+  const [a, b] = namesIn(1, [0, 1]) as [string, string];
+  const world = new World({ shardBits: 1 });
+  const length = RECEIPT_LENGTH_MAX - 300;
+  const { outcomes } = world.step([blobOf(world, a, b, 0, length), blobOf(world, b, b, 0, length + 300)]);
+  expect(outcomes.map(({ refusal }) => refusal)).toEqual([undefined, undefined]);
+  const second = world.step([blobOf(world, a, b, 1, length + 300)]);
+  expect(second.outcomes.map(({ kind, refusal }) => [kind, refusal])).toEqual([
+    ['receipt', undefined],
+    ['transaction', 'limit-exceeded'],
+  ]);
+});
+
+test('a refund finds room on a lane that is full, where nothing else does', () => {
+  const [a, b] = namesIn(1, [0, 1]) as [string, string];
+  const world = new World({ shardBits: 1, balances: { [a]: [[0, 100n]] } });
+  const lane = laneBetween(world, b, a);
+  const waitingBytes = () => world.state.get(outboxKey(lane), outboxRecord)?.lengthBytes ?? 0;
+  let nonce = 0;
+  // Large ones first, then smaller ones, until not even an empty one goes.
+  for (const length of [RECEIPT_LENGTH_MAX - 300, 5000, 500, 0]) {
+    while (world.step([blobOf(world, b, a, nonce, length)], { receiptsMax: 0 }).outcomes.length > 0) nonce++;
+  }
+  const full = waitingBytes();
+  expect(full).toBeGreaterThan(LANE_LENGTH_MAX - 200);
+  expect(full).toBeLessThanOrEqual(LANE_LENGTH_MAX);
+  const parameters = { to: ownerOf(b), amounts: [[0, 60n]] };
+  world.step([world.sign(a, 0, { kind: 'offer', parameters })], { receiptsMax: 0 });
+  const pending = world.pending;
+  // The turn of the lane with the offer comes at every second height; then nothing has left the other one.
+  if (world.height % 2 === 1) world.step([], { receiptsMax: 0 });
+  const { sent } = world.step([], { receiptsMax: 1 });
+  expect(sent.map(({ receipt }) => receipt.message.kind)).toEqual(['refund']);
+  expect(world.pending).toBe(pending);
+  expect(waitingBytes()).toBeGreaterThan(full);
+  world.drain();
+  expect(world.balances(a)).toEqual([[0, 100n]]);
 });

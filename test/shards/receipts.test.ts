@@ -75,6 +75,7 @@ test('transfers end as if there were one shard: each once, in order, whatever sp
         log.add(world.step().outcomes);
       }
       expect(world.audit()).toBe(true);
+      world.expectNothingLeft();
       for (const [name, expected] of model) {
         for (const [asset, amount] of expected) {
           expect(amountIn(world.balances(name), asset), `${name} asset ${asset}`).toBe(amount);

@@ -3,10 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
-import { z } from 'zod';
 import { concat, toHex } from '../../src/base/bytes.ts';
-import { digestOf, uint } from '../../src/base/codec.ts';
-import type { Sha256 } from '../../src/base/hash.ts';
 import type { Digest, Epoch, NetworkId, NodeId, OwnerId, ShardId, Signature } from '../../src/base/ids.ts';
 import { merkleRoot } from '../../src/base/merkle.ts';
 import type { Signer, Verify } from '../../src/base/ports.ts';
@@ -33,24 +30,17 @@ import {
   outboxKey,
   outboxRecord,
   receiptKey,
+  shardsIn,
 } from '../../src/shards/lane.ts';
 import { proveRun } from '../../src/shards/merkle-run.ts';
 import type { Parcel } from '../../src/shards/parcel.ts';
-import type { Delivery, Operation } from '../../src/shards/operation.ts';
-import { refundDelivery } from '../../src/shards/operations/refund.ts';
-import { creditDelivery, transfer } from '../../src/shards/operations/transfer.ts';
-import { decodeReceipt, Deliveries } from '../../src/shards/receipts.ts';
-import { recordDigest, type RecordType } from '../../src/shards/record.ts';
+import { decodeReceipt } from '../../src/shards/receipts.ts';
+import { recordDigest } from '../../src/shards/record.ts';
 import type { BlockRule, LedgerParams, Rules } from '../../src/shards/rules.ts';
 import type { Outcome } from '../../src/shards/session.ts';
-import { homeOf, shardOfHome, type StateKey, stateKey } from '../../src/shards/state-key.ts';
+import { homeOf, shardOfHome, type StateKey } from '../../src/shards/state-key.ts';
 import { putSupply } from '../../src/shards/supply.ts';
-import {
-  type Action,
-  Operations,
-  signTransaction,
-  type SignedTransaction,
-} from '../../src/shards/transaction.ts';
+import { type Action, signTransaction, type SignedTransaction } from '../../src/shards/transaction.ts';
 import { EMPTY, headOf, type Tree, type TreeNode } from '../../src/shards/tree/node.ts';
 import type { NodeKey } from '../../src/shards/tree/node-key.ts';
 import { isUnder, shardPrefix, type StatePath } from '../../src/shards/tree/path.ts';
@@ -58,12 +48,7 @@ import { provePaths, type StateProof } from '../../src/shards/tree/proof.ts';
 import { updateTree } from '../../src/shards/tree/update.ts';
 import { type Change, LoadedState, Overlay } from '../../src/shards/view.ts';
 import { digestFrom } from '../helpers/records.ts';
-
-export const fastSha256: Sha256 = (...parts) => {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return new Uint8Array(hash.digest());
-};
+import { fastSha256, KINDS } from './kinds.ts';
 
 export const NETWORK: NetworkId = digestFrom<NetworkId>('network');
 
@@ -98,127 +83,6 @@ export function commitOf(height: number, id: Uint8Array): CommitCertificate {
   });
   return commitCertificate(votes);
 }
-
-// ---- Kinds for tests -----------------------------------------------------------------------------------------
-
-/** Sends numbered notes with a value from account to account; the destination refuses what is out of order. */
-export interface Note {
-  readonly to: OwnerId;
-  readonly from: OwnerId;
-  readonly number: number;
-}
-
-const noteSchema = z
-  .tuple([digestOf<OwnerId>(), digestOf<OwnerId>(), uint()])
-  .transform(([to, from, number]): Note => ({ to, from, number }));
-const noteTuple = ({ to, from, number }: Note): readonly unknown[] => [to, from, number];
-
-const lastNote: RecordType<number> = {
-  name: 'last note',
-  schema: z.tuple([uint()]).transform(([number]) => number),
-  tuple: (number) => [number],
-};
-
-export const noteKey = (to: OwnerId, from: OwnerId): StateKey =>
-  stateKey(homeOf('account', to), 'proposal', from);
-
-const note: Operation<Note> = {
-  kind: 'note',
-  tag: 100,
-  schema: noteSchema,
-  tuple: noteTuple,
-  touches: (_sender, action) => [noteKey(action.to, action.from)],
-  recipients: (_sender, { to }) => [homeOf('account', to)],
-  commit: ({ sender, send }, action) => {
-    const to = homeOf('account', action.to);
-    send({ to, kind: 'note', payload: action, value: NOTHING, refundTo: sender });
-    return undefined;
-  },
-};
-
-const noteDelivery: Delivery<Note> = {
-  kind: 'note',
-  tag: 100,
-  schema: noteSchema,
-  tuple: noteTuple,
-  touches: (_message, payload) => [noteKey(payload.to, payload.from)],
-  execute: ({ state }, { to, from, number }) => {
-    const last = state.get(noteKey(to, from), lastNote) ?? -1;
-    if (number !== last + 1) return 'condition-failed';
-    state.put(noteKey(to, from), lastNote, number);
-    return undefined;
-  },
-};
-
-/** Pays to somebody who never takes it. */
-const offer: Operation<{ readonly to: OwnerId; readonly amounts: Amounts }> = {
-  ...transfer,
-  kind: 'offer',
-  tag: 101,
-  commit: (context, action) => {
-    const refused = transfer.commit(
-      { ...context, send: (message) => context.send({ ...message, kind: 'refuse' }) },
-      action,
-    );
-    return refused;
-  },
-};
-
-const refuseDelivery: Delivery<object> = {
-  ...creditDelivery,
-  kind: 'refuse',
-  tag: 101,
-  execute: () => 'not-the-owner',
-};
-
-/** Sends on what it gets, `hops` more times, first to the one, then to the other. */
-interface Relay {
-  readonly to: OwnerId;
-  readonly back: OwnerId;
-  readonly hops: number;
-  readonly copies: number;
-}
-
-const relaySchema = z
-  .tuple([digestOf<OwnerId>(), digestOf<OwnerId>(), uint(), uint()])
-  .transform(([to, back, hops, copies]): Relay => ({ to, back, hops, copies }));
-
-const relay: Operation<Relay> = {
-  kind: 'relay',
-  tag: 102,
-  schema: relaySchema,
-  tuple: ({ to, back, hops, copies }) => [to, back, hops, copies],
-  touches: () => [],
-  commit: ({ sender, send }, action) => {
-    send({
-      to: homeOf('account', action.to),
-      kind: 'relay',
-      payload: action,
-      value: NOTHING,
-      refundTo: sender,
-    });
-    return undefined;
-  },
-};
-
-const relayDelivery: Delivery<Relay> = {
-  kind: 'relay',
-  tag: 102,
-  schema: relaySchema,
-  tuple: relay.tuple,
-  touches: () => [],
-  execute: ({ message, send }, { to, back, hops, copies }) => {
-    if (hops === 0) return undefined;
-    const payload: Relay = { to: back, back: to, hops: hops - 1, copies };
-    for (let copy = 0; copy < copies; copy++) send({ ...message, to: homeOf('account', back), payload });
-    return undefined;
-  },
-};
-
-export const KINDS: Pick<Rules, 'operations' | 'deliveries'> = {
-  operations: new Operations([transfer, note, offer, relay]),
-  deliveries: new Deliveries([refundDelivery, creditDelivery, noteDelivery, refuseDelivery, relayDelivery]),
-};
 
 const EMPTY_OUTBOX: Digest = merkleRoot([], fastSha256);
 
@@ -490,10 +354,21 @@ export class World {
     return createHash('sha256').update(texts.join('\n')).digest('hex');
   }
 
+  /** Lanes without receipts leave no records but numbers. */
+  expectNothingLeft(): void {
+    expect(this.pending).toBe(0);
+    const left = [...this.records.values()].map(({ key }) => key.kind);
+    expect(left.filter((kind) => kind === 'receipt' || kind === 'batch')).toEqual([]);
+    expect(shardsIn(this.lanes.current.sources)).toEqual([]);
+  }
+
   /** Empty blocks until nothing is on its way; returns how many. */
   drain(limit = 100): number {
     for (let blocks = 0; blocks < limit; blocks++) {
-      if (this.pending === 0) return blocks;
+      if (this.pending === 0) {
+        this.expectNothingLeft();
+        return blocks;
+      }
       this.step();
     }
     throw new Error(`${this.pending} receipts still wait`);
