@@ -34,7 +34,8 @@ import type { RefusalCode } from './operation.ts';
 import type { Parameters } from './parameters.ts';
 import type { RecordType } from './record.ts';
 import { shareOf, stakeOf } from './stake.ts';
-import { homeOf, type RecordKind, type StateKey, stateKey } from './state-key.ts';
+import type { RecordKind, StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 export interface Bond {
@@ -86,11 +87,9 @@ export const unbondingRecord: RecordType<readonly Unbonding[]> = {
   tuple: (queue) => [queue.map(({ owner, asset, amount, lastEpoch }) => [owner, asset, amount, lastEpoch])],
 };
 
-export const bondsKey = (registration: Registration): StateKey =>
-  stateKey(homeOf('system'), 'bonds', registration);
+export const bondsKey = (registration: Registration): StateKey => systemKey('bonds', registration);
 
-export const unbondingKey = (registration: Registration): StateKey =>
-  stateKey(homeOf('system'), 'unbonding', registration);
+export const unbondingKey = (registration: Registration): StateKey => systemKey('unbonding', registration);
 
 export function bondsOf(state: Overlay, registration: Registration): readonly Bond[] {
   return state.get(bondsKey(registration), bondsRecord) ?? [];

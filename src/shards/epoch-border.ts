@@ -101,11 +101,11 @@ export function closeEpoch(state: Overlay, block: BlockContext, canReshape = tru
   const jailed = judgePerformance(state, parameters, before.epoch, ending);
   for (const taken of settleSlashes(state, parameters, before.epoch)) burn(state, taken);
   reward(state, parameters, ending);
-  const retired = retirePoor(state, parameters);
+  const retired = retirePoor(state, parameters, before.epoch, listedNodes(state));
   const next = settledEntries(state, before.epoch + 1);
-  const after = freeze(state, parameters, before.epoch, next);
+  const { after, listed } = freeze(state, parameters, before.epoch, next);
   forgetChains(state, ending, [...next, ...after]);
-  const opening = open(state, block, parameters, before, canReshape);
+  const opening = open(state, block, parameters, before, canReshape, listed);
   const newParameters = tally(state, parameters, ending, before.epoch, block.sha256);
   const haveParametersChanged = newParameters !== parameters;
   if (haveParametersChanged) putParameters(state, newParameters);
@@ -158,8 +158,11 @@ function load(state: Overlay, before: EpochState): void {
     ...validators.map(({ operator }) => operatorStateKey(operator)),
     ...validators.map(({ node }) => contributorKey(node)),
   ]);
-  const waiting = nodes.filter((each) => (nodeOf(state, each)?.waiting.length ?? 0) > 0);
-  readAll(state, waiting.map(unbondingKey));
+}
+
+/** All that are not retired, read once: there are thousands. */
+function listedNodes(state: Overlay): readonly NodeRecord[] {
+  return allRegistrations(state).map((registration) => nodeOf(state, registration)!);
 }
 
 // ---- 1: the epoch that ends --------------------------------------------------------------------------------------
@@ -217,38 +220,68 @@ function dealOut(state: Overlay, parameters: Parameters, ending: SetEntries, pot
 
 // ---- 2 and 3: who may vote ---------------------------------------------------------------------------------------
 
-function retirePoor(state: Overlay, parameters: Parameters): readonly Registration[] {
-  const isPoor = (node: NodeRecord): boolean => amountIn(node.bonded, NATIVE) < parameters.stake.nodeMin;
-  const poor = allRegistrations(state).filter((each) => isPoor(nodeOf(state, each)!));
+function retirePoor(
+  state: Overlay,
+  parameters: Parameters,
+  epoch: Epoch,
+  nodes: readonly NodeRecord[],
+): readonly Registration[] {
+  const poor = nodes.filter((node) => amountIn(node.bonded, NATIVE) < parameters.stake.nodeMin);
+  readAll(
+    state,
+    poor.flatMap((node) => [operatorStateKey(node.operator), unbondingKey(node.registration)]),
+  );
   // In an order that does not depend on places, which the removals change.
-  const sorted = poor.toSorted(compare);
-  for (const registration of sorted) retire(state, nodeOf(state, registration)!);
+  const sorted = poor.map(({ registration }) => registration).sort(compare);
+  for (const registration of sorted) retire(state, parameters, nodeOf(state, registration)!, epoch);
   return sorted;
 }
 
-function freeze(state: Overlay, parameters: Parameters, epoch: Epoch, next: SetEntries): SetEntries {
-  const listed = allRegistrations(state).map((each) => nodeOf(state, each)!);
+/** Gives the new set, and the listed nodes as they are then. */
+function freeze(
+  state: Overlay,
+  parameters: Parameters,
+  epoch: Epoch,
+  next: SetEntries,
+): { after: SetEntries; listed: readonly NodeRecord[] } {
+  const listed = listedNodes(state);
   const leaving = next
     .map(({ registration }) => nodeOf(state, registration)!)
     .filter((node) => node.isRetired);
   const nodes = new Map([...listed, ...leaving].map((node) => [toHex(node.registration), node]));
-  const before: Powers = new Map(next.map(({ registration, power }) => [toHex(registration), power]));
-  const wanted = wantedPowers(parameters, listed);
-  const held: Powers = new Map(
-    [...nodes].map(([id, node]) => [id, isBarred(state, node) ? 0n : heldStake(parameters, node)]),
+  const waiting = [...nodes.values()].filter((node) => node.waiting.length > 0);
+  readAll(
+    state,
+    waiting.map(({ registration }) => unbondingKey(registration)),
   );
-  const powers = nextPowers(before, wanted, held, {
-    churnPerMillion: parameters.stake.churnPerMillion,
-    validatorsMax: parameters.stake.validatorsMax,
-  });
+  const powers = powersAfter(state, parameters, next, listed, nodes);
   const entries = [...powers].map(([id, power]) => {
     const { key, registration, operator } = nodes.get(id)!;
     return { node: key, power, registration, operator };
   });
-  for (const [id, node] of nodes) {
-    releaseWaiting(state, parameters, node, powers.get(id) ?? 0n, (epoch + 1) as Epoch);
+  const released = listed.map((node) => {
+    const power = node.waiting.length === 0 ? 0n : (powers.get(toHex(node.registration)) ?? 0n);
+    return releaseWaiting(state, parameters, node, power, (epoch + 1) as Epoch);
+  });
+  for (const node of leaving) {
+    const power = powers.get(toHex(node.registration)) ?? 0n;
+    releaseWaiting(state, parameters, node, power, (epoch + 1) as Epoch);
   }
-  return putEntries(state, (epoch + 2) as Epoch, entries);
+  return { after: putEntries(state, (epoch + 2) as Epoch, entries), listed: released };
+}
+
+function powersAfter(
+  state: Overlay,
+  parameters: Parameters,
+  next: SetEntries,
+  listed: readonly NodeRecord[],
+  nodes: ReadonlyMap<string, NodeRecord>,
+): Powers {
+  const before: Powers = new Map(next.map(({ registration, power }) => [toHex(registration), power]));
+  const held: Powers = new Map(
+    [...nodes].map(([id, node]) => [id, isBarred(state, node) ? 0n : heldStake(parameters, node)]),
+  );
+  return nextPowers(before, wantedPowers(parameters, listed), held, parameters.stake);
 }
 
 /** The largest stakes, as far as there are seats. */
@@ -292,11 +325,12 @@ function open(
   parameters: Parameters,
   before: EpochState,
   canReshape: boolean,
+  listed: readonly NodeRecord[],
 ): Omit<EpochState, 'starts' | 'lengthBlocks'> {
   const epoch = (before.epoch + 1) as Epoch;
   const { mix, transactions } = performanceOf(state);
   const seed = epochSeed(block.network, epoch, mix, block.sha256);
-  const members = admit(state, block, parameters, before.epoch, seed);
+  const members = admit(state, block, parameters, before.epoch, seed, listed);
   const load = { transactions, blocks: before.lengthBlocks, members: members.length };
   const shardBits = canReshape ? nextShardBits(parameters, before.shardBits, load) : before.shardBits;
   const header = { network: block.network, epoch, previous: before.membersDigest, seed, shardBits };
@@ -322,11 +356,11 @@ function admit(
   parameters: Parameters,
   epoch: Epoch,
   seed: Digest,
+  listed: readonly NodeRecord[],
 ): readonly Member[] {
-  return allRegistrations(state).flatMap((registration) => {
-    const node = nodeOf(state, registration)!;
+  return listed.flatMap((node) => {
     if (node.isTombstoned || (node.admissionSeed === null && node.registeredEpoch >= epoch)) return [];
-    const admissionSeed = node.admissionSeed ?? admissionSeedOf(seed, registration, block.sha256);
+    const admissionSeed = node.admissionSeed ?? admissionSeedOf(seed, node.registration, block.sha256);
     if (node.admissionSeed === null) putNode(state, { ...node, admissionSeed });
     return [memberOf(parameters, node, admissionSeed)];
   });

@@ -12,7 +12,8 @@ import { EPOCH_BLOCKS_MAX, EPOCHS_KEPT_MAX, MEMBERS_MAX, SHARD_BITS_MAX } from '
 import type { BlockContext } from './operation.ts';
 import type { Parameters } from './parameters.ts';
 import type { RecordType } from './record.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 /** Who executes a shard: everybody, or (for large sets; no rule sets it yet) a committee that everybody trusts by its number. */
@@ -81,7 +82,7 @@ export const epochStateRecord: RecordType<EpochState> = {
 };
 
 export function epochStateKey(): StateKey {
-  return stateKey(homeOf('system'), 'epoch');
+  return systemKey('epoch');
 }
 
 export function epochStateOf(state: Overlay): EpochState {

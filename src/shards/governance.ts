@@ -20,7 +20,8 @@ import {
   successionProblem,
 } from './parameters.ts';
 import type { RecordType } from './record.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import { isWithinBounds, supplyOf } from './supply.ts';
 import { powerOfAll, type SetEntries } from './validator-sets.ts';
 import type { Overlay } from './view.ts';
@@ -74,7 +75,7 @@ export const proposalsRecord: RecordType<readonly Proposal[]> = {
 };
 
 export function proposalsKey(): StateKey {
-  return stateKey(homeOf('system'), 'proposal');
+  return systemKey('proposal');
 }
 
 /** Those that are open, oldest first. */

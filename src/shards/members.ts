@@ -17,7 +17,8 @@ import type { Parameters } from './parameters.ts';
 import { readAll } from './read-all.ts';
 import type { RecordType } from './record.ts';
 import { stakeOf } from './stake.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 const memberSchema = z
@@ -50,7 +51,7 @@ export const memberPageRecord: RecordType<readonly Member[]> = {
 };
 
 export function memberPageKey(page: number): StateKey {
-  return stateKey(homeOf('system'), 'members', uint32(page));
+  return systemKey('members', uint32(page));
 }
 
 export function operatorIdOf(operator: OwnerId): OperatorId {

@@ -10,7 +10,8 @@ import { MEMBERS_MAX, NODE_INDEX_PAGE } from '../base/limits.ts';
 import { nodeOf, type NodeRecord, putNode, type Registration } from './node.ts';
 import { readAll } from './read-all.ts';
 import type { RecordType } from './record.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 const countRecord: RecordType<number> = {
@@ -25,9 +26,9 @@ const pageRecord: RecordType<readonly Registration[]> = {
   tuple: (page) => [page],
 };
 
-export const nodeCountKey = (): StateKey => stateKey(homeOf('system'), 'node-index');
+export const nodeCountKey = (): StateKey => systemKey('node-index');
 
-export const nodePageKey = (page: number): StateKey => stateKey(homeOf('system'), 'node-index', uint32(page));
+export const nodePageKey = (page: number): StateKey => systemKey('node-index', uint32(page));
 
 export function nodeCount(state: Overlay): number {
   return state.get(nodeCountKey(), countRecord) ?? 0;

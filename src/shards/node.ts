@@ -15,7 +15,8 @@ import type { Digest, Epoch, NodeId, OwnerId } from '../base/ids.ts';
 import { DOMAIN_LABELS_MAX, MEMBERS_MAX, OPERATOR_NODES_MAX, PROVEN_GIB_MAX } from '../base/limits.ts';
 import { type Amounts, amountsSchema } from './amounts.ts';
 import type { RecordType } from './record.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 /** The key that a node was registered with. */
@@ -103,15 +104,13 @@ export function nodeDataTuple(data: NodeData): readonly unknown[] {
 
 const epochSchema = uint() as unknown as z.ZodType<Epoch>;
 
-const offenceSchema = z
-  .tuple([uint(OFFENCE_CLASSES.length - 1), epochSchema, uint(1_000_000)])
-  .transform(
-    ([tag, epoch, takenPerMillion]): NodeOffence => ({
-      class: OFFENCE_CLASSES[tag]!,
-      epoch,
-      takenPerMillion,
-    }),
-  );
+const offenceSchema = z.tuple([uint(OFFENCE_CLASSES.length - 1), epochSchema, uint(1_000_000)]).transform(
+  ([tag, epoch, takenPerMillion]): NodeOffence => ({
+    class: OFFENCE_CLASSES[tag]!,
+    epoch,
+    takenPerMillion,
+  }),
+);
 
 const nodeSchema = z
   .tuple([
@@ -184,13 +183,11 @@ const keyRecord: RecordType<Registration> = {
 
 // ---- In the state ------------------------------------------------------------------------------------------------
 
-export const nodeStateKey = (registration: Registration): StateKey =>
-  stateKey(homeOf('system'), 'node', registration);
+export const nodeStateKey = (registration: Registration): StateKey => systemKey('node', registration);
 
-export const operatorStateKey = (operator: OwnerId): StateKey =>
-  stateKey(homeOf('system'), 'operator', operator);
+export const operatorStateKey = (operator: OwnerId): StateKey => systemKey('operator', operator);
 
-export const nodeKeyStateKey = (key: NodeId): StateKey => stateKey(homeOf('system'), 'node-key', key);
+export const nodeKeyStateKey = (key: NodeId): StateKey => systemKey('node-key', key);
 
 export function nodeOf(state: Overlay, registration: Registration): NodeRecord | undefined {
   return state.get(nodeStateKey(registration), nodeRecord);

@@ -20,7 +20,8 @@ import {
 import { DEFAULT_PARAMS } from '../base/params.ts';
 import { DEFAULT_TIMEOUTS, type TimeoutParams } from '../consensus/types.ts';
 import type { RecordType } from './record.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 /** What stake may consist of. */
@@ -390,7 +391,7 @@ export function successionProblem(now: Parameters, next: Parameters): string | u
 // ---- In the state ------------------------------------------------------------------------------------------------
 
 export function parametersKey(): StateKey {
-  return stateKey(homeOf('system'), 'parameters');
+  return systemKey('parameters');
 }
 
 export function parametersOf(state: Overlay): Parameters {

@@ -14,7 +14,8 @@ import { proposerAt } from '../consensus/proposer.ts';
 import type { ProposerSchedule, ValidatorIndex } from '../consensus/types.ts';
 import type { BlockContext } from './operation.ts';
 import type { RecordType } from './record.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import { settledEntries } from './validator-sets.ts';
 import type { Overlay } from './view.ts';
 
@@ -47,7 +48,7 @@ export const performanceRecord: RecordType<Performance> = {
 };
 
 export function performanceKey(): StateKey {
-  return stateKey(homeOf('system'), 'performance');
+  return systemKey('performance');
 }
 
 export function performanceOf(state: Overlay): Performance {
@@ -96,7 +97,7 @@ const contributorRecord: RecordType<Contributor> = {
 
 /** A chain belongs to a key: whoever changes its key commits anew. */
 export function contributorKey(key: NodeId): StateKey {
-  return stateKey(homeOf('system'), 'beacon', key);
+  return systemKey('beacon', key);
 }
 
 export function contributorOf(state: Overlay, key: NodeId): Contributor | undefined {

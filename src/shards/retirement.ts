@@ -1,14 +1,35 @@
-// A node leaves the index and its operator's list. What is bonded stays its owners', and liable as before.
+// A node leaves the index and its operator's list. What is bonded stays its owners', and liable as before. A border visits the nodes of the
+// index and those of the next set: who is in neither has no power to come, so what waits there is let go at once.
 
 import { assert } from '../base/assert.ts';
+import { equal } from '../base/bytes.ts';
+import type { Epoch } from '../base/ids.ts';
+import { releaseWaiting } from './bonds.ts';
 import { forgetAtOperator, nodeOf, type NodeRecord, putNode } from './node.ts';
 import { leavePlace } from './node-index.ts';
+import type { Parameters } from './parameters.ts';
+import { settledEntries } from './validator-sets.ts';
 import type { Overlay } from './view.ts';
 
-export function retire(state: Overlay, node: NodeRecord): void {
+/** In `epoch`, for good. */
+export function retire(state: Overlay, parameters: Parameters, node: NodeRecord, epoch: Epoch): void {
   assert(!node.isRetired, 'a node retires once');
   leavePlace(state, node);
-  const left = nodeOf(state, node.registration)!;
-  putNode(state, { ...left, isRetired: true });
+  const left: NodeRecord = { ...nodeOf(state, node.registration)!, isRetired: true };
+  putNode(state, left);
   forgetAtOperator(state, left);
+  releaseIfPowerless(state, parameters, left, epoch);
+}
+
+/** After stake of a retired node began to wait: no border will come for it unless the node has power in the next epoch. */
+export function releaseIfPowerless(
+  state: Overlay,
+  parameters: Parameters,
+  node: NodeRecord,
+  epoch: Epoch,
+): void {
+  if (!node.isRetired || node.waiting.length === 0) return;
+  const next = settledEntries(state, epoch + 1);
+  if (next.some(({ registration }) => equal(registration, node.registration))) return;
+  releaseWaiting(state, parameters, node, 0n, (epoch + 1) as Epoch);
 }

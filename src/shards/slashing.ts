@@ -27,7 +27,8 @@ import type { RefusalCode } from './operation.ts';
 import { MILLION, type Parameters } from './parameters.ts';
 import type { RecordType } from './record.ts';
 import { shareOf } from './stake.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import { powerOfAll, type SetEntries, type SetEntry } from './validator-sets.ts';
 import type { Overlay } from './view.ts';
 
@@ -57,7 +58,7 @@ export const slashesRecord: RecordType<readonly RecentSlash[]> = {
 };
 
 export function slashesKey(): StateKey {
-  return stateKey(homeOf('system'), 'offence');
+  return systemKey('offence');
 }
 
 export function recentSlashes(state: Overlay): readonly RecentSlash[] {

@@ -11,7 +11,8 @@ import { type Amounts, amountsSchema, minusAmounts, NOTHING, plusAmounts } from 
 import type { Parameters } from './parameters.ts';
 import type { RecordType } from './record.ts';
 import { stakeOf } from './stake.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 export interface Supply {
@@ -32,7 +33,7 @@ export const supplyRecord: RecordType<Supply> = {
 };
 
 export function supplyKey(): StateKey {
-  return stateKey(homeOf('system'), 'supply');
+  return systemKey('supply');
 }
 
 export function supplyOf(state: Overlay): Supply {

@@ -15,6 +15,7 @@ import type {
   RefusalCode,
 } from './operation.ts';
 import { homeOf, type StateKey } from './state-key.ts';
+import { SYSTEM } from './system-key.ts';
 
 /** What of such an operation is its own. */
 export interface SystemKind<Action> {
@@ -53,7 +54,7 @@ export function systemOperation<Action>(own: SystemKind<Action>): SystemOperatio
     schema: own.schema,
     tuple: (action) => own.tuple(action),
     touches: (sender, action, block) => [accountKey(sender), ...own.touches(sender, action, block)],
-    recipients: () => [homeOf('system')],
+    recipients: () => [SYSTEM],
     commit: (context, action) => {
       const refusal = own.check?.(context, action);
       if (refusal !== undefined) return refusal;
@@ -61,7 +62,7 @@ export function systemOperation<Action>(own: SystemKind<Action>): SystemOperatio
       const value = valueOf(action);
       if (!debit(context.state, sender, value)) return 'insufficient-balance';
       const payload: Order<Action> = { from: sender, id: transactionId as Digest, action };
-      context.send({ to: homeOf('system'), kind, payload, value, refundTo: sender });
+      context.send({ to: SYSTEM, kind, payload, value, refundTo: sender });
       return undefined;
     },
   };

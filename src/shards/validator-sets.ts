@@ -12,7 +12,8 @@ import type { ValidatorSet } from '../consensus/types.ts';
 import { validatorSet } from '../consensus/validator-set.ts';
 import type { Registration } from './node.ts';
 import type { RecordType } from './record.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import type { StateKey } from './state-key.ts';
+import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 export interface SetEntry {
@@ -39,7 +40,7 @@ export const validatorSetRecord: RecordType<SetEntries> = {
 };
 
 export function validatorSetKey(epoch: number): StateKey {
-  return stateKey(homeOf('system'), 'validator-set', uint32(epoch));
+  return systemKey('validator-set', uint32(epoch));
 }
 
 /** Undefined for epochs that are forgotten, and for those after the next but one. */

@@ -276,7 +276,11 @@ describe('what is over', () => {
 
 test('a border asks for what it needs in few rounds', () => {
   const ledger = new Ledger({ stakes: Array.from({ length: 40 }, () => 100n) });
-  ledger.run('o0', unbond, { node: idOf('n0'), asset: 0, amount: 20n });
+  for (let index = 0; index < 40; index++) {
+    // Some are poor, some only have something waiting, some are validators and some not.
+    const amount = index % 3 === 0 ? 60n : 20n;
+    expect(ledger.run(`o${index}`, unbond, { node: idOf(`n${index}`), asset: 0, amount })).toBe(undefined);
+  }
   ledger.pass(9);
   const loaded = new LoadedState();
   let rounds = 0;

@@ -66,7 +66,8 @@ describe('height 0', () => {
   test('has the same validators for epochs 0 and 1, the largest stakes above the least', () => {
     const ledger = new Ledger({ stakes: [60n, 99n, 100n, 800n, 700n, 600n, 500n, 400n, 300n] });
     expect(ledger.powers(0)).toEqual(ledger.powers(1));
-    expect([...ledger.powers(0).values()].sort()).toEqual([100n, 300n, 400n, 500n, 600n, 700n, 800n]);
+    const powers = new Set(ledger.powers(0).values());
+    expect(powers).toEqual(new Set([800n, 700n, 600n, 500n, 400n, 300n, 100n]));
   });
 
   test('knows the reveal chains of those who have one', () => {

@@ -4,11 +4,14 @@
 import { z } from 'zod';
 import { digestOf } from '../../base/codec.ts';
 import type { NodeId } from '../../base/ids.ts';
+import { unbondingKey } from '../bonds.ts';
 import { nodeKeyStateKey, nodeStateKey, operatorStateKey } from '../node.ts';
 import { operatedNode } from '../node-access.ts';
 import { nodeCountKey } from '../node-index.ts';
+import { parametersKey, parametersOf } from '../parameters.ts';
 import { retire } from '../retirement.ts';
 import { systemOperation, type SystemOperation } from '../system-operation.ts';
+import { validatorSetKey } from '../validator-sets.ts';
 
 export interface RetireNode {
   readonly node: NodeId;
@@ -19,16 +22,19 @@ export const retireNode: SystemOperation<RetireNode> = systemOperation({
   tag: 18,
   schema: z.tuple([digestOf<NodeId>()]).transform(([node]) => ({ node })),
   tuple: ({ node }) => [node],
-  touches: (from, { node }) => [
+  touches: (from, { node }, block) => [
+    parametersKey(),
+    validatorSetKey(block.epoch + 1),
+    unbondingKey(node),
     nodeKeyStateKey(node),
     nodeStateKey(node),
     operatorStateKey(from),
     nodeCountKey(),
   ],
-  execute: ({ state }, { from, action }) => {
+  execute: ({ state, block }, { from, action }) => {
     const node = operatedNode(state, action.node, from);
     if (typeof node === 'string') return node;
-    retire(state, node);
+    retire(state, parametersOf(state), node, block.epoch);
     return undefined;
   },
 });

@@ -7,8 +7,9 @@ import type { NodeId } from '../../base/ids.ts';
 import { ASSETS_MAX } from '../../base/limits.ts';
 import type { AssetIndex } from '../amounts.ts';
 import { bondsKey, startUnbonding, unbondingKey } from '../bonds.ts';
-import { nodeKeyStateKey, nodeStateKey, nodeWithKey } from '../node.ts';
+import { nodeKeyStateKey, nodeOf, nodeStateKey, nodeWithKey } from '../node.ts';
 import { parametersKey, parametersOf } from '../parameters.ts';
+import { releaseIfPowerless } from '../retirement.ts';
 import { systemOperation, type SystemOperation } from '../system-operation.ts';
 
 export interface Unbond {
@@ -31,9 +32,13 @@ export const unbond: SystemOperation<Unbond> = systemOperation({
     bondsKey(node),
     unbondingKey(node),
   ],
-  execute: ({ state }, { from, action }) => {
+  execute: ({ state, block }, { from, action }) => {
     const node = nodeWithKey(state, action.node);
     if (node === undefined) return 'no-such-node';
-    return startUnbonding(state, parametersOf(state), node, from, action.asset, action.amount);
+    const parameters = parametersOf(state);
+    const refusal = startUnbonding(state, parameters, node, from, action.asset, action.amount);
+    if (refusal !== undefined) return refusal;
+    releaseIfPowerless(state, parameters, nodeOf(state, node.registration)!, block.epoch);
+    return undefined;
   },
 });
