@@ -102,4 +102,11 @@ export interface Delivery<Payload> {
   tuple(this: void, payload: Payload): readonly unknown[];
   touches(message: Message, payload: Payload, block: BlockContext): readonly StateKey[];
   execute(context: ExecuteContext, payload: Payload): RefusalCode | undefined;
+  /**
+   * What goes back in place of a refund when the message is refused or not executed in time: for messages that take something
+   * else than tokens along. It carries the same value, and its delivery says `isReturn`.
+   */
+  undo?(message: Message, payload: Payload, reason: RefusalCode): Message;
+  /** It ends what another message began: it finds room on every lane, never expires, and is not to be refused. */
+  readonly isReturn?: true;
 }

@@ -50,7 +50,8 @@ export interface Outgoing {
   readonly lane: Lane;
   readonly message: Message;
   readonly origin: Digest;
-  readonly isRefund: boolean;
+  /** It never expires. */
+  readonly isReturn: boolean;
   /** At least as long as its receipt will be. */
   readonly lengthBytes: number;
 }
@@ -58,7 +59,7 @@ export interface Outgoing {
 interface Posted {
   readonly lane: Lane;
   readonly outgoing: Outgoing[];
-  /** Those that are no refunds. */
+  /** Those that are no returns. */
   ordinary: number;
   lengthBytes: number;
 }
@@ -125,7 +126,7 @@ export class Outbox {
     const posted = this.#posted.get(text);
     const others = unposted.filter((outgoing) => laneText(outgoing.lane) === text);
     const receipts = 1 + others.length + (posted?.outgoing.length ?? 0);
-    const ordinary = 1 + others.filter(({ isRefund }) => !isRefund).length + (posted?.ordinary ?? 0);
+    const ordinary = 1 + others.filter(({ isReturn }) => !isReturn).length + (posted?.ordinary ?? 0);
     const bytes = others.reduce(
       (sum, one) => sum + one.lengthBytes,
       lengthBytes + (posted?.lengthBytes ?? 0),
@@ -144,7 +145,7 @@ export class Outbox {
       const text = laneText(one.lane);
       const posted = this.#posted.get(text) ?? { lane: one.lane, outgoing: [], ordinary: 0, lengthBytes: 0 };
       posted.outgoing.push(one);
-      posted.ordinary += one.isRefund ? 0 : 1;
+      posted.ordinary += one.isReturn ? 0 : 1;
       posted.lengthBytes += one.lengthBytes;
       this.#posted.set(text, posted);
       if (one.lane.source === one.lane.destination) this.#addSelf(1);
@@ -208,9 +209,9 @@ export class Outbox {
     return { sent: batches.flatMap(({ sealed }) => sealed), root: outboxRoot };
   }
 
-  #seal({ lane, message, origin, isRefund }: Outgoing, sequence: number): SealedReceipt {
+  #seal({ lane, message, origin, isReturn }: Outgoing, sequence: number): SealedReceipt {
     const { height } = this.#block;
-    const expiresAtHeight = isRefund ? null : height + this.#lifetimeBlocks;
+    const expiresAtHeight = isReturn ? null : height + this.#lifetimeBlocks;
     const receipt: Receipt = { lane, sequence, height, expiresAtHeight, origin, message };
     return { receipt, bytes: encodeReceipt(receipt, this.#deliveries) };
   }

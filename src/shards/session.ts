@@ -21,7 +21,7 @@ import {
   waitingReceipts,
 } from './inbox.ts';
 import { type Lane, laneIndexKey, LANES_KEY, outboxKey } from './lane.ts';
-import type { BlockContext, RefusalCode } from './operation.ts';
+import type { BlockContext, Message, RefusalCode } from './operation.ts';
 import { refundOf } from './operations/refund.ts';
 import { Outbox } from './outbox.ts';
 import type { Parcel, SealedReceipt } from './parcel.ts';
@@ -29,7 +29,7 @@ import type { BlockProblem } from './problem.ts';
 import type { Receipt } from './receipts.ts';
 import { type BlockInputs, leastFee, type LedgerParams, type RuleContext, type Rules } from './rules.ts';
 import { type Home, homeOf, shardHome, shardOfHome, type StateKey } from './state-key.ts';
-import { type MessageOutcome, runStep, type StepContext } from './step.ts';
+import { type MessageOutcome, returnsOf, runStep, type StepContext } from './step.ts';
 import { isSignedBySender, type SignedTransaction } from './transaction.ts';
 import { type Change, Overlay, type StateView } from './view.ts';
 
@@ -160,10 +160,7 @@ export class Session {
   #takeBack({ lane, sequence, origin, message }: Receipt): void {
     const context = this.#stepContext(origin, true, this.#state);
     const from = shardHome(lane.shardBits, lane.source);
-    const { messages } = runStep(context, from, (_state, send) => {
-      for (const refund of refundOf(message, 'expired')) send(refund);
-      return undefined;
-    });
+    const messages = this.#sendBack(context, from, message, 'expired');
     this.#outcomes.push({ kind: 'reclaim', lane, sequence, origin, refusal: 'expired', messages });
   }
 
@@ -183,19 +180,37 @@ export class Session {
   #deliver({ lane, sequence, origin, message }: Receipt): void {
     const context = this.#stepContext(origin, true, this.#state);
     const { deliveries } = this.#rules;
-    let outcome = runStep(context, message.to, (state, send) =>
+    const { refusal, messages } = runStep(context, message.to, (state, send) =>
       deliveries.of(message.kind).execute({ block: this.#block, state, message, send }, message.payload),
     );
-    const { refusal } = outcome;
-    if (refusal !== undefined) {
-      outcome = runStep(context, message.to, (_state, send) => {
-        for (const refund of refundOf(message, refusal)) send(refund);
+    const returned = refusal === undefined ? [] : this.#sendBack(context, message.to, message, refusal);
+    this.#outcomes.push({
+      kind: 'receipt',
+      lane,
+      sequence,
+      origin,
+      refusal,
+      messages: [...messages, ...returned],
+    });
+  }
+
+  /** What undoes the message; its value alone where that is too long for a receipt or leads to too much. */
+  #sendBack(
+    context: StepContext,
+    from: Home,
+    message: Message,
+    reason: RefusalCode,
+  ): readonly MessageOutcome[] {
+    const sending = (messages: readonly Message[]) =>
+      runStep(context, from, (_state, send) => {
+        messages.forEach(send);
         return undefined;
       });
-      assert(outcome.refusal === undefined, 'a refund cannot be refused');
-    }
-    const { messages } = outcome;
-    this.#outcomes.push({ kind: 'receipt', lane, sequence, origin, refusal, messages });
+    const undone = sending(returnsOf(message, reason, this.#rules.deliveries));
+    if (undone.refusal === undefined) return undone.messages;
+    const refunded = sending(refundOf(message, reason));
+    assert(refunded.refusal === undefined, 'a refund cannot be refused');
+    return refunded.messages;
   }
 
   // ---- Transactions ------------------------------------------------------------------------------------------

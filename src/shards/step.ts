@@ -4,10 +4,12 @@
 // A message within a step that is refused has its value sent back, as a message too; the step goes on. So what a sender sees does
 // not depend on whether its counterpart lies in its shard.
 
+import { assert } from '../base/assert.ts';
 import type { Digest } from '../base/ids.ts';
 import { MESSAGES_PER_STEP_MAX, RECEIPT_LENGTH_MAX, RECEIPTS_PER_STEP_MAX } from '../base/limits.ts';
+import { type Amounts, differenceOf } from './amounts.ts';
 import type { BlockContext, Message, RefusalCode } from './operation.ts';
-import { REFUND, refundOf } from './operations/refund.ts';
+import { refundOf } from './operations/refund.ts';
 import type { Outbox, Outgoing } from './outbox.ts';
 import type { Deliveries } from './receipts.ts';
 import type { Home } from './state-key.ts';
@@ -33,7 +35,7 @@ export interface StepContext {
   readonly deliveries: Deliveries;
   /** Goes into every receipt that comes of it. */
   readonly origin: Digest;
-  /** A receipt leads to at most one other, and its refunds find room on every lane. */
+  /** A receipt leads to at most one other, and what it sends back finds room on every lane. */
   readonly isReceipt: boolean;
 }
 
@@ -86,14 +88,14 @@ class Step {
   #pass({ from, message }: Waiting): RefusalCode | undefined {
     const lane = this.#context.outbox.route(from, message.to);
     if (lane === undefined) return this.#execute(message);
-    const { outbox, origin, isReceipt } = this.#context;
+    const { outbox, deliveries, origin, isReceipt } = this.#context;
     const lengthBytes = outbox.lengthOf(lane, message, origin);
-    const isRefund = message.kind === REFUND;
+    const isReturn = deliveries.of(message.kind).isReturn ?? false;
     if (lengthBytes > RECEIPT_LENGTH_MAX) return 'limit-exceeded';
     if (this.#outgoing.length >= (isReceipt ? 1 : RECEIPTS_PER_STEP_MAX)) return 'limit-exceeded';
-    const findsRoom = (isRefund && isReceipt) || outbox.hasRoom(lane, lengthBytes, this.#outgoing);
+    const findsRoom = (isReturn && isReceipt) || outbox.hasRoom(lane, lengthBytes, this.#outgoing);
     if (!findsRoom) return 'destination-full';
-    this.#outgoing.push({ lane, message, origin, isRefund, lengthBytes });
+    this.#outgoing.push({ lane, message, origin, isReturn, lengthBytes });
     return undefined;
   }
 
@@ -106,8 +108,22 @@ class Step {
     const refusal = deliveries.of(message.kind).execute(context, message.payload);
     this.outcomes.push({ kind: message.kind, refusal });
     if (refusal === undefined) this.#state.merge(state);
-    const following = refusal === undefined ? sent : refundOf(message, refusal);
+    const following = refusal === undefined ? sent : returnsOf(message, refusal, deliveries);
     for (const one of following) this.#waiting.push({ from: message.to, message: one });
     return undefined;
   }
+}
+
+/** What goes back because `message` was refused or not executed in time: what undoes it, or else its value, if it has one. */
+export function returnsOf(message: Message, reason: RefusalCode, deliveries: Deliveries): readonly Message[] {
+  const delivery = deliveries.of(message.kind);
+  if (delivery.undo === undefined) return refundOf(message, reason);
+  const undone = delivery.undo(message, message.payload, reason);
+  const isSound = deliveries.of(undone.kind).isReturn === true && isSameAmounts(undone.value, message.value);
+  assert(isSound, 'what undoes a message is a return with all of its value');
+  return [undone];
+}
+
+function isSameAmounts(a: Amounts, b: Amounts): boolean {
+  return differenceOf(a, b).length === 0;
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Amounts } from '../../src/shards/amounts.ts';
+import { lentBy } from './kinds.ts';
 import { LaneLog, namesIn, ownerOf, World } from './world.ts';
 
 test('what is not executed in time is taken back, and not executed afterwards', () => {
@@ -77,4 +78,24 @@ test('receipts that are taken back while they are executed elsewhere, at random:
     ),
     { numRuns: 15 },
   );
+});
+
+test('a message that takes more than tokens along is undone when it is refused, and when it is taken back', () => {
+  const [a, b] = namesIn(2, [0, 3]) as [string, string];
+  const params = { receiptLifetimeBlocks: 2 };
+  for (const [shardBits, waits] of [
+    [0, 0],
+    [2, 0],
+    [2, 3],
+  ] as const) {
+    const world = new World({ shardBits, balances: { [a]: [[0, 100n]] }, params });
+    const parameters = { to: ownerOf(b), amounts: [[0, 60n]] };
+    world.step([world.sign(a, 0, { kind: 'lend', parameters })]);
+    if (shardBits > 0) expect(lentBy(world.state, ownerOf(a))).toBe(1);
+    for (let block = 0; block < waits; block++) world.step([], { receiptsMax: 0 });
+    world.drain();
+    expect(lentBy(world.state, ownerOf(a))).toBe(0);
+    expect(world.balances(a)).toEqual([[0, 100n]]);
+    expect(world.audit()).toBe(true);
+  }
 });

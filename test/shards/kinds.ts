@@ -6,15 +6,17 @@ import { bytesUpTo, digestOf, uint } from '../../src/base/codec.ts';
 import type { Sha256 } from '../../src/base/hash.ts';
 import type { OwnerId } from '../../src/base/ids.ts';
 import { TRANSACTION_LENGTH_MAX } from '../../src/base/limits.ts';
+import { credit } from '../../src/shards/account.ts';
 import { type Amounts, NOTHING } from '../../src/shards/amounts.ts';
 import type { Kinds } from '../../src/shards/block.ts';
-import type { Delivery, Operation } from '../../src/shards/operation.ts';
+import type { Delivery, Message, Operation } from '../../src/shards/operation.ts';
 import { refundDelivery } from '../../src/shards/operations/refund.ts';
-import { creditDelivery, transfer } from '../../src/shards/operations/transfer.ts';
+import { creditDelivery, type Transfer, transfer } from '../../src/shards/operations/transfer.ts';
 import { Deliveries } from '../../src/shards/receipts.ts';
 import type { RecordType } from '../../src/shards/record.ts';
 import { homeOf, type StateKey, stateKey } from '../../src/shards/state-key.ts';
 import { Operations } from '../../src/shards/transaction.ts';
+import type { Overlay } from '../../src/shards/view.ts';
 
 export const fastSha256: Sha256 = (...parts) => {
   const hash = createHash('sha256');
@@ -136,6 +138,51 @@ const relayDelivery: Delivery<Relay> = {
   },
 };
 
+/** Takes a token of nothing along: it is marked at the sender as long as it is away. */
+const lend: Operation<Transfer> = {
+  ...transfer,
+  kind: 'lend',
+  tag: 104,
+  commit: (context, action) => {
+    const away = lentKey(context.sender);
+    context.state.put(away, lastNote, (context.state.get(away, lastNote) ?? 0) + 1);
+    const send = (message: Message) => context.send({ ...message, kind: 'lend', payload: context.sender });
+    return transfer.commit({ ...context, send }, action);
+  },
+};
+
+export const lentKey = (sender: OwnerId): StateKey => stateKey(homeOf('account', sender), 'object');
+
+export const lentBy = (state: Overlay, sender: OwnerId): number | undefined =>
+  state.get(lentKey(sender), lastNote);
+
+const ownerSchema = z.tuple([digestOf<OwnerId>()]).transform(([owner]) => owner);
+
+/** Nobody takes it, and so it is undone. */
+const lendDelivery: Delivery<OwnerId> = {
+  kind: 'lend',
+  tag: 104,
+  schema: ownerSchema,
+  tuple: (owner) => [owner],
+  touches: () => [],
+  execute: () => 'not-the-owner',
+  undo: (message, owner) => ({ ...message, to: homeOf('account', owner), kind: 'unlend' }),
+};
+
+const unlendDelivery: Delivery<OwnerId> = {
+  kind: 'unlend',
+  tag: 105,
+  schema: ownerSchema,
+  tuple: (owner) => [owner],
+  isReturn: true,
+  touches: (_message, owner) => [lentKey(owner)],
+  execute: ({ state, message }, owner) => {
+    state.put(lentKey(owner), lastNote, state.get(lentKey(owner), lastNote)! - 1);
+    credit(state, owner, message.value);
+    return undefined;
+  },
+};
+
 /** As long as one likes. */
 interface Blob {
   readonly to: OwnerId;
@@ -167,7 +214,7 @@ const blobDelivery: Delivery<Blob> = {
 };
 
 export const KINDS: Kinds = {
-  operations: new Operations([transfer, note, offer, relay, blob]),
+  operations: new Operations([transfer, note, offer, relay, blob, lend]),
   deliveries: new Deliveries([
     refundDelivery,
     creditDelivery,
@@ -175,5 +222,7 @@ export const KINDS: Kinds = {
     refuseDelivery,
     relayDelivery,
     blobDelivery,
+    lendDelivery,
+    unlendDelivery,
   ]),
 };

@@ -21,6 +21,7 @@ export const refundDelivery: Delivery<Refund> = {
     .tuple([uint(REFUSALS.length - 1)])
     .transform(([reason]): Refund => ({ reason: REFUSALS[reason]! })),
   tuple: ({ reason }) => [REFUSALS.indexOf(reason)],
+  isReturn: true,
   touches: ({ refundTo }) => [accountKey(refundTo)],
   execute: ({ state, message }) => {
     credit(state, message.refundTo, message.value);
