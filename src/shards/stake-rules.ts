@@ -20,9 +20,8 @@ import { unbond } from './operations/unbond.ts';
 import { unjail } from './operations/unjail.ts';
 import { voteParameters } from './operations/vote-parameters.ts';
 import { withdraw } from './operations/withdraw.ts';
-import type { Parameters } from './parameters.ts';
 import { contributorKey, missedProposers, performanceKey, recordBlock } from './performance.ts';
-import type { BlockRule, LedgerParams, RuleContext } from './rules.ts';
+import type { BlockRule, RuleContext } from './rules.ts';
 import { burn } from './supply.ts';
 import type { SystemOperation } from './system-operation.ts';
 import { homeOf } from './state-key.ts';
@@ -45,8 +44,8 @@ const KINDS: readonly SystemOperation<never>[] = [
 ] as unknown as readonly SystemOperation<never>[];
 
 export const STAKE_OPERATIONS: readonly Operation<never>[] = KINDS.map(({ operation }) => operation);
-export const STAKE_DELIVERIES: readonly Delivery<never>[] = KINDS.map(
-  ({ delivery }) => delivery as unknown as Delivery<never>,
+export const STAKE_DELIVERIES: readonly Delivery<unknown>[] = KINDS.map(
+  ({ delivery }) => delivery as unknown as Delivery<unknown>,
 );
 
 /** Opening: the reveal and the turns that were missed. */
@@ -121,8 +120,3 @@ export const epochRule: BlockRule = {
     return undefined;
   },
 };
-
-/** What of the parameters the execution of blocks needs. */
-export function ledgerParamsOf({ fees, receiptLifetimeBlocks }: Parameters): LedgerParams {
-  return { feePerTransaction: fees.perTransaction, feePerByte: fees.perByte, receiptLifetimeBlocks };
-}
