@@ -15,7 +15,7 @@ import {
   plusAmounts,
 } from './amounts.ts';
 import type { RecordType } from './record.ts';
-import { homeOf, type StateKey, stateKey } from './state-key.ts';
+import { type Home, homeOf, type StateKey, stateKey } from './state-key.ts';
 import type { Overlay } from './view.ts';
 
 export interface Account {
@@ -32,8 +32,20 @@ export const accountRecord: RecordType<Account> = {
   tuple: ({ nonce, balances }) => [nonce, balances],
 };
 
+/** Keys by the very array that names the owner: one takes four hashes, and is asked for some ten times in a transaction. */
+const keys = new WeakMap<OwnerId, StateKey>();
+
+/** `owner` is never written to, as no id is. */
 export function accountKey(owner: OwnerId): StateKey {
-  return stateKey(homeOf('account', owner), 'account');
+  const known = keys.get(owner);
+  if (known !== undefined) return known;
+  const key = stateKey(homeOf('account', owner), 'account');
+  keys.set(owner, key);
+  return key;
+}
+
+export function accountHome(owner: OwnerId): Home {
+  return accountKey(owner).home;
 }
 
 /** An account that is not there has no balance and has sent nothing. */

@@ -50,6 +50,7 @@ export function dispatch(
     state,
     lanes.map((lane) => batchKey(lane, laneIn(state, lane).firstBatch)),
   );
+  readAll(state, frontReceipts(state, lanes, receiptsMax));
   const work = new Dispatcher(state, block, deliveries, proveKey, receiptsMax);
   for (const lane of lanes) work.empty(lane);
   return work.result();
@@ -63,6 +64,20 @@ function lanesInTurn(state: Overlay, height: number): readonly Lane[] {
   const lanes = pendingLanes(state).filter((lane) => lane.shardBits === shardBits);
   const turn = lanes.length === 0 ? 0 : height % lanes.length;
   return [...lanes.slice(turn), ...lanes.slice(0, turn)];
+}
+
+/** Those that will be taken if nothing else limits it, so that they are loaded in one go. */
+function frontReceipts(state: Overlay, lanes: readonly Lane[], receiptsMax: number): readonly StateKey[] {
+  const keys: StateKey[] = [];
+  for (const lane of lanes) {
+    const { first, firstBatch } = laneIn(state, lane);
+    const { digests } = state.get(batchKey(lane, firstBatch), batchRecord)!;
+    const end = firstBatch + digests.length / DIGEST_LENGTH;
+    for (let sequence = first; sequence < end && keys.length < receiptsMax; sequence++) {
+      keys.push(receiptKey(lane, sequence));
+    }
+  }
+  return keys;
 }
 
 class Dispatcher {

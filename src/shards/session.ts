@@ -8,7 +8,7 @@
 import { assert } from '../base/assert.ts';
 import { equal } from '../base/bytes.ts';
 import { type Digest, DIGEST_LENGTH, type OwnerId } from '../base/ids.ts';
-import { accountKey, accountOf, putAccount } from './account.ts';
+import { accountHome, accountKey, accountOf, putAccount } from './account.ts';
 import { amountOf, minusAmounts, NATIVE } from './amounts.ts';
 import { collectFees, FEES_KEY } from './fees.ts';
 import {
@@ -227,7 +227,7 @@ export class Session {
     const context = this.#stepContext(signed.id, false, state);
     this.#charge(state, signed);
     const operation = this.#rules.operations.of(action.kind);
-    const { refusal, messages } = runStep(context, homeOf('account', sender), (inner, send) =>
+    const { refusal, messages } = runStep(context, accountHome(sender), (inner, send) =>
       operation.commit(
         { block: this.#block, state: inner, sender, transactionId: signed.id, send },
         action.parameters,
@@ -290,7 +290,7 @@ export function touchesOfTransaction(
 ): readonly StateKey[] {
   const { sender, action } = transaction;
   const operation = rules.operations.of(action.kind);
-  const source = shardOfHome(homeOf('account', sender), block.shardBits);
+  const source = shardOfHome(accountHome(sender), block.shardBits);
   const recipients = operation.recipients?.(sender, action.parameters) ?? [];
   const lanes = recipients
     .map((home) => shardOfHome(home, block.shardBits))

@@ -3,9 +3,8 @@
 
 import { z } from 'zod';
 import { uint } from '../../base/codec.ts';
-import { credit, accountKey } from '../account.ts';
+import { accountHome, accountKey, credit } from '../account.ts';
 import { type Delivery, type Message, REFUSALS, type RefusalCode } from '../operation.ts';
-import { homeOf } from '../state-key.ts';
 
 export const REFUND = 'refund';
 
@@ -34,5 +33,5 @@ export function refundOf(message: Message, reason: RefusalCode): readonly Messag
   const { value, refundTo } = message;
   if (value.length === 0) return [];
   const payload: Refund = { reason };
-  return [{ to: homeOf('account', refundTo), kind: REFUND, payload, value, refundTo }];
+  return [{ to: accountHome(refundTo), kind: REFUND, payload, value, refundTo }];
 }

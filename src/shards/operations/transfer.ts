@@ -3,10 +3,9 @@
 import { z } from 'zod';
 import { digestOf } from '../../base/codec.ts';
 import type { OwnerId } from '../../base/ids.ts';
-import { accountKey, credit, debit } from '../account.ts';
+import { accountHome, accountKey, credit, debit } from '../account.ts';
 import { type Amounts, amountsSchema } from '../amounts.ts';
 import type { Delivery, Operation } from '../operation.ts';
-import { homeOf } from '../state-key.ts';
 
 export interface Transfer {
   readonly to: OwnerId;
@@ -22,10 +21,10 @@ export const transfer: Operation<Transfer> = {
     .transform(([to, amounts]): Transfer => ({ to, amounts })),
   tuple: ({ to, amounts }) => [to, amounts],
   touches: (sender, { to }) => [accountKey(sender), accountKey(to)],
-  recipients: (_sender, { to }) => [homeOf('account', to)],
+  recipients: (_sender, { to }) => [accountHome(to)],
   commit: ({ state, sender, send }, { to, amounts }) => {
     if (!debit(state, sender, amounts)) return 'insufficient-balance';
-    send({ to: homeOf('account', to), kind: 'credit', payload: {}, value: amounts, refundTo: sender });
+    send({ to: accountHome(to), kind: 'credit', payload: {}, value: amounts, refundTo: sender });
     return undefined;
   },
 };
