@@ -120,7 +120,6 @@ export interface BlockFacts {
   readonly reveal: Digest | null;
   /** Whose turns passed without a decision, as far as this epoch's set goes (`missedProposers`). */
   readonly missed: readonly ValidatorIndex[];
-  readonly transactions: number;
 }
 
 const NO_CONTRIBUTOR: Contributor = { current: undefined, pending: undefined };
@@ -142,14 +141,23 @@ export function recordBlock(
   const missed = result.kind === 'withheld' ? [...facts.missed, facts.proposer] : facts.missed;
   const made = result.kind === 'withheld' ? [] : [facts.proposer];
   state.put(performanceKey(), performanceRecord, {
+    ...before,
     mix: result.kind === 'revealed' ? result.mix : before.mix,
-    transactions: before.transactions + facts.transactions,
     turns: before.turns.map((turns, index) => ({
       made: turns.made + countOf(made, index),
       missed: turns.missed + countOf(missed, index),
     })),
   });
   return undefined;
+}
+
+/** Takes what a block executed into the load of its epoch, by which shards split and merge. */
+export function countTransactions(state: Overlay, transactions: number): void {
+  const before = performanceOf(state);
+  state.put(performanceKey(), performanceRecord, {
+    ...before,
+    transactions: before.transactions + transactions,
+  });
 }
 
 function countOf(list: readonly ValidatorIndex[], index: ValidatorIndex): number {

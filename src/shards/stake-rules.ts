@@ -65,7 +65,6 @@ export const turnsRule: BlockRule = {
       proposer,
       reveal: inputs.reveal as Digest | null,
       missed: missedBefore({ block, state, inputs }),
-      transactions: 0,
     });
   },
 };

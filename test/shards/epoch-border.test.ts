@@ -27,7 +27,12 @@ import { unbond } from '../../src/shards/operations/unbond.ts';
 import { unjail } from '../../src/shards/operations/unjail.ts';
 import { withdraw } from '../../src/shards/operations/withdraw.ts';
 import { parametersOf } from '../../src/shards/parameters.ts';
-import { performanceOf, recordBlock, resetPerformance } from '../../src/shards/performance.ts';
+import {
+  countTransactions,
+  performanceOf,
+  recordBlock,
+  resetPerformance,
+} from '../../src/shards/performance.ts';
 import { stakeOf } from '../../src/shards/stake.ts';
 import { supplyOf } from '../../src/shards/supply.ts';
 import { asValidatorSet, entriesOf } from '../../src/shards/validator-sets.ts';
@@ -46,7 +51,7 @@ import {
 } from './stake-kit.ts';
 
 const recordBy = (ledger: Ledger, index: number, missed: readonly number[] = []): void => {
-  const facts = { proposer: index, reveal: null, missed, transactions: 0 };
+  const facts = { proposer: index, reveal: null, missed };
   expect(ledger.write((state) => recordBlock(state, ledger.block, facts))).toBe(undefined);
 };
 const indexIn = (ledger: Ledger, name: string): number =>
@@ -235,8 +240,7 @@ describe('shards', () => {
   test('double when there is much to do and enough members, and only if they may', () => {
     const crowd = Array.from({ length: 8 }, () => 100n);
     const busy = (ledger: Ledger): Ledger => {
-      const facts = { proposer: 0, reveal: null, missed: [], transactions: 81 };
-      ledger.write((state) => recordBlock(state, ledger.block, facts));
+      ledger.write((state) => countTransactions(state, 81));
       return ledger;
     };
     expect(busy(new Ledger({ stakes: crowd })).close().shardBits).toBe(1);

@@ -13,6 +13,7 @@ import { nativeSha256 } from '../../src/runtime/crypto.ts';
 import { scheduleOf } from '../../src/shards/epoch-border.ts';
 import {
   contributorOf,
+  countTransactions,
   missedProposers,
   performanceOf,
   putContributor,
@@ -29,9 +30,7 @@ function withChain() {
   ledger.write((state) => putContributor(state, node, foundingContributor(chain.commitment)));
   const reveal = (): Digest => nextReveal(chain, contributorOf(ledger.view, node)!.current!)!;
   const record = (proposer: number, shown: Digest | null, missed: readonly number[] = []) =>
-    ledger.write((state) =>
-      recordBlock(state, ledger.block, { proposer, reveal: shown, missed, transactions: 3 }),
-    );
+    ledger.write((state) => recordBlock(state, ledger.block, { proposer, reveal: shown, missed }));
   return { ledger, node, reveal, record };
 }
 
@@ -43,7 +42,7 @@ describe('a block', () => {
     const { mix, turns, transactions } = performanceOf(ledger.view);
     expect(mix).not.toEqual(foundingMix(NETWORK));
     expect(turns[0]).toEqual({ made: 1, missed: 0 });
-    expect(transactions).toBe(3);
+    expect(transactions).toBe(0);
     expect(contributorOf(ledger.view, node)!.current!.remaining).toBe(4);
     expect(ledger.close().seed).toEqual(epochSeed(NETWORK, 1 as Epoch, mix));
     expect(performanceOf(ledger.view)).toMatchObject({
@@ -77,6 +76,14 @@ describe('a block', () => {
     expect(record(1, digestFrom('guess'))).toBe('nothing-committed');
     expect(performanceOf(ledger.view)).toEqual(before);
   });
+});
+
+test('the load of an epoch is counted, and begins anew with the next', () => {
+  const { ledger } = withChain();
+  for (const count of [3, 4]) ledger.write((state) => countTransactions(state, count));
+  expect(performanceOf(ledger.view).transactions).toBe(7);
+  ledger.close();
+  expect(performanceOf(ledger.view).transactions).toBe(0);
 });
 
 test('those who missed are the proposers of the rounds before the one that decided, the first of very many', () => {
