@@ -21,6 +21,8 @@ export interface RuleContext {
   /** Written to directly: a rule cannot be refused, only make the block invalid. */
   readonly state: Overlay;
   readonly inputs: BlockInputs;
+  /** Transactions executed so far in the block, refused ones too. */
+  readonly transactions: number;
   /**
    * Sends from the system's home, executed at once or put on a lane. False, and nothing happened, when the lane has no room: then the
    * value stays where it is, and the rule tries again in a later block.

@@ -126,6 +126,7 @@ export class Session {
       block: this.#block,
       state: this.#state,
       inputs,
+      transactions: this.#outcomes.filter(({ kind }) => kind === 'transaction').length,
       send: (message) => {
         const outcome = runStep(context, SYSTEM, (_state, send) => {
           send(message);
