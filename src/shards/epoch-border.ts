@@ -106,7 +106,7 @@ export function closeEpoch(state: Overlay, block: BlockContext, canReshape = tru
   const { after, listed } = freeze(state, parameters, before.epoch, next);
   forgetChains(state, ending, [...next, ...after]);
   const opening = open(state, block, parameters, before, canReshape, listed);
-  const newParameters = tally(state, parameters, ending, before.epoch, block.sha256);
+  const newParameters = tally(state, parameters, ending, before.epoch);
   const haveParametersChanged = newParameters !== parameters;
   if (haveParametersChanged) putParameters(state, newParameters);
   const starts = [...before.starts, { height: block.height + 1, timeMs: block.timeMs }];

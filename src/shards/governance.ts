@@ -1,7 +1,7 @@
 // How validators change the parameters: somebody proposes the whole record that shall replace the one in force, operators say yes, and at a
 // border what has more than two thirds of the epoch's power comes into force with the next epoch.
 //
-// A proposal names the record it was made against: when another was accepted before, it is dropped, so that nobody's yes to one change
+// A proposal names the record it was made against, and when one is accepted all others are dropped: so nobody's yes to one change
 // undoes another.
 
 import { z } from 'zod';
@@ -30,8 +30,6 @@ export interface Proposal {
   /** Digest of the transaction that made it. */
   readonly id: Digest;
   readonly proposer: OwnerId;
-  /** Digest of the parameters that it replaces. */
-  readonly replaces: Digest;
   readonly parameters: Parameters;
   /** The last epoch in which it can be accepted. */
   readonly lastEpoch: Epoch;
@@ -43,16 +41,14 @@ const proposalSchema = z
   .tuple([
     digestOf<Digest>(),
     digestOf<OwnerId>(),
-    digestOf<Digest>(),
     parametersSchema,
     uint(),
     listOf(digestOf<OwnerId>(), VALIDATORS_MAX),
   ])
   .transform(
-    ([id, proposer, replaces, parameters, lastEpoch, votes]): Proposal => ({
+    ([id, proposer, parameters, lastEpoch, votes]): Proposal => ({
       id,
       proposer,
-      replaces,
       parameters,
       lastEpoch: lastEpoch as Epoch,
       votes,
@@ -66,7 +62,6 @@ export const proposalsRecord: RecordType<readonly Proposal[]> = {
     proposals.map((proposal) => [
       proposal.id,
       proposal.proposer,
-      proposal.replaces,
       parametersTuple(proposal.parameters),
       proposal.lastEpoch,
       proposal.votes,
@@ -92,22 +87,26 @@ export function hasVote(set: SetEntries, operator: OwnerId): boolean {
   return set.some((entry) => equal(entry.operator, operator));
 }
 
-/** Its proposer says yes with it. An operator has one proposal open at a time. */
+/**
+ * Its proposer says yes with it. An operator has one proposal open at a time. `replaces` is the digest of the parameters that it was made
+ * against: `condition-failed` when others are in force by now.
+ */
 export function open(
   state: Overlay,
   now: Parameters,
   set: SetEntries,
-  proposal: Omit<Proposal, 'votes' | 'replaces'>,
+  proposal: Omit<Proposal, 'votes'>,
+  replaces: Digest,
   sha256: Sha256,
 ): RefusalCode | undefined {
   if (!hasVote(set, proposal.proposer)) return 'not-the-operator';
+  if (!equal(replaces, parametersDigest(now, sha256))) return 'condition-failed';
   if (successionProblem(now, proposal.parameters) !== undefined) return 'invalid-argument';
   if (!isWithinBounds(proposal.parameters, supplyOf(state).total)) return 'invalid-argument';
   const proposals = proposalsOf(state);
   if (proposals.some(({ proposer }) => equal(proposer, proposal.proposer))) return 'already-exists';
   if (proposals.length === PROPOSALS_MAX) return 'limit-exceeded';
-  const replaces = parametersDigest(now, sha256);
-  putProposals(state, [...proposals, { ...proposal, replaces, votes: [proposal.proposer] }]);
+  putProposals(state, [...proposals, { ...proposal, votes: [proposal.proposer] }]);
   return undefined;
 }
 
@@ -132,26 +131,15 @@ export function vote(
   return undefined;
 }
 
-/** At the border of `epoch`, whose validators are `set`: the parameters from the next epoch on. */
-export function tally(
-  state: Overlay,
-  now: Parameters,
-  set: SetEntries,
-  epoch: Epoch,
-  sha256: Sha256,
-): Parameters {
-  const inForce = parametersDigest(now, sha256);
-  const open = proposalsOf(state).filter((proposal) => equal(proposal.replaces, inForce));
+/** At the border of `epoch`, whose validators are `set`: the parameters from the next epoch on. Of two that are accepted, the older. */
+export function tally(state: Overlay, now: Parameters, set: SetEntries, epoch: Epoch): Parameters {
+  const open = proposalsOf(state);
   const accepted = open.find(
     (proposal) =>
       exceeds(QUORUM, yesOf(proposal, set), powerOfAll(set)) &&
       isWithinBounds(proposal.parameters, supplyOf(state).total),
   );
-  const isOver = accepted !== undefined && !equal(parametersDigest(accepted.parameters, sha256), inForce);
-  putProposals(
-    state,
-    isOver ? [] : open.filter((proposal) => proposal !== accepted && proposal.lastEpoch > epoch),
-  );
+  putProposals(state, accepted === undefined ? open.filter(({ lastEpoch }) => lastEpoch > epoch) : []);
   return accepted?.parameters ?? now;
 }
 

@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { Digest } from '../../src/base/ids.ts';
 import { proposalsOf } from '../../src/shards/governance.ts';
-import { proposeParameters } from '../../src/shards/operations/propose-parameters.ts';
+import { proposeParameters, type ProposeParameters } from '../../src/shards/operations/propose-parameters.ts';
 import { voteParameters } from '../../src/shards/operations/vote-parameters.ts';
-import { type Parameters, parametersOf } from '../../src/shards/parameters.ts';
+import { type Parameters, parametersDigest, parametersOf } from '../../src/shards/parameters.ts';
 import { PROPOSALS_MAX } from '../../src/base/limits.ts';
 import { digestFrom } from '../helpers/records.ts';
 import { Ledger, TEST_PARAMETERS } from './stake-kit.ts';
 
-const changed = (changes: Partial<Parameters>): { parameters: Parameters } => ({
+const IN_FORCE = parametersOf(new Ledger().view);
+const changed = (changes: Partial<Parameters>, replaced: Parameters = IN_FORCE): ProposeParameters => ({
+  replaces: parametersDigest(replaced),
   parameters: { ...TEST_PARAMETERS, ...changes },
 });
 const longer = changed({ epochBlocks: 20 });
@@ -66,8 +68,11 @@ describe('a change of parameters', () => {
     for (const who of ['o1', 'o2']) yes(ledger, who, 0);
     for (const who of ['o0', 'o2']) yes(ledger, who, 1);
     ledger.close();
-    expect(parametersOf(ledger.view)).toMatchObject({ epochBlocks: 20, rewardPerEpoch: 0n });
     expect(proposalsOf(ledger.view)).toEqual([]);
+    expect(parametersOf(ledger.view)).toMatchObject({ epochBlocks: 20, rewardPerEpoch: 0n });
+    expect(ledger.run('o1', proposeParameters, changed({ rewardPerEpoch: 5n }))).toBe('condition-failed');
+    const again = changed({ rewardPerEpoch: 5n }, parametersOf(ledger.view));
+    expect(ledger.run('o1', proposeParameters, again)).toBe(undefined);
   });
 
   test('is proposed and decided by operators of validators alone', () => {
@@ -97,6 +102,7 @@ describe('a change of parameters', () => {
     const stake = { ...TEST_PARAMETERS.stake, validatorsMax: 20 };
     const stakes = Array.from({ length: PROPOSALS_MAX + 1 }, () => 100n);
     const ledger = new Ledger({ stakes, parameters: { stake } });
+    const longer = changed({ epochBlocks: 20 }, parametersOf(ledger.view));
     expect(ledger.run('o0', proposeParameters, longer)).toBe(undefined);
     expect(ledger.run('o0', proposeParameters, longer)).toBe('already-exists');
     for (let index = 1; index < PROPOSALS_MAX; index++) {

@@ -139,7 +139,6 @@ const LARGEST: Readonly<Record<string, readonly unknown[]>> = {
     many(PROPOSALS_MAX, (index) => ({
       id: digestFrom('id'),
       proposer: owner(index),
-      replaces: digestFrom('replaces'),
       parameters: {
         ...DEFAULT_PARAMETERS,
         assets: many(ASSETS_MAX, () => ({ name: label, weight: 65_536n, isCapacity: false })),

@@ -6,7 +6,7 @@ import { epochStateRecord } from '../../src/shards/epoch-state.ts';
 import { proposalsRecord } from '../../src/shards/governance.ts';
 import { memberPageRecord, operatorIdOf } from '../../src/shards/members.ts';
 import { nodeRecord, operatorRecord } from '../../src/shards/node.ts';
-import { DEFAULT_PARAMETERS, parametersDigest, parametersRecord } from '../../src/shards/parameters.ts';
+import { DEFAULT_PARAMETERS, parametersRecord } from '../../src/shards/parameters.ts';
 import { performanceRecord } from '../../src/shards/performance.ts';
 import type { RecordType } from '../../src/shards/record.ts';
 import { slashesRecord } from '../../src/shards/slashing.ts';
@@ -85,7 +85,6 @@ export const STAKE_RECORDS: readonly Sample[] = [
     {
       id: digestFrom('proposal'),
       proposer: owner,
-      replaces: parametersDigest(DEFAULT_PARAMETERS),
       parameters: { ...DEFAULT_PARAMETERS, epochBlocks: 7200 },
       lastEpoch: epoch(20),
       votes: [owner],

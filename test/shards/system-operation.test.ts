@@ -33,7 +33,7 @@ const ACTIONS: Readonly<Record<string, unknown>> = {
   unjail: { node },
   'commit-beacon': { node, tip: digestFrom('tip'), remaining: 10 },
   'report-evidence': report(doubleVote(ledger, 'n0')),
-  'propose-parameters': { parameters: DEFAULT_PARAMETERS },
+  'propose-parameters': { replaces: digestFrom('replaced'), parameters: DEFAULT_PARAMETERS },
   'vote-parameters': { proposal: digestFrom('proposal'), isYes: true },
 };
 

@@ -226,6 +226,15 @@ describe('pitfalls', () => {
     ledger.close();
     expect(ledger.powers(2).has('n0')).toBe(false);
   });
+
+  test('nor does retirement before the offence of a sister node keep it', () => {
+    const stake = { ...TEST_PARAMETERS.stake, churnPerMillion: 1 };
+    const ledger = new Ledger({ parameters: { stake }, operators: ['o0', 'o0', 'o2', 'o3'] });
+    expect(ledger.run('o0', retireNode, { node: idOf('n0') })).toBe(undefined);
+    expect(ledger.run('alice', reportEvidence, report(doubleVote(ledger, 'n1')))).toBe(undefined);
+    ledger.close();
+    expect([...ledger.powers(2).keys()].sort()).toEqual(['n2', 'n3']);
+  });
 });
 
 describe('evidence', () => {
