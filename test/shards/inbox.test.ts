@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { toHex } from '../../src/base/bytes.ts';
 import type { Amounts } from '../../src/shards/amounts.ts';
-import { lentBy } from './kinds.ts';
+import { shardsRootOf } from '../../src/shards/header.ts';
+import { isProved } from '../../src/shards/parcel.ts';
+import { fastSha256, lentBy } from './kinds.ts';
 import { LaneLog, namesIn, ownerOf, World } from './world.ts';
 
 test('what is not executed in time is taken back, and not executed afterwards', () => {
@@ -97,5 +100,53 @@ test('a message that takes more than tokens along is undone when it is refused, 
     expect(lentBy(world.state, ownerOf(a))).toBe(0);
     expect(world.balances(a)).toEqual([[0, 100n]]);
     expect(world.audit()).toBe(true);
+  }
+});
+
+test('the root under which receipts are proved is the one that the next header states for their source', () => {
+  const [a, b, c] = namesIn(2, [0, 3, 1]) as [string, string, string];
+  const world = new World({ shardBits: 2, balances: { [a]: [[0, 100n]] } });
+  const pay = (to: string, nonce: number) =>
+    world.sign(a, nonce, { kind: 'transfer', parameters: { to: ownerOf(to), amounts: [[0, 1n]] } });
+  world.reshapeTo = 3;
+  world.step([pay(b, 0), pay(c, 1)]);
+  const { parent } = world.context();
+  const block = world.build();
+  const parcels = block.body.parcels;
+  expect(parcels.map(({ batch }) => [batch.lane.source, batch.lane.destination])).toEqual([
+    [0, 1],
+    [0, 3],
+  ]);
+  // The shards have doubled since; the header is of the state after the parent, with the shards there were then.
+  expect(block.header.shardBits).toBe(2);
+  expect(toHex(block.header.shardsRoot)).toBe(toHex(shardsRootOf(parent.shards, fastSha256)));
+  for (const parcel of parcels) {
+    expect(isProved(parcel, parent.shards[0]!.outboxRoot, fastSha256)).toBe(true);
+    expect(isProved(parcel, parent.shards[1]!.outboxRoot, fastSha256)).toBe(false);
+  }
+  world.accept(block);
+  expect(world.build().header.shardBits).toBe(3);
+  expect(world.balances(b)).toEqual([[0, 1n]]);
+});
+
+test.each([
+  [1, 2],
+  [2, 1],
+])('what expired on lanes between 2^%i shards is taken back when there are 2^%i', (from, to) => {
+  const [a, b] = namesIn(1, [0, 1]) as [string, string];
+  for (const waits of [0, 3]) {
+    const params = { receiptLifetimeBlocks: 2 };
+    const world = new World({ shardBits: from, balances: { [a]: [[0, 100n]] }, params });
+    const parameters = { to: ownerOf(b), amounts: [[0, 60n]] };
+    world.step([world.sign(a, 0, { kind: 'transfer', parameters })]);
+    // At the border itself, or some blocks after it, the cursor is proved under the shards of the parent.
+    for (let block = 0; block < 2; block++) world.step([], { receiptsMax: 0 });
+    world.reshapeTo = to;
+    const border = world.step([], { receiptsMax: waits === 0 ? 1 : 0 });
+    expect(border.shardBits).toBe(to);
+    for (let block = 0; block < waits; block++) world.step([], { receiptsMax: 0 });
+    world.drain();
+    expect(world.balances(a)).toEqual([[0, 100n]]);
+    expect(world.lanes.previous).toBeNull();
   }
 });
