@@ -23,6 +23,7 @@ import { bondsKey, releaseWaiting, rewardStake, slashStake, unbondingKey } from 
 import { byPower, nextPowers, type Powers } from './churn.ts';
 import {
   type EpochState,
+  epochStateKey,
   epochStateOf,
   firstHeightOf,
   firstKept,
@@ -43,7 +44,7 @@ import {
   putNode,
   type Registration,
 } from './node.ts';
-import { allRegistrations, nodeCountKey } from './node-index.ts';
+import { allRegistrations, nodeCount, nodeCountKey, nodePageKeys } from './node-index.ts';
 import type { BlockContext } from './operation.ts';
 import { MILLION, type Parameters, parametersKey, parametersOf, putParameters } from './parameters.ts';
 import {
@@ -59,6 +60,7 @@ import { retire } from './retirement.ts';
 import { nextShardBits } from './shard-count.ts';
 import { recentSlashes, settleSlashes, slashesKey } from './slashing.ts';
 import { stakeOf } from './stake.ts';
+import type { StateKey } from './state-key.ts';
 import { burn, issue, isWithinBounds, supplyKey, supplyOf } from './supply.ts';
 import {
   asValidatorSet,
@@ -89,7 +91,7 @@ export interface EpochClosing {
 }
 
 /**
- * Throws MissingRecords until everything it needs is loaded: five rounds at most. The number of shards stays when `canReshape` is false:
+ * Throws MissingRecords until everything it needs is loaded: four rounds after `borderTouches`. The number of shards stays when `canReshape` is false:
  * they may be busy with the last change.
  */
 export function closeEpoch(state: Overlay, block: BlockContext, canReshape = true): EpochClosing {
@@ -135,10 +137,10 @@ export function scheduleOf(state: Overlay, block: Pick<BlockContext, 'sha256'>):
   return proposerSchedule(set, current.seed, firstHeightOf(current), block.sha256);
 }
 
-/** Everything in few rounds: what there is, then all of it. */
-function load(state: Overlay, before: EpochState): void {
-  const sets = [before.epoch, before.epoch + 1, before.epoch + 2].map(validatorSetKey);
-  const single = [
+/** What a border reads whatever the state is, so that one load has it. */
+export function borderTouches({ epoch }: Pick<BlockContext, 'epoch'>): readonly StateKey[] {
+  return [
+    epochStateKey(),
     parametersKey(),
     performanceKey(),
     slashesKey(),
@@ -146,18 +148,25 @@ function load(state: Overlay, before: EpochState): void {
     supplyKey(),
     FEES_KEY,
     nodeCountKey(),
+    ...[epoch, epoch + 1, epoch + 2].map(validatorSetKey),
   ];
-  readAll(state, [...single, ...sets, ...memberPageKeys(before.memberCount)]);
+}
+
+/** The rest in two rounds: what those name, and all nodes. */
+function load(state: Overlay, before: EpochState): void {
+  readAll(state, borderTouches(before));
   const validators = [before.epoch, before.epoch + 1].flatMap((epoch) => settledEntries(state, epoch));
-  const rewarded = validators.map(({ registration }) => registration);
   const slashed = recentSlashes(state).map(({ registration }) => registration);
-  const nodes = [...allRegistrations(state), ...rewarded, ...slashed];
+  const involved = [...validators.map(({ registration }) => registration), ...slashed];
+  const count = nodeCount(state);
   readAll(state, [
-    ...nodes.map(nodeStateKey),
-    ...[...rewarded, ...slashed].flatMap((each) => [bondsKey(each), unbondingKey(each)]),
-    ...validators.map(({ operator }) => operatorStateKey(operator)),
-    ...validators.map(({ node }) => contributorKey(node)),
+    ...nodePageKeys(count),
+    // Those that are there, and those that may come.
+    ...memberPageKeys(Math.max(before.memberCount, count)),
+    ...involved.flatMap((each) => [nodeStateKey(each), bondsKey(each), unbondingKey(each)]),
+    ...validators.flatMap(({ operator, node }) => [operatorStateKey(operator), contributorKey(node)]),
   ]);
+  readAll(state, allRegistrations(state).map(nodeStateKey));
 }
 
 /** All that are not retired, read once: there are thousands. */

@@ -28,7 +28,7 @@ const pageRecord: RecordType<readonly Registration[]> = {
 
 export const nodeCountKey = (): StateKey => systemKey('node-index');
 
-export const nodePageKey = (page: number): StateKey => systemKey('node-index', uint32(page));
+const nodePageKey = (page: number): StateKey => systemKey('node-index', uint32(page));
 
 export function nodeCount(state: Overlay): number {
   return state.get(nodeCountKey(), countRecord) ?? 0;
@@ -63,10 +63,14 @@ export function leavePlace(state: Overlay, node: NodeRecord): void {
 
 /** All that are not retired, by place. */
 export function allRegistrations(state: Overlay): readonly Registration[] {
-  const pages = Math.ceil(nodeCount(state) / NODE_INDEX_PAGE);
-  const numbers = Array.from({ length: pages }, (_, page) => page);
-  readAll(state, numbers.map(nodePageKey));
-  return numbers.flatMap((number) => pageOf(state, number));
+  const keys = nodePageKeys(nodeCount(state));
+  readAll(state, keys);
+  return keys.flatMap((key) => state.get(key, pageRecord) ?? []);
+}
+
+/** Of an index of `count` nodes. */
+export function nodePageKeys(count: number): readonly StateKey[] {
+  return Array.from({ length: Math.ceil(count / NODE_INDEX_PAGE) }, (_, page) => nodePageKey(page));
 }
 
 function pageOf(state: Overlay, number: number): readonly Registration[] {

@@ -3,7 +3,7 @@
 import { equal } from '../base/bytes.ts';
 import type { Digest } from '../base/ids.ts';
 import { indexOf } from '../consensus/validator-set.ts';
-import { closeEpoch, scheduleOf } from './epoch-border.ts';
+import { borderTouches, closeEpoch, scheduleOf } from './epoch-border.ts';
 import { epochStateKey, epochStateOf, firstHeightOf } from './epoch-state.ts';
 import { judge, judgementTouches } from './offences.ts';
 import type { Delivery, Operation } from './operation.ts';
@@ -112,7 +112,7 @@ export const evidenceRule: BlockRule = {
 /** Border. */
 export const epochRule: BlockRule = {
   name: 'epoch',
-  touches: () => [epochStateKey()],
+  touches: (_inputs, block) => borderTouches(block),
   apply: (context) => {
     const { shardBits } = closeEpoch(context.state, context.block, context.canReshape);
     if (shardBits !== context.block.shardBits) context.reshape(shardBits);
