@@ -40,7 +40,7 @@ import {
   hasPrevoteQuorum,
   polkaBlocks,
   polkaFor,
-  roundsWithPrevotes,
+  roundsWithQuorum,
   skipRound,
   type VoteKeeper,
   votesIn,
@@ -283,7 +283,7 @@ function enabledPolka(state: DriverState): RoundInput | undefined {
 function enabledEarlierPolka(state: DriverState): RoundInput | undefined {
   const { round: current, validRound } = state.round;
   if (current - 1 <= validRound) return undefined;
-  for (const round of roundsWithPrevotes(state.votes, validRound, current)) {
+  for (const round of roundsWithQuorum(state.votes, validRound, current)) {
     const blockId = polkaBlocks(state.votes, round).find((block) => verdictOn(state, block) === true);
     if (blockId !== undefined) return { kind: 'earlier-polka', round, blockId };
   }

@@ -45,6 +45,7 @@ import type {
 import { knowsVote } from './vote-keeper.ts';
 
 const NO_EFFECTS: readonly Effect[] = [];
+const NO_BLOCKS: readonly BlockId[] = [];
 
 /** One input. What it does not change (known, stale, of another height) leaves the very same state object. */
 export function step(config: EngineConfig, state: EngineState, input: Input): Transition {
@@ -239,7 +240,25 @@ function advance(
   input: Input,
   transition: DriverTransition,
 ): Transition {
+  if (isMerelyCounted(state.driver, transition)) {
+    return { state: { ...state, driver: transition.state }, effects: [{ kind: 'append', input }] };
+  }
   return follow(config, state, { input, transition, said: NO_EFFECTS, handedOut: state.pending[0] });
+}
+
+/** Most votes add to a tally, and nothing follows. Blocks are asked for when a proposal or polka names them first. */
+function isMerelyCounted(
+  before: DriverState | undefined,
+  { state, outputs, evidence }: DriverTransition,
+): boolean {
+  return (
+    before !== undefined &&
+    state !== before &&
+    outputs.length === 0 &&
+    evidence.length === 0 &&
+    state.proposals === before.proposals &&
+    state.votes.polkas === before.votes.polkas
+  );
 }
 
 /** What the driver made of an input. */
@@ -262,7 +281,8 @@ function follow(config: EngineConfig, before: EngineState, move: Move): Transiti
   if (driver === before.driver && said.length === 0 && input.kind !== 'start-height')
     return unchanged(before);
   let state: EngineState = { ...before, driver };
-  const quiet: Effect[] = [{ kind: 'append', input }, ...said, ...transition.evidence.map(accuse)];
+  const quiet: Effect[] = [{ kind: 'append', input }, ...said];
+  for (const evidence of transition.evidence) quiet.push(accuse(evidence));
   const speaking: Effect[] = [];
   for (const output of transition.outputs) {
     if (hasEnded(driver) && isSpoken(output)) continue;
@@ -275,7 +295,7 @@ function follow(config: EngineConfig, before: EngineState, move: Move): Transiti
   if (next !== undefined && next !== move.handedOut && !hasEnded(driver))
     speaking.push({ kind: 'sign', message: next });
   const proposed = unasked(state, driver);
-  quiet.push(...proposed.map((blockId) => validate(driver, blockId)));
+  for (const blockId of proposed) quiet.push(validate(driver, blockId));
   if (proposed.length > 0) state = { ...state, asked: [...state.asked, ...proposed] };
   const effects = speaking.length === 0 ? quiet : [...quiet, { kind: 'persist' } as const, ...speaking];
   return { state, effects };
@@ -318,13 +338,14 @@ function after(state: EngineState, driver: DriverState, output: RoundOutput): En
 /** Blocks of proposals and certified polkas that nobody has judged or been asked to, while that matters. */
 function unasked(state: EngineState, driver: DriverState): readonly BlockId[] {
   if (hasEnded(driver)) return [];
-  const blocks: BlockId[] = [];
-  for (const { blockId } of [...driver.proposals, ...driver.votes.polkas]) {
-    const isSettled =
-      verdictOn(driver, blockId) !== undefined || state.asked.includes(blockId) || blocks.includes(blockId);
-    if (!isSettled) blocks.push(blockId);
+  let blocks: BlockId[] | undefined;
+  for (const named of [driver.proposals, driver.votes.polkas]) {
+    for (const { blockId } of named) {
+      if (state.asked.includes(blockId) || verdictOn(driver, blockId) !== undefined) continue;
+      if (blocks?.includes(blockId) !== true) (blocks ??= []).push(blockId);
+    }
   }
-  return blocks;
+  return blocks ?? NO_BLOCKS;
 }
 
 // ---- Helpers -----------------------------------------------------------------------------------------------------

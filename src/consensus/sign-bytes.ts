@@ -18,10 +18,28 @@ import type { Proposal, UnsignedMessage, ValidatorSet, Vote } from './types.ts';
 
 const PLACE_LENGTH: number = 8 + 4;
 
-/** Throws nothing; asserts that the message is in form. */
+/**
+ * Throws nothing; asserts that the message is in form. Not to be written to: who says the same gets the same bytes, because those of one
+ * round mostly do.
+ */
 export function signBytes(network: NetworkId, message: UnsignedMessage): Uint8Array {
+  const latest = latestOf(network)[message.kind];
+  if (latest.said === undefined || !isAlike(latest.said, message)) {
+    latest.bytes = encodeText(latest.prefix, message);
+    latest.said = message;
+  }
+  return latest.bytes;
+}
+
+/** The signer is no part of what is signed. */
+function isAlike(a: UnsignedMessage, b: UnsignedMessage): boolean {
+  return (
+    a.round === b.round && a.height === b.height && a.blockId === b.blockId && a.validRound === b.validRound
+  );
+}
+
+function encodeText(prefix: Uint8Array, message: UnsignedMessage): Uint8Array {
   assert(formProblem(message) === undefined, 'a message that is signed is in form');
-  const prefix = prefixesOf(network)[message.kind];
   const writer = new Writer(prefix.length + PLACE_LENGTH + saidLength(message));
   writer.raw(prefix);
   writer.uint64(message.height);
@@ -41,25 +59,33 @@ export function isSigned(
   return signer !== undefined && verify(signer.node, signBytes(network, message), message.signature);
 }
 
-type Prefixes = Readonly<Record<UnsignedMessage['kind'], Uint8Array>>;
+/** The text made last for a kind, and what it says. */
+interface Latest {
+  readonly prefix: Uint8Array;
+  said: UnsignedMessage | undefined;
+  bytes: Uint8Array;
+}
 
-/** A process speaks of one network, a test of a few; an id that nobody holds any more takes its prefixes along. */
-const prefixes = new WeakMap<NetworkId, Prefixes>();
+type LatestByKind = Readonly<Record<UnsignedMessage['kind'], Latest>>;
 
-function prefixesOf(network: NetworkId): Prefixes {
-  let found = prefixes.get(network);
+/** A process speaks of one network, a test of a few; an id that nobody holds any more takes its texts along. */
+const latestByNetwork = new WeakMap<NetworkId, LatestByKind>();
+
+function latestOf(network: NetworkId): LatestByKind {
+  let found = latestByNetwork.get(network);
   if (found === undefined) {
     assert(network.length === DIGEST_LENGTH, 'a network id has 32 bytes');
     found = {
-      proposal: prefixOf('proposal', network),
-      prevote: prefixOf('prevote', network),
-      precommit: prefixOf('precommit', network),
+      proposal: nothingYet('proposal', network),
+      prevote: nothingYet('prevote', network),
+      precommit: nothingYet('precommit', network),
     };
-    prefixes.set(network, found);
+    latestByNetwork.set(network, found);
   }
   return found;
 }
 
-function prefixOf(kind: UnsignedMessage['kind'], network: NetworkId): Uint8Array {
-  return signedBytes(kind, new Uint8Array([CONSENSUS_PROTOCOL, ...network, KIND_TAGS[kind]]));
+function nothingYet(kind: UnsignedMessage['kind'], network: NetworkId): Latest {
+  const prefix = signedBytes(kind, new Uint8Array([CONSENSUS_PROTOCOL, ...network, KIND_TAGS[kind]]));
+  return { prefix, said: undefined, bytes: prefix };
 }

@@ -31,8 +31,8 @@ export interface RoundVotes {
   readonly hasPrecommitQuorum: boolean;
 }
 
-export function emptyRound(round: number, count: number): RoundVotes {
-  const none = Array.from({ length: count }, (): Vote | undefined => undefined);
+export function emptyRound(round: number, set: ValidatorSet): RoundVotes {
+  const none = set.validators.map(() => undefined);
   return {
     round,
     prevotes: none,

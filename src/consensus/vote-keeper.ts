@@ -44,13 +44,12 @@ const NO_VOTES: readonly Vote[] = [];
 const NO_EVIDENCE: readonly Evidence[] = [];
 
 export function emptyKeeper(validators: ValidatorSet): VoteKeeper {
-  const count = validators.validators.length;
   return {
     validators,
     round: 0,
     rounds: [],
-    ahead: Array.from({ length: count }, () => NO_VOTES),
-    highest: Array.from({ length: count }, () => -1),
+    ahead: validators.validators.map(() => NO_VOTES),
+    highest: validators.validators.map(() => -1),
     polkas: [],
     commit: undefined,
   };
@@ -64,7 +63,7 @@ export function addVote(keeper: VoteKeeper, vote: Vote): Added {
   const at = positionOf(keeper.rounds, vote.round);
   const found = keeper.rounds[at];
   const isThere = found !== undefined && found.round === vote.round;
-  const before = isThere ? found : emptyRound(vote.round, keeper.highest.length);
+  const before = isThere ? found : emptyRound(vote.round, keeper.validators);
   const after = countVote(keeper.validators, before, vote);
   if (after === before) return { keeper, evidence: NO_EVIDENCE };
   const rounds = isThere
@@ -125,10 +124,12 @@ function raised(highest: readonly number[], vote: Vote): readonly number[] {
 function evidenceOf(rounds: readonly RoundVotes[], vote: Vote): readonly Evidence[] {
   let found: Evidence[] | undefined;
   for (const votes of rounds) {
-    for (const other of [votes.prevotes[vote.validator], votes.precommits[vote.validator]]) {
-      const evidence = other === undefined ? undefined : conflictOf(other, vote);
-      if (evidence !== undefined) (found ??= []).push(evidence);
-    }
+    const prevote = votes.prevotes[vote.validator];
+    const precommit = votes.precommits[vote.validator];
+    const first = prevote === undefined ? undefined : conflictOf(prevote, vote);
+    const second = precommit === undefined ? undefined : conflictOf(precommit, vote);
+    if (first !== undefined) (found ??= []).push(first);
+    if (second !== undefined) (found ??= []).push(second);
   }
   return found ?? NO_EVIDENCE;
 }
@@ -177,12 +178,16 @@ export function polkaBlocks(keeper: VoteKeeper, round: number): readonly BlockId
   return blocks;
 }
 
-/** The rounds between `after` and `before`, both left out, of which there are votes or a polka certificate; latest first. */
-export function roundsWithPrevotes(keeper: VoteKeeper, after: number, before: number): readonly number[] {
-  const rounds = [...keeper.rounds, ...keeper.polkas]
-    .map(({ round }) => round)
-    .filter((round) => round > after && round < before);
-  return [...new Set(rounds)].sort((a, b) => b - a);
+/** The rounds between `after` and `before`, both left out, in which a quorum prevoted; latest first. Of a polka certificate, too. */
+export function roundsWithQuorum(keeper: VoteKeeper, after: number, before: number): readonly number[] {
+  const rounds: number[] = [];
+  for (const { round, hasPrevoteQuorum: isReached } of keeper.rounds) {
+    if (isReached && round > after && round < before) rounds.push(round);
+  }
+  for (const { round } of keeper.polkas) {
+    if (round > after && round < before && !rounds.includes(round)) rounds.push(round);
+  }
+  return rounds.sort((a, b) => b - a);
 }
 
 /** A quorum prevoted whatever in `round`. */

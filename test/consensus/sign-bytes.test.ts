@@ -36,6 +36,15 @@ describe('sign bytes', () => {
     }
   });
 
+  test('are made once for all who say the same one after the other, and anew when one says something else between', () => {
+    const first = signBytes(network, vote(cast, 0));
+    expect(signBytes(network, vote(cast, 1))).toBe(first);
+    expect(signBytes(network, precommit(cast, 1))).not.toEqual(first);
+    expect(signBytes(network, vote(cast, 2))).toBe(first);
+    expect(signBytes(network, vote(cast, 2, { blockId: B }))).not.toEqual(first);
+    expect(signBytes(network, vote(cast, 3))).toEqual(first);
+  });
+
   test('are the same exactly for messages that say the same', () => {
     const said = ({ kind, height, round, blockId, validRound }: UnsignedMessage): string =>
       JSON.stringify([kind, height, round, blockId, validRound]);

@@ -42,6 +42,10 @@ export function encodeBlock(block: SimBlock, fillerLength: number): Uint8Array {
 
 /** Undefined for bytes that are no block. */
 export function decodeBlock(bytes: Uint8Array): SimBlock | undefined {
+  return factsOf(bytes).content;
+}
+
+function contentOf(bytes: Uint8Array): SimBlock | undefined {
   if (bytes.length < HEAD_LENGTH) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return {
@@ -53,17 +57,25 @@ export function decodeBlock(bytes: Uint8Array): SimBlock | undefined {
   };
 }
 
-/** Ids of blocks by identity of their bytes: a block goes by reference, so one hash serves all nodes. */
-const ids = new WeakMap<Uint8Array, BlockId>();
+/** By identity of the bytes: a block goes by reference, so it is hashed and read once for all nodes. */
+const facts = new WeakMap<Uint8Array, BlockFacts>();
 
-export function blockIdOf(block: Uint8Array): BlockId {
-  let id = ids.get(block);
-  if (id === undefined) {
-    id = toHex(digest('block', [block], nativeSha256)) as BlockId;
-    ids.set(block, id);
-  }
-  return id;
+interface BlockFacts {
+  readonly id: BlockId;
+  readonly content: SimBlock | undefined;
 }
+
+function factsOf(block: Uint8Array): BlockFacts {
+  let found = facts.get(block);
+  if (found === undefined) {
+    const id = toHex(digest('block', [block], nativeSha256)) as BlockId;
+    found = { id, content: contentOf(block) };
+    facts.set(block, found);
+  }
+  return found;
+}
+
+export const blockIdOf = (block: Uint8Array): BlockId => factsOf(block).id;
 
 /** Is the block one that may follow `parent` at `height`? */
 export function isValidBlock(bytes: Uint8Array, height: number, parent: BlockId): boolean {
@@ -103,7 +115,6 @@ export interface ApplicationHabits {
 }
 
 const DECIDED = 'application/decided';
-const blockKey = (height: number, blockId: BlockId): string => `application/block/${height}/${blockId}`;
 const decisionKey = (height: number): string => `application/decision/${height}`;
 /** Decisions that stay to be given to validators that are behind. */
 const DECISIONS_KEPT = 2_000;
@@ -145,14 +156,14 @@ export class SimApplication implements ApplicationPort {
     const isValid = !random.chance(this.#habits.invalidShare);
     const filler = random.below(this.#habits.fillerLengthMax + 1);
     const block = encodeBlock({ height, parent, maker: process, serial: random.word(), isValid }, filler);
-    this.#later(() => this.#keep(height, blockIdOf(block), block, () => done(block)));
+    this.#later(() => this.#keep(blockIdOf(block), block, () => done(block)));
   }
 
   judge(height: number, blockId: BlockId, block: Uint8Array, done: (isValid: boolean) => void): void {
     this.#later(() => {
       const parent = this.parentOf(height);
       if (parent === undefined || !isValidBlock(block, height, parent)) done(false);
-      else this.#keep(height, blockId, block, () => done(true));
+      else this.#keep(blockId, block, () => done(true));
     });
   }
 
@@ -171,7 +182,7 @@ export class SimApplication implements ApplicationPort {
   held(height: number, blockId: BlockId): Uint8Array | undefined {
     const decision = this.#stored(height);
     if (decision?.certificate.blockId === blockId) return decision.block;
-    return this.#world.disk.get(blockKey(height, blockId)) as Uint8Array | undefined;
+    return this.#world.disk.get(blockId) as Uint8Array | undefined;
   }
 
   decided(height: number, decision: Decision, done: (next: HeightStart) => void): void {
@@ -203,10 +214,10 @@ export class SimApplication implements ApplicationPort {
     return this.#world.disk.get(decisionKey(height)) as Decision | undefined;
   }
 
-  #keep(height: number, blockId: BlockId, block: Uint8Array, done: () => void): void {
-    const key = blockKey(height, blockId);
-    this.#put(key, block, () => {
-      this.#kept.push(key);
+  /** Under its id. */
+  #keep(blockId: BlockId, block: Uint8Array, done: () => void): void {
+    this.#put(blockId, block, () => {
+      this.#kept.push(blockId);
       done();
     });
   }

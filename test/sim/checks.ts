@@ -9,6 +9,7 @@
 
 import { guiltyOf, verifyEvidence } from '../../src/consensus/evidence.ts';
 import { checkCertificate } from '../../src/consensus/certificate.ts';
+import { isSingle } from '../../src/consensus/message-kinds.ts';
 import type { StoreError } from '../../src/base/errors.ts';
 import type {
   BlockId,
@@ -16,6 +17,7 @@ import type {
   Input,
   Message,
   Proposal,
+  UnsignedMessage,
   ValidatorIndex,
   Vote,
   VoteValue,
@@ -64,8 +66,8 @@ export class Checks implements Observer {
   readonly #honestVoices = new Set<ValidatorIndex>();
   readonly #said: Map<number, Said>[];
   readonly #decidedBy: Map<number, BlockId>[];
-  /** `height/block` of what each process made or found valid at the height under way. */
-  readonly #foundValid: Set<string>[];
+  /** What each process made or found valid at the height under way, with that height. */
+  readonly #foundValid: Map<BlockId, number>[];
   /** Blocks that were ever proposed, in a signed message. */
   readonly #proposed = new Set<string>();
 
@@ -73,7 +75,7 @@ export class Checks implements Observer {
     this.#plan = plan;
     this.#said = plan.validators.map(() => new Map<number, Said>());
     this.#decidedBy = plan.validators.map(() => new Map<number, BlockId>());
-    this.#foundValid = plan.validators.map(() => new Set<string>());
+    this.#foundValid = plan.validators.map(() => new Map<BlockId, number>());
     for (const [process, validator] of plan.validators.entries()) {
       if (validator !== undefined && !plan.faulty.has(process)) this.#honestVoices.add(validator);
     }
@@ -103,7 +105,7 @@ export class Checks implements Observer {
   applied(process: number, input: Input): void {
     if (input.kind === 'start-height') this.#foundValid[process]!.clear();
     else if (input.kind === 'value' || (input.kind === 'verdict' && input.isValid)) {
-      this.#foundValid[process]!.add(`${input.height}/${input.blockId}`);
+      this.#foundValid[process]!.set(input.blockId, input.height);
     }
   }
 
@@ -112,9 +114,9 @@ export class Checks implements Observer {
   signed(process: number, message: Proposal | Vote): void {
     if (this.#plan.faulty.has(process)) return;
     const said = this.#saidBy(process, message.height);
-    const before = said[`${message.kind}s`].get(message.round);
+    const before = saidOf(said, message.kind).get(message.round);
     const { height, blockId } = message;
-    if (blockId !== null && !this.#foundValid[process]!.has(`${height}/${blockId}`)) {
+    if (blockId !== null && this.#foundValid[process]!.get(blockId) !== height) {
       this.fail('validity', `process ${process} signed ${show(message)}, a block that it never found valid`);
     }
     if (before !== undefined) {
@@ -152,9 +154,9 @@ export class Checks implements Observer {
 
   sent(process: number, message: Message): void {
     if (message.kind === 'proposal') this.#proposed.add(proposalKey(message));
-    if (!('validator' in message) || this.#plan.faulty.has(process)) return;
+    if (!isSingle(message) || this.#plan.faulty.has(process)) return;
     if (message.validator !== this.#plan.validators[process]) return;
-    const said = this.#saidBy(process, message.height)[`${message.kind}s`].get(message.round);
+    const said = saidOf(this.#saidBy(process, message.height), message.kind).get(message.round);
     if (said === undefined || !isSame(said, message)) {
       this.fail('self-incrimination', `process ${process} sent ${show(message)} and never signed it`);
     }
@@ -252,6 +254,17 @@ export class Checks implements Observer {
   crashed(): void {}
   exited(_process: number, _error: StoreError): void {}
   fault(): void {}
+}
+
+function saidOf(said: Said, kind: UnsignedMessage['kind']): ReadonlyMap<number, Proposal | Vote> {
+  switch (kind) {
+    case 'proposal':
+      return said.proposals;
+    case 'prevote':
+      return said.prevotes;
+    case 'precommit':
+      return said.precommits;
+  }
 }
 
 function ofAmnesia(evidence: Exclude<Evidence, { first: unknown }>): { height: number } {

@@ -24,7 +24,10 @@ const SLOTS = ['guard/0', 'guard/1'] as const;
 
 /** Signs as its signer says, whatever a guard would say: for a signature that no honest validator gives. */
 export function signedBy(signer: Signer, signBytes: Uint8Array, message: UnsignedMessage): Proposal | Vote {
-  return { ...message, signature: signer.sign(signBytes) };
+  const { kind, height, round, blockId, validRound, validator } = message;
+  const signature = signer.sign(signBytes);
+  // Field by field and not spread: every vote of a run then has one shape in memory, on which the speed of a campaign hangs.
+  return { kind, height, round, blockId, validRound, validator, signature } as Proposal | Vote;
 }
 
 export class SimSigner implements SignerPort {
@@ -45,13 +48,15 @@ export class SimSigner implements SignerPort {
   open(): void {
     const slots = SLOTS.map((name) => this.#disk.slot(name));
     if (slots.every((slot) => slot === undefined)) return;
-    const empty = emptyGuardFile(this.#owner);
-    const bytes = concat(
-      ...slots.map(
-        (slot, index) => slot ?? empty.slice(index * GUARD_SLOT_LENGTH).slice(0, GUARD_SLOT_LENGTH),
-      ),
-    );
+    const bytes = slots.every((slot) => slot !== undefined) ? concat(...slots) : this.#overEmpty(slots);
     this.#state = readGuard(bytes, this.#owner, 'guard');
+  }
+
+  #overEmpty(slots: readonly (Uint8Array | undefined)[]): Uint8Array {
+    const file = emptyGuardFile(this.#owner);
+    for (const [index, slot] of slots.entries())
+      if (slot !== undefined) file.set(slot, index * GUARD_SLOT_LENGTH);
+    return file;
   }
 
   /** What a host that starts now has to know of the past; undefined for a key that never signed. */

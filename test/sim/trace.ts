@@ -1,16 +1,9 @@
 // The digest of everything that happened, in order: two runs of one seed must agree on it, or something in them was not
 // decided by the seed.
 
+import { KIND_TAGS } from '../../src/consensus/messages.ts';
+import { isSingle } from '../../src/consensus/message-kinds.ts';
 import type { Message, VoteValue } from '../../src/consensus/types.ts';
-
-const KINDS: Readonly<Record<Message['kind'], number>> = {
-  proposal: 1,
-  prevote: 2,
-  precommit: 3,
-  'polka-certificate': 4,
-  'commit-certificate': 5,
-  'round-certificate': 6,
-};
 
 export class Trace {
   #a = 0x6a09e667;
@@ -25,7 +18,7 @@ export class Trace {
 
   /** An instant, to the microsecond. */
   addTime(timeMs: number): void {
-    this.add(((timeMs * 1000) % 2 ** 32) | 0);
+    this.add((timeMs * 1000) | 0);
   }
 
   addText(text: string): void {
@@ -33,15 +26,21 @@ export class Trace {
   }
 
   addMessage(message: Message): void {
-    this.add((KINDS[message.kind] << 24) ^ (message.round << 16) ^ message.height);
-    if ('validator' in message) this.add(message.validator);
-    if (message.kind !== 'round-certificate') this.#addValue(message.blockId);
-    else for (const vote of message.votes) this.addMessage(vote);
+    this.add((KIND_TAGS[message.kind] << 24) ^ (message.round << 16) ^ message.height);
+    if (message.kind === 'round-certificate') for (const vote of message.votes) this.addMessage(vote);
+    else {
+      if (isSingle(message)) this.add(message.validator);
+      this.#addValue(message.blockId);
+    }
   }
 
   #addValue(value: VoteValue): void {
     if (value === null) this.add(0);
-    else for (let i = 0; i < 8; i += 2) this.add((value.charCodeAt(i) << 8) | value.charCodeAt(i + 1));
+    else {
+      const code = (at: number): number => value.charCodeAt(at);
+      this.add((code(0) << 24) ^ (code(1) << 16) ^ (code(2) << 8) ^ code(3));
+      this.add((code(4) << 24) ^ (code(5) << 16) ^ (code(6) << 8) ^ code(7));
+    }
   }
 
   /** 16 hex digits. */

@@ -9,6 +9,7 @@
 import { unreachable } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { DECISION_INTERVAL_MS, HOST_INPUTS_WAITING_MAX } from '../../base/limits.ts';
+import { isSingle } from '../../consensus/message-kinds.ts';
 import type { Verdict } from '../../consensus/verify.ts';
 import type {
   BlockId,
@@ -126,7 +127,7 @@ export class ValidatorHost<State> {
   /** A message from another validator, and the block that came beside it. */
   receive(message: Message, block?: Uint8Array): void {
     if (this.#isStopped || this.#start === undefined) return;
-    const isOwn = 'validator' in message && message.validator === this.#start.self;
+    const isOwn = isSingle(message) && message.validator === this.#start.self;
     // Messages come again (L4): where none is taken, none is worth a look, unless the guard must hear of it.
     if (this.#queue.length >= HOST_INPUTS_WAITING_MAX && !isOwn) return;
     const { verdict } = this.#engine.judge(this.#state, message);
@@ -242,7 +243,7 @@ export class ValidatorHost<State> {
         between();
         continue;
       }
-      const input = this.#urgent.shift() ?? this.#queue.shift();
+      const input = this.#urgent.length > 0 ? this.#urgent.shift() : this.#queue.shift();
       if (input === undefined) break;
       const { state, effects } = this.#engine.step(this.#state, input);
       this.#state = state;
