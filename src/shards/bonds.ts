@@ -5,7 +5,8 @@
 // - A slash takes the same share of everything that was behind the node in the epoch of the offence: bonds, what waits, and what unbonds
 //   with `lastEpoch` no earlier. Shares are rounded down, so no more is ever taken than is there.
 //
-// Invariant: node.bonded and node.waiting are the sums of these lists. Amounts change together with them, here and nowhere else.
+// Invariant: node.bonded and node.waiting are the sums of these lists. Amounts change together with them, here and in
+// `stake-changes.ts` alone.
 
 import { z } from 'zod';
 import { assert } from '../base/assert.ts';
@@ -25,7 +26,6 @@ import {
   amountsSchema,
   type AssetIndex,
   minusAmounts,
-  NATIVE,
   NOTHING,
   plusAmounts,
 } from './amounts.ts';
@@ -33,7 +33,7 @@ import { type NodeRecord, putNode, type Registration } from './node.ts';
 import type { RefusalCode } from './operation.ts';
 import type { Parameters } from './parameters.ts';
 import type { RecordType } from './record.ts';
-import { shareOf, stakeOf } from './stake.ts';
+import { stakeOf } from './stake.ts';
 import type { RecordKind, StateKey } from './state-key.ts';
 import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
@@ -99,7 +99,7 @@ export function unbondingOf(state: Overlay, registration: Registration): readonl
   return state.get(unbondingKey(registration), unbondingRecord) ?? [];
 }
 
-function putBonds(state: Overlay, registration: Registration, bonds: readonly Bond[]): void {
+export function putBonds(state: Overlay, registration: Registration, bonds: readonly Bond[]): void {
   const left = bonds.filter(({ amounts }) => amounts.length > 0);
   if (left.length === 0) return state.remove(bondsKey(registration));
   state.put(
@@ -109,7 +109,7 @@ function putBonds(state: Overlay, registration: Registration, bonds: readonly Bo
   );
 }
 
-function putUnbonding(state: Overlay, registration: Registration, queue: readonly Unbonding[]): void {
+export function putUnbonding(state: Overlay, registration: Registration, queue: readonly Unbonding[]): void {
   const left = queue.filter(({ amount }) => amount > 0n);
   if (left.length === 0) state.remove(unbondingKey(registration));
   else state.put(unbondingKey(registration), unbondingRecord, left);
@@ -259,77 +259,11 @@ export function takeFree(
   return sumOf(free.map(({ asset, amount }) => amountOf(asset, amount)));
 }
 
-// ---- Slash and reward --------------------------------------------------------------------------------------------
-
-/** Takes numerator / denominator of all that is liable for `epoch`; gives what was taken. */
-export function slashStake(
-  state: Overlay,
-  node: NodeRecord,
-  epoch: Epoch,
-  numerator: bigint,
-  denominator: bigint,
-): Amounts {
-  const ofBonds = bondsOf(state, node.registration).map(({ owner, amounts }) => {
-    const taken = shareOf(amounts, numerator, denominator);
-    return { taken, bond: { owner, amounts: lessOf(amounts, taken) } };
-  });
-  const ofQueue = unbondingOf(state, node.registration).map((entry) => {
-    const isLiable = entry.lastEpoch === null || entry.lastEpoch >= epoch;
-    const cut = isLiable ? (entry.amount * numerator) / denominator : 0n;
-    return { taken: amountOf(entry.asset, cut), entry: { ...entry, amount: entry.amount - cut } };
-  });
-  putBonds(
-    state,
-    node.registration,
-    ofBonds.map(({ bond }) => bond),
-  );
-  putUnbonding(
-    state,
-    node.registration,
-    ofQueue.map(({ entry }) => entry),
-  );
-  const fromBonds = sumOf(ofBonds.map(({ taken }) => taken));
-  const fromWaiting = sumOf(
-    ofQueue.filter(({ entry }) => entry.lastEpoch === null).map(({ taken }) => taken),
-  );
-  putNode(state, {
-    ...node,
-    bonded: lessOf(node.bonded, fromBonds),
-    waiting: lessOf(node.waiting, fromWaiting),
-  });
-  return plusAmounts(fromBonds, sumOf(ofQueue.map(({ taken }) => taken)));
-}
-
-/** Adds native tokens to the bonds by what each is worth, rounded down; gives what was added. */
-export function rewardStake(
-  state: Overlay,
-  parameters: Parameters,
-  node: NodeRecord,
-  amount: bigint,
-): bigint {
-  const bonds = bondsOf(state, node.registration);
-  const stakes = bonds.map(({ amounts }) => stakeOf(parameters, amounts) as bigint);
-  const total = stakes.reduce((sum, stake) => sum + stake, 0n);
-  if (total === 0n) return 0n;
-  const gains = stakes.map((stake) => (amount * stake) / total);
-  putBonds(
-    state,
-    node.registration,
-    bonds.map(({ owner, amounts }, index) => ({
-      owner,
-      amounts: plusAmounts(amounts, amountOf(NATIVE, gains[index]!)),
-    })),
-  );
-  const given = gains.reduce((sum, gain) => sum + gain, 0n);
-  putNode(state, { ...node, bonded: plusAmounts(node.bonded, amountOf(NATIVE, given)) });
-  return given;
-}
-
 export function sumOf(list: readonly Amounts[]): Amounts {
   return list.reduce(plusAmounts, NOTHING);
 }
 
-function lessOf(amounts: Amounts, taken: Amounts): Amounts {
+export function lessOf(amounts: Amounts, taken: Amounts): Amounts {
   const left = minusAmounts(amounts, taken);
   assert(left !== undefined, 'sums hold what their parts hold');
   return left;

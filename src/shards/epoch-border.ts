@@ -11,16 +11,15 @@
 // once; the order in which it does makes no difference.
 
 import { assert } from '../base/assert.ts';
-import { compare, equal, toHex } from '../base/bytes.ts';
+import { equal } from '../base/bytes.ts';
 import { epochDigest, type Member } from '../base/epoch.ts';
 import type { Digest, Epoch } from '../base/ids.ts';
 import { EPOCHS_KEPT_MAX } from '../base/limits.ts';
 import { epochSeed } from '../consensus/beacon.ts';
 import { proposerSchedule } from '../consensus/proposer.ts';
 import type { ProposerSchedule, ValidatorSet } from '../consensus/types.ts';
-import { amountIn, amountOf, NATIVE, plusAmounts } from './amounts.ts';
-import { bondsKey, releaseWaiting, rewardStake, slashStake, unbondingKey } from './bonds.ts';
-import { byPower, nextPowers, type Powers } from './churn.ts';
+import { bondsKey, unbondingKey } from './bonds.ts';
+import { judgePerformance, reward } from './epoch-judgement.ts';
 import {
   type EpochState,
   epochStateKey,
@@ -31,42 +30,36 @@ import {
   isTooOld,
   putEpochState,
 } from './epoch-state.ts';
-import { FEES_KEY, feesIn, takeFees } from './fees.ts';
+import { FEES_KEY } from './fees.ts';
+import { freeze, retirePoor } from './freeze.ts';
 import { proposalsKey, tally } from './governance.ts';
 import { admissionSeedOf, epochRecordOf, memberOf, memberPageKeys, putMembers } from './members.ts';
 import {
-  jail,
   nodeOf,
   type NodeRecord,
   nodeStateKey,
-  operatorOf,
   operatorStateKey,
   putNode,
   type Registration,
 } from './node.ts';
 import { allRegistrations, nodeCount, nodeCountKey, nodePageKeys } from './node-index.ts';
 import type { BlockContext } from './operation.ts';
-import { MILLION, type Parameters, parametersKey, parametersOf, putParameters } from './parameters.ts';
+import { type Parameters, parametersKey, parametersOf, putParameters } from './parameters.ts';
 import {
   contributorKey,
   forgetContributor,
   performanceKey,
   performanceOf,
   resetPerformance,
-  type Turns,
 } from './performance.ts';
 import { readAll } from './read-all.ts';
-import { retire } from './retirement.ts';
 import { nextShardBits } from './shard-count.ts';
 import { recentSlashes, settleSlashes, slashesKey } from './slashing.ts';
-import { stakeOf } from './stake.ts';
 import type { StateKey } from './state-key.ts';
-import { burn, issue, isWithinBounds, supplyKey, supplyOf } from './supply.ts';
+import { burn, supplyKey } from './supply.ts';
 import {
   asValidatorSet,
   forgetEntries,
-  powerOfAll,
-  putEntries,
   type SetEntries,
   settledEntries,
   validatorSetKey,
@@ -103,7 +96,7 @@ export function closeEpoch(state: Overlay, block: BlockContext, canReshape = tru
   const jailed = judgePerformance(state, parameters, before.epoch, ending);
   for (const taken of settleSlashes(state, parameters, before.epoch)) burn(state, taken);
   reward(state, parameters, ending);
-  const retired = retirePoor(state, parameters, before.epoch, listedNodes(state));
+  const retired = retirePoor(state, parameters, before.epoch);
   const next = settledEntries(state, before.epoch + 1);
   const { after, listed } = freeze(state, parameters, before.epoch, next);
   forgetChains(state, ending, [...next, ...after]);
@@ -167,153 +160,6 @@ function load(state: Overlay, before: EpochState): void {
     ...validators.flatMap(({ operator, node }) => [operatorStateKey(operator), contributorKey(node)]),
   ]);
   readAll(state, allRegistrations(state).map(nodeStateKey));
-}
-
-/** All that are not retired, read once: there are thousands. */
-function listedNodes(state: Overlay): readonly NodeRecord[] {
-  return allRegistrations(state).map((registration) => nodeOf(state, registration)!);
-}
-
-// ---- 1: the epoch that ends --------------------------------------------------------------------------------------
-
-/** Gives who was jailed. */
-function judgePerformance(
-  state: Overlay,
-  parameters: Parameters,
-  epoch: Epoch,
-  ending: SetEntries,
-): readonly Registration[] {
-  const { turns } = performanceOf(state);
-  const failed = ending.filter((_, index) => hasFailed(parameters, turns[index]!));
-  return failed.flatMap(({ registration }) => {
-    const node = nodeOf(state, registration);
-    if (node === undefined || node.isJailed) return [];
-    const share = BigInt(parameters.slashing.downtimePerMillion);
-    burn(state, slashStake(state, node, epoch, share, BigInt(MILLION)));
-    const slashed = nodeOf(state, registration)!;
-    jail(state, slashed, (epoch + 1 + parameters.slashing.jailEpochs) as Epoch);
-    return [registration];
-  });
-}
-
-function hasFailed({ slashing }: Parameters, { made, missed }: Turns): boolean {
-  return missed >= slashing.missedMin && missed * MILLION > slashing.missedPerMillion * (made + missed);
-}
-
-/** Fees and new tokens to who did its part, by power. Fees that rounding leaves stay in the pot; tokens that it leaves are not made. */
-function reward(state: Overlay, parameters: Parameters, ending: SetEntries): void {
-  const fees = feesIn(state);
-  const made = amountOf(NATIVE, parameters.rewardPerEpoch);
-  const isPossible = isWithinBounds(parameters, plusAmounts(supplyOf(state).total, made));
-  const pot = fees + (isPossible ? parameters.rewardPerEpoch : 0n);
-  if (pot === 0n) return;
-  const given = dealOut(state, parameters, ending, pot);
-  const fromFees = given < fees ? given : fees;
-  const areThere = takeFees(state, fromFees);
-  const arePossible = given === fromFees || issue(state, parameters, amountOf(NATIVE, given - fromFees));
-  assert(areThere && arePossible, 'what is given was there or may be made');
-}
-
-/** Gives what was given. */
-function dealOut(state: Overlay, parameters: Parameters, ending: SetEntries, pot: bigint): bigint {
-  const { turns } = performanceOf(state);
-  const total = powerOfAll(ending);
-  let given = 0n;
-  for (const [index, { registration, power }] of ending.entries()) {
-    const node = nodeOf(state, registration);
-    if (node === undefined || node.isTombstoned || hasFailed(parameters, turns[index]!)) continue;
-    given += rewardStake(state, parameters, node, (pot * power) / total);
-  }
-  return given;
-}
-
-// ---- 2 and 3: who may vote ---------------------------------------------------------------------------------------
-
-function retirePoor(
-  state: Overlay,
-  parameters: Parameters,
-  epoch: Epoch,
-  nodes: readonly NodeRecord[],
-): readonly Registration[] {
-  const poor = nodes.filter((node) => amountIn(node.bonded, NATIVE) < parameters.stake.nodeMin);
-  readAll(
-    state,
-    poor.flatMap((node) => [operatorStateKey(node.operator), unbondingKey(node.registration)]),
-  );
-  // In an order that does not depend on places, which the removals change.
-  const sorted = poor.map(({ registration }) => registration).sort(compare);
-  for (const registration of sorted) retire(state, parameters, nodeOf(state, registration)!, epoch);
-  return sorted;
-}
-
-/** Gives the new set, and the listed nodes as they are then. */
-function freeze(
-  state: Overlay,
-  parameters: Parameters,
-  epoch: Epoch,
-  next: SetEntries,
-): { after: SetEntries; listed: readonly NodeRecord[] } {
-  const listed = listedNodes(state);
-  const leaving = next
-    .map(({ registration }) => nodeOf(state, registration)!)
-    .filter((node) => node.isRetired);
-  const nodes = new Map([...listed, ...leaving].map((node) => [toHex(node.registration), node]));
-  const waiting = [...nodes.values()].filter((node) => node.waiting.length > 0);
-  readAll(
-    state,
-    waiting.map(({ registration }) => unbondingKey(registration)),
-  );
-  const powers = powersAfter(state, parameters, next, listed, nodes);
-  const entries = [...powers].map(([id, power]) => {
-    const { key, registration, operator } = nodes.get(id)!;
-    return { node: key, power, registration, operator };
-  });
-  const released = listed.map((node) => {
-    const power = node.waiting.length === 0 ? 0n : (powers.get(toHex(node.registration)) ?? 0n);
-    return releaseWaiting(state, parameters, node, power, (epoch + 1) as Epoch);
-  });
-  for (const node of leaving) {
-    const power = powers.get(toHex(node.registration)) ?? 0n;
-    releaseWaiting(state, parameters, node, power, (epoch + 1) as Epoch);
-  }
-  return { after: putEntries(state, (epoch + 2) as Epoch, entries), listed: released };
-}
-
-function powersAfter(
-  state: Overlay,
-  parameters: Parameters,
-  next: SetEntries,
-  listed: readonly NodeRecord[],
-  nodes: ReadonlyMap<string, NodeRecord>,
-): Powers {
-  const before: Powers = new Map(next.map(({ registration, power }) => [toHex(registration), power]));
-  const held: Powers = new Map(
-    [...nodes].map(([id, node]) => [id, isBarred(state, node) ? 0n : heldStake(parameters, node)]),
-  );
-  return nextPowers(before, wantedPowers(parameters, listed), held, parameters.stake);
-}
-
-/** The largest stakes, as far as there are seats. */
-function wantedPowers(parameters: Parameters, nodes: readonly NodeRecord[]): Powers {
-  const stakes = nodes
-    .filter((node) => node.validates && !node.isJailed && !node.isTombstoned)
-    .map((node) => [toHex(node.registration), stakeOf(parameters, node.bonded, node.provenGib)] as const)
-    .filter(([, stake]) => stake >= parameters.stake.validatorMin)
-    .map(([id, stake]): readonly [string, bigint] => [id, stake])
-    .sort(byPower);
-  return new Map(stakes.slice(0, parameters.stake.validatorsMax));
-}
-
-function isBarred(state: Overlay, node: NodeRecord): boolean {
-  // A retired node is no longer listed with its operator, so the tombstone is asked for there.
-  return (
-    node.isJailed || node.isTombstoned || (node.isRetired && operatorOf(state, node.operator).isTombstoned)
-  );
-}
-
-function heldStake(parameters: Parameters, node: NodeRecord): bigint {
-  const waiting = stakeOf(parameters, node.waiting);
-  return stakeOf(parameters, node.bonded, node.provenGib) + waiting;
 }
 
 /** Chains of keys that will not propose any more and are no node's key. */

@@ -17,7 +17,7 @@ import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 /** Who executes a shard: everybody, or (for large sets; no rule sets it yet) a committee that everybody trusts by its number. */
-export const EPOCH_MODES = ['shared', 'endorsed'] as const;
+const EPOCH_MODES = ['shared', 'endorsed'] as const;
 export type EpochMode = (typeof EPOCH_MODES)[number];
 
 /** An epoch's first block, and the time of the block before it. */

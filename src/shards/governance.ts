@@ -83,7 +83,7 @@ function putProposals(state: Overlay, proposals: readonly Proposal[]): void {
   else state.put(proposalsKey(), proposalsRecord, proposals);
 }
 
-export function hasVote(set: SetEntries, operator: OwnerId): boolean {
+function hasVote(set: SetEntries, operator: OwnerId): boolean {
   return set.some((entry) => equal(entry.operator, operator));
 }
 

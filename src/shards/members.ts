@@ -50,7 +50,7 @@ export const memberPageRecord: RecordType<readonly Member[]> = {
   ],
 };
 
-export function memberPageKey(page: number): StateKey {
+function memberPageKey(page: number): StateKey {
   return systemKey('members', uint32(page));
 }
 

@@ -13,7 +13,7 @@ import { digestOf, listOf, uint } from '../base/codec.ts';
 import type { Epoch, NodeId } from '../base/ids.ts';
 import { SLASHES_KEPT_MAX } from '../base/limits.ts';
 import { type Amounts, NOTHING } from './amounts.ts';
-import { slashStake } from './bonds.ts';
+import { slashStake } from './stake-changes.ts';
 import {
   nodeOf,
   type NodeRecord,
@@ -110,7 +110,7 @@ function hasAnswered(node: NodeRecord, offence: OffenceClass): boolean {
 }
 
 /** Share of stake that an offence costs as things stand, in millionths. */
-export function costOf(state: Overlay, parameters: Parameters, offence: OffenceClass): number {
+function costOf(state: Overlay, parameters: Parameters, offence: OffenceClass): number {
   const { attackPerMillion, doubleSignPerMillion, correlationFactor } = parameters.slashing;
   if (offence === 'attack') return attackPerMillion;
   const together = recentSlashes(state).reduce((sum, slash) => sum + slash.sharePerMillion, 0);
