@@ -19,7 +19,7 @@ import { epochSeed } from '../consensus/beacon.ts';
 import { proposerSchedule } from '../consensus/proposer.ts';
 import type { ProposerSchedule, ValidatorSet } from '../consensus/types.ts';
 import { bondsKey, unbondingKey } from './bonds.ts';
-import { judgePerformance, reward } from './epoch-judgement.ts';
+import { judgeTurns, reward } from './epoch-judgement.ts';
 import {
   type EpochState,
   epochStateKey,
@@ -45,13 +45,7 @@ import {
 import { allRegistrations, nodeCount, nodeCountKey, nodePageKeys } from './node-index.ts';
 import type { BlockContext } from './operation.ts';
 import { type Parameters, parametersKey, parametersOf, putParameters } from './parameters.ts';
-import {
-  contributorKey,
-  forgetContributor,
-  performanceKey,
-  performanceOf,
-  resetPerformance,
-} from './performance.ts';
+import { contributorKey, forgetContributor, turnsKey, turnsOf, resetTurns } from './turns.ts';
 import { readAll } from './read-all.ts';
 import { nextShardBits } from './shard-count.ts';
 import { recentSlashes, settleSlashes, slashesKey } from './slashing.ts';
@@ -93,7 +87,7 @@ export function closeEpoch(state: Overlay, block: BlockContext, canReshape = tru
   const parameters = parametersOf(state);
   load(state, before);
   const ending = settledEntries(state, before.epoch);
-  const jailed = judgePerformance(state, parameters, before.epoch, ending);
+  const jailed = judgeTurns(state, parameters, before.epoch, ending);
   for (const taken of settleSlashes(state, parameters, before.epoch)) burn(state, taken);
   reward(state, parameters, ending);
   const retired = retirePoor(state, parameters, before.epoch);
@@ -107,7 +101,7 @@ export function closeEpoch(state: Overlay, block: BlockContext, canReshape = tru
   const starts = [...before.starts, { height: block.height + 1, timeMs: block.timeMs }];
   const begun: EpochState = { ...opening, lengthBlocks: newParameters.epochBlocks, starts };
   putEpochState(state, forgetOld(state, newParameters, block, begun));
-  resetPerformance(state, performanceOf(state).mix, next.length);
+  resetTurns(state, turnsOf(state).mix, next.length);
   return {
     epoch: begun.epoch,
     firstHeight: block.height + 1,
@@ -135,7 +129,7 @@ export function borderTouches({ epoch }: Pick<BlockContext, 'epoch'>): readonly 
   return [
     epochStateKey(),
     parametersKey(),
-    performanceKey(),
+    turnsKey(),
     slashesKey(),
     proposalsKey(),
     supplyKey(),
@@ -183,7 +177,7 @@ function open(
   listed: readonly NodeRecord[],
 ): Omit<EpochState, 'starts' | 'lengthBlocks'> {
   const epoch = (before.epoch + 1) as Epoch;
-  const { mix, transactions } = performanceOf(state);
+  const { mix, transactions } = turnsOf(state);
   const seed = epochSeed(block.network, epoch, mix, block.sha256);
   const members = admit(state, block, parameters, before.epoch, seed, listed);
   const load = { transactions, blocks: before.lengthBlocks, members: members.length };

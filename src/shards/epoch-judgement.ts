@@ -8,19 +8,19 @@ import { rewardStake, slashStake } from './stake-changes.ts';
 import { feesIn, takeFees } from './fees.ts';
 import { jail, nodeOf, type Registration } from './node.ts';
 import { MILLION, type Parameters } from './parameters.ts';
-import { performanceOf, type Turns } from './performance.ts';
+import { turnsOf, type Turns } from './turns.ts';
 import { burn, issue, isWithinBounds, supplyOf } from './supply.ts';
 import { powerOfAll, type SetEntries } from './validator-sets.ts';
 import type { Overlay } from './view.ts';
 
 /** Gives who was jailed. */
-export function judgePerformance(
+export function judgeTurns(
   state: Overlay,
   parameters: Parameters,
   epoch: Epoch,
   ending: SetEntries,
 ): readonly Registration[] {
-  const { turns } = performanceOf(state);
+  const { turns } = turnsOf(state);
   const failed = ending.filter((_, index) => hasFailed(parameters, turns[index]!));
   return failed.flatMap(({ registration }) => {
     const node = nodeOf(state, registration);
@@ -53,7 +53,7 @@ export function reward(state: Overlay, parameters: Parameters, ending: SetEntrie
 
 /** Gives what was given. */
 function dealOut(state: Overlay, parameters: Parameters, ending: SetEntries, pot: bigint): bigint {
-  const { turns } = performanceOf(state);
+  const { turns } = turnsOf(state);
   const total = powerOfAll(ending);
   let given = 0n;
   for (const [index, { registration, power }] of ending.entries()) {

@@ -21,7 +21,7 @@ import { epochRecordOf, memberOf, putMembers } from './members.ts';
 import { type NodeRecord, nodeOf, operatorOf, putNode, putOperator, takeKey } from './node.ts';
 import { takePlace } from './node-index.ts';
 import { type Parameters, parametersProblem, putParameters } from './parameters.ts';
-import { putContributor, resetPerformance } from './performance.ts';
+import { putContributor, resetTurns } from './turns.ts';
 import { stakeOf } from './stake.ts';
 import { isWithinBounds, putSupply } from './supply.ts';
 import { putEntries } from './validator-sets.ts';
@@ -58,7 +58,7 @@ export function writeGenesis(state: Overlay, founding: Founding, sha256?: Sha256
   for (const member of record.members) found(state, parameters, founding, member);
   const nodes = record.members.map(({ node }) => nodeOf(state, node)!);
   const validators = putFirstSets(state, parameters, nodes);
-  resetPerformance(state, foundingMix(record.network, sha256), validators);
+  resetTurns(state, foundingMix(record.network, sha256), validators);
   putFirstEpoch(state, parameters, founding, nodes, sha256);
   for (const [node, chain] of chains) {
     if (nodeOf(state, node) === undefined) throw off(`a reveal chain belongs to no member, ${toHex(node)}`);

@@ -20,7 +20,7 @@ import { unbond } from './operations/unbond.ts';
 import { unjail } from './operations/unjail.ts';
 import { voteParameters } from './operations/vote-parameters.ts';
 import { withdraw } from './operations/withdraw.ts';
-import { contributorKey, missedProposers, performanceKey, recordBlock } from './performance.ts';
+import { contributorKey, missedProposers, turnsKey, recordBlock } from './turns.ts';
 import type { BlockRule, RuleContext } from './rules.ts';
 import { burn } from './supply.ts';
 import type { SystemOperation } from './system-operation.ts';
@@ -54,7 +54,7 @@ export const turnsRule: BlockRule = {
   touches: ({ proposer }, { epoch }) => [
     epochStateKey(),
     validatorSetKey(epoch),
-    performanceKey(),
+    turnsKey(),
     contributorKey(proposer),
   ],
   apply: ({ block, state, inputs }) => {

@@ -49,7 +49,7 @@ export const RECORD_TAGS = {
   'node-key': 25,
   bonds: 26,
   members: 27,
-  performance: 28,
+  turns: 28,
 } as const;
 export type RecordKind = keyof typeof RECORD_TAGS;
 

@@ -27,12 +27,7 @@ import { unbond } from '../../src/shards/operations/unbond.ts';
 import { unjail } from '../../src/shards/operations/unjail.ts';
 import { withdraw } from '../../src/shards/operations/withdraw.ts';
 import { parametersOf } from '../../src/shards/parameters.ts';
-import {
-  countTransactions,
-  performanceOf,
-  recordBlock,
-  resetPerformance,
-} from '../../src/shards/performance.ts';
+import { countTransactions, turnsOf, recordBlock, resetTurns } from '../../src/shards/turns.ts';
 import { stakeOf } from '../../src/shards/stake.ts';
 import { supplyOf } from '../../src/shards/supply.ts';
 import { asValidatorSet, entriesOf } from '../../src/shards/validator-sets.ts';
@@ -143,7 +138,7 @@ describe('the seed and what follows from it', () => {
     const ledger = new Ledger();
     ledger.run('alice', registerNode, registration('a', 'alice'));
     ledger.close();
-    const { mix } = performanceOf(ledger.view);
+    const { mix } = turnsOf(ledger.view);
     const closing = ledger.close();
     expect(closing.seed).toEqual(epochSeed(NETWORK, 2 as Epoch, mix, nativeSha256));
     expect(ledger.node('a').admissionSeed).toEqual(admissionSeedOf(closing.seed, idOf('a')));
@@ -161,7 +156,7 @@ describe('the seed and what follows from it', () => {
       ledger.close();
       expect(ledger.node('a').admissionSeed).toBe(null);
       // What others reveal in the epoch after its registration decides.
-      ledger.write((state) => resetPerformance(state, digestFrom(secret), 4));
+      ledger.write((state) => resetTurns(state, digestFrom(secret), 4));
       ledger.close();
       return toHex(ledger.node('a').admissionSeed!);
     };

@@ -7,7 +7,7 @@ import { proposalsRecord } from '../../src/shards/governance.ts';
 import { memberPageRecord, operatorIdOf } from '../../src/shards/members.ts';
 import { nodeRecord, operatorRecord } from '../../src/shards/node.ts';
 import { DEFAULT_PARAMETERS, parametersRecord } from '../../src/shards/parameters.ts';
-import { performanceRecord } from '../../src/shards/performance.ts';
+import { turnsRecord } from '../../src/shards/turns.ts';
 import type { RecordType } from '../../src/shards/record.ts';
 import { slashesRecord } from '../../src/shards/slashing.ts';
 import { supplyRecord } from '../../src/shards/supply.ts';
@@ -79,7 +79,7 @@ export const STAKE_RECORDS: readonly Sample[] = [
   sample(validatorSetRecord, [
     { node, power: 1000n, registration: digestFrom<NodeId>('first'), operator: owner },
   ]),
-  sample(performanceRecord, { mix: digestFrom('mix'), transactions: 9, turns: [{ made: 3, missed: 1 }] }),
+  sample(turnsRecord, { mix: digestFrom('mix'), transactions: 9, turns: [{ made: 3, missed: 1 }] }),
   sample(slashesRecord, [{ epoch: epoch(8), registration: node, sharePerMillion: 250_000 }]),
   sample(proposalsRecord, [
     {

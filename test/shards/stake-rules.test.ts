@@ -23,7 +23,7 @@ import { heightFacts } from '../../src/shards/height-facts.ts';
 import { foundLanes } from '../../src/shards/lane.ts';
 import { refundDelivery } from '../../src/shards/operations/refund.ts';
 import { creditDelivery, transfer } from '../../src/shards/operations/transfer.ts';
-import { contributorOf, performanceOf } from '../../src/shards/performance.ts';
+import { contributorOf, turnsOf } from '../../src/shards/turns.ts';
 import { Deliveries } from '../../src/shards/receipts.ts';
 import type { Rules } from '../../src/shards/rules.ts';
 import type { StateKey } from '../../src/shards/state-key.ts';
@@ -232,11 +232,11 @@ describe('blocks', () => {
     const schedule = scheduleOf(chain.state, { sha256: nativeSha256 });
     const late = [0, 1].map((round) => proposerAt(schedule, 1, round));
     chain.step([], 2);
-    const { turns } = performanceOf(chain.state);
+    const { turns } = turnsOf(chain.state);
     const expected = (index: number): number => late.filter((each) => each === index).length;
     expect(turns.map(({ missed }) => missed)).toEqual([0, 1, 2, 3].map(expected));
     chain.step([], 0, { reveal: null });
-    const missed = performanceOf(chain.state).turns.reduce((sum, each) => sum + each.missed, 0);
+    const missed = turnsOf(chain.state).turns.reduce((sum, each) => sum + each.missed, 0);
     expect(missed).toBe(3);
   });
 

@@ -7,7 +7,7 @@ import { BEACON_CHAIN_LENGTH_MAX } from '../../base/limits.ts';
 import { commitChain } from '../../consensus/beacon.ts';
 import { nodeKeyStateKey, nodeStateKey } from '../node.ts';
 import { operatedNode } from '../node-access.ts';
-import { contributorKey, contributorOf, putContributor } from '../performance.ts';
+import { contributorKey, contributorOf, putContributor } from '../turns.ts';
 import { systemOperation, type SystemOperation } from '../system-operation.ts';
 
 export interface CommitBeacon {

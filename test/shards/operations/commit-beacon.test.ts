@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { BEACON_CHAIN_LENGTH_MAX } from '../../../src/base/limits.ts';
-import { contributorOf } from '../../../src/shards/performance.ts';
+import { contributorOf } from '../../../src/shards/turns.ts';
 import { commitBeacon } from '../../../src/shards/operations/commit-beacon.ts';
 import { digestFrom } from '../../helpers/records.ts';
 import { idOf, Ledger } from '../stake-kit.ts';

@@ -24,7 +24,7 @@ export interface Turns {
   readonly missed: number;
 }
 
-export interface Performance {
+export interface EpochTurns {
   /** All reveals so far, mixed. */
   readonly mix: Digest;
   /** Transactions of the epoch so far. */
@@ -35,11 +35,11 @@ export interface Performance {
 
 const turnsSchema = z.tuple([uint(), uint()]).transform(([made, missed]): Turns => ({ made, missed }));
 
-export const performanceRecord: RecordType<Performance> = {
-  name: 'performance',
+export const turnsRecord: RecordType<EpochTurns> = {
+  name: 'turns',
   schema: z
     .tuple([digestOf<Digest>(), uint(), listOf(turnsSchema, VALIDATORS_MAX)])
-    .transform(([mix, transactions, turns]): Performance => ({ mix, transactions, turns })),
+    .transform(([mix, transactions, turns]): EpochTurns => ({ mix, transactions, turns })),
   tuple: ({ mix, transactions, turns }) => [
     mix,
     transactions,
@@ -47,20 +47,20 @@ export const performanceRecord: RecordType<Performance> = {
   ],
 };
 
-export function performanceKey(): StateKey {
-  return systemKey('performance');
+export function turnsKey(): StateKey {
+  return systemKey('turns');
 }
 
-export function performanceOf(state: Overlay): Performance {
-  const performance = state.get(performanceKey(), performanceRecord);
-  assert(performance !== undefined, 'a network has a mix from its genesis on');
-  return performance;
+export function turnsOf(state: Overlay): EpochTurns {
+  const record = state.get(turnsKey(), turnsRecord);
+  assert(record !== undefined, 'a network has a mix from its genesis on');
+  return record;
 }
 
 /** A new epoch with `validators` in its set begins. */
-export function resetPerformance(state: Overlay, mix: Digest, validators: number): void {
+export function resetTurns(state: Overlay, mix: Digest, validators: number): void {
   const turns = Array.from({ length: validators }, (): Turns => ({ made: 0, missed: 0 }));
-  state.put(performanceKey(), performanceRecord, { mix, transactions: 0, turns });
+  state.put(turnsKey(), turnsRecord, { mix, transactions: 0, turns });
 }
 
 // ---- The beacon's contributors -----------------------------------------------------------------------------------
@@ -133,14 +133,14 @@ export function recordBlock(
   const entry = settledEntries(state, block.epoch)[facts.proposer];
   assert(entry !== undefined, 'a proposer is of the set');
   const owner = { network: block.network, node: entry.node };
-  const before = performanceOf(state);
+  const before = turnsOf(state);
   const contributor = contributorOf(state, entry.node) ?? NO_CONTRIBUTOR;
   const result = contribute(owner, contributor, block.epoch, before.mix, facts.reveal, block.sha256);
   if (result.kind === 'refused') return result.reason;
   if (result.kind === 'revealed') putContributor(state, entry.node, result.contributor);
   const missed = result.kind === 'withheld' ? [...facts.missed, facts.proposer] : facts.missed;
   const made = result.kind === 'withheld' ? [] : [facts.proposer];
-  state.put(performanceKey(), performanceRecord, {
+  state.put(turnsKey(), turnsRecord, {
     ...before,
     mix: result.kind === 'revealed' ? result.mix : before.mix,
     turns: before.turns.map((turns, index) => ({
@@ -153,8 +153,8 @@ export function recordBlock(
 
 /** Takes what a block executed into the load of its epoch, by which shards split and merge. */
 export function countTransactions(state: Overlay, transactions: number): void {
-  const before = performanceOf(state);
-  state.put(performanceKey(), performanceRecord, {
+  const before = turnsOf(state);
+  state.put(turnsKey(), turnsRecord, {
     ...before,
     transactions: before.transactions + transactions,
   });

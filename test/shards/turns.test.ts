@@ -15,10 +15,10 @@ import {
   contributorOf,
   countTransactions,
   missedProposers,
-  performanceOf,
+  turnsOf,
   putContributor,
   recordBlock,
-} from '../../src/shards/performance.ts';
+} from '../../src/shards/turns.ts';
 import { digestFrom } from '../helpers/records.ts';
 import { Ledger, NETWORK } from './stake-kit.ts';
 
@@ -37,15 +37,15 @@ function withChain() {
 describe('a block', () => {
   test('with a reveal changes the mix, and the next seed with it', () => {
     const { ledger, node, reveal, record } = withChain();
-    expect(performanceOf(ledger.view).mix).toEqual(foundingMix(NETWORK));
+    expect(turnsOf(ledger.view).mix).toEqual(foundingMix(NETWORK));
     expect(record(0, reveal())).toBe(undefined);
-    const { mix, turns, transactions } = performanceOf(ledger.view);
+    const { mix, turns, transactions } = turnsOf(ledger.view);
     expect(mix).not.toEqual(foundingMix(NETWORK));
     expect(turns[0]).toEqual({ made: 1, missed: 0 });
     expect(transactions).toBe(0);
     expect(contributorOf(ledger.view, node)!.current!.remaining).toBe(4);
     expect(ledger.close().seed).toEqual(epochSeed(NETWORK, 1 as Epoch, mix));
-    expect(performanceOf(ledger.view)).toMatchObject({
+    expect(turnsOf(ledger.view)).toMatchObject({
       mix,
       transactions: 0,
       turns: [0, 0, 0, 0].map(() => ({ made: 0, missed: 0 })),
@@ -55,13 +55,13 @@ describe('a block', () => {
   test('whose proposer keeps its reveal to itself is a missed turn', () => {
     const { ledger, record } = withChain();
     expect(record(0, null)).toBe(undefined);
-    expect(performanceOf(ledger.view).turns[0]).toEqual({ made: 0, missed: 1 });
+    expect(turnsOf(ledger.view).turns[0]).toEqual({ made: 0, missed: 1 });
   });
 
   test('whose proposer has nothing to reveal is a turn like any other', () => {
     const { ledger, record } = withChain();
     expect(record(1, null, [2, 2, 3])).toBe(undefined);
-    expect(performanceOf(ledger.view).turns).toEqual([
+    expect(turnsOf(ledger.view).turns).toEqual([
       { made: 0, missed: 0 },
       { made: 1, missed: 0 },
       { made: 0, missed: 2 },
@@ -71,19 +71,19 @@ describe('a block', () => {
 
   test('with a wrong reveal is invalid, and leaves nothing', () => {
     const { ledger, record } = withChain();
-    const before = performanceOf(ledger.view);
+    const before = turnsOf(ledger.view);
     expect(record(0, digestFrom('guess'))).toBe('not-the-next-preimage');
     expect(record(1, digestFrom('guess'))).toBe('nothing-committed');
-    expect(performanceOf(ledger.view)).toEqual(before);
+    expect(turnsOf(ledger.view)).toEqual(before);
   });
 });
 
 test('the load of an epoch is counted, and begins anew with the next', () => {
   const { ledger } = withChain();
   for (const count of [3, 4]) ledger.write((state) => countTransactions(state, count));
-  expect(performanceOf(ledger.view).transactions).toBe(7);
+  expect(turnsOf(ledger.view).transactions).toBe(7);
   ledger.close();
-  expect(performanceOf(ledger.view).transactions).toBe(0);
+  expect(turnsOf(ledger.view).transactions).toBe(0);
 });
 
 test('those who missed are the proposers of the rounds before the one that decided, the first of very many', () => {
