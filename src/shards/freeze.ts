@@ -12,6 +12,7 @@ import type { Parameters } from './parameters.ts';
 import { readAll } from './read-all.ts';
 import { retire } from './retirement.ts';
 import { stakeOf } from './stake.ts';
+import { contributorKey } from './turns.ts';
 import { putEntries, type SetEntries } from './validator-sets.ts';
 import type { Overlay } from './view.ts';
 
@@ -25,7 +26,11 @@ export function retirePoor(state: Overlay, parameters: Parameters, epoch: Epoch)
   const poor = listedNodes(state).filter((node) => amountIn(node.bonded, NATIVE) < parameters.stake.nodeMin);
   readAll(
     state,
-    poor.flatMap((node) => [operatorStateKey(node.operator), unbondingKey(node.registration)]),
+    poor.flatMap(({ operator, registration, key }) => [
+      operatorStateKey(operator),
+      unbondingKey(registration),
+      contributorKey(key),
+    ]),
   );
   // In an order that does not depend on places, which the removals change.
   const sorted = poor.map(({ registration }) => registration).sort(compare);

@@ -8,6 +8,7 @@ import { releaseWaiting } from './bonds.ts';
 import { forgetAtOperator, nodeOf, type NodeRecord, putNode } from './node.ts';
 import { leavePlace } from './node-index.ts';
 import type { Parameters } from './parameters.ts';
+import { forgetContributor } from './turns.ts';
 import { settledEntries } from './validator-sets.ts';
 import type { Overlay } from './view.ts';
 
@@ -18,6 +19,7 @@ export function retire(state: Overlay, parameters: Parameters, node: NodeRecord,
   const left: NodeRecord = { ...nodeOf(state, node.registration)!, isRetired: true };
   putNode(state, left);
   forgetAtOperator(state, left);
+  forgetIdleChain(state, left, epoch);
   releaseIfPowerless(state, parameters, left, epoch);
 }
 
@@ -32,4 +34,10 @@ export function releaseIfPowerless(
   const next = settledEntries(state, epoch + 1);
   if (next.some(({ registration }) => equal(registration, node.registration))) return;
   releaseWaiting(state, parameters, node, 0n, (epoch + 1) as Epoch);
+}
+
+/** A key that is given up takes its chain of reveals along, unless it will still propose: then a border does it later. */
+export function forgetIdleChain(state: Overlay, { key }: NodeRecord, epoch: Epoch): void {
+  const proposing = [epoch, epoch + 1].flatMap((each) => settledEntries(state, each));
+  if (!proposing.some(({ node }) => equal(node, key))) forgetContributor(state, key);
 }

@@ -18,6 +18,7 @@ import { nodeOf } from '../../src/shards/node.ts';
 import { allRegistrations } from '../../src/shards/node-index.ts';
 import { bond } from '../../src/shards/operations/bond.ts';
 import { changeNode } from '../../src/shards/operations/change-node.ts';
+import { commitBeacon } from '../../src/shards/operations/commit-beacon.ts';
 import { delegate } from '../../src/shards/operations/delegate.ts';
 import { registerNode } from '../../src/shards/operations/register-node.ts';
 import { rekeyNode } from '../../src/shards/operations/rekey-node.ts';
@@ -27,7 +28,13 @@ import { unbond } from '../../src/shards/operations/unbond.ts';
 import { unjail } from '../../src/shards/operations/unjail.ts';
 import { withdraw } from '../../src/shards/operations/withdraw.ts';
 import { parametersOf } from '../../src/shards/parameters.ts';
-import { countTransactions, turnsOf, recordBlock, resetTurns } from '../../src/shards/turns.ts';
+import {
+  contributorOf,
+  countTransactions,
+  turnsOf,
+  recordBlock,
+  resetTurns,
+} from '../../src/shards/turns.ts';
 import { stakeOf } from '../../src/shards/stake.ts';
 import { supplyOf } from '../../src/shards/supply.ts';
 import { asValidatorSet, entriesOf } from '../../src/shards/validator-sets.ts';
@@ -263,13 +270,41 @@ describe('what is over', () => {
     expect(startOf(state, 3)).toBe(undefined);
   });
 
-  test('chains of keys that nobody proposes with are forgotten', () => {
+  test('chains of keys that nobody proposes with are forgotten, those of others are not', () => {
     const ledger = new Ledger();
+    const commit = (operator: string, name: string): void => {
+      const action = { node: idOf(name), tip: digestFrom(name), remaining: 9 };
+      expect(ledger.run(operator, commitBeacon, action)).toBe(undefined);
+    };
+    const kept = (): string[] =>
+      ['n0', 'n1', 'new', 'a', 'b'].filter((name) => contributorOf(ledger.view, idOf(name)) !== undefined);
+    const data = { ...PLAIN, validates: false };
+    ledger.run('alice', registerNode, registration('a', 'alice', 100n, data));
+    ledger.run('bob', registerNode, registration('b', 'bob', 100n, data));
+    for (const [operator, name] of [
+      ['o0', 'n0'],
+      ['o1', 'n1'],
+      ['alice', 'a'],
+      ['bob', 'b'],
+    ] as const) {
+      commit(operator, name);
+    }
     ledger.close();
+    expect(kept()).toEqual(['n0', 'n1', 'a', 'b']);
     const { proof } = registration('new', 'o0');
     ledger.run('o0', rekeyNode, { node: idOf('n0'), key: idOf('new'), proof });
+    commit('o0', 'new');
+    const other = registration('a 2', 'alice').proof;
+    ledger.run('alice', rekeyNode, { node: idOf('a'), key: idOf('a 2'), proof: other });
+    ledger.run('bob', retireNode, { node: idOf('b') });
+    expect(kept(), 'who never proposed').toEqual(['n0', 'n1', 'new']);
+    ledger.close();
+    expect(kept(), 'the old key is in one more set').toEqual(['n0', 'n1', 'new']);
+    ledger.close();
+    expect(kept()).toEqual(['n1', 'new']);
+    ledger.run('o1', retireNode, { node: idOf('n1') });
     for (let epoch = 0; epoch < 3; epoch++) ledger.close();
-    expect([...ledger.state.records.values()].filter(({ key }) => key.kind === 'beacon')).toEqual([]);
+    expect(kept()).toEqual(['new']);
   });
 });
 

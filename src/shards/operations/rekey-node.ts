@@ -7,7 +7,10 @@ import type { NodeId, Signature } from '../../base/ids.ts';
 import { isKeyProven } from '../key-proof.ts';
 import { isKeyTaken, nodeKeyStateKey, nodeStateKey, putNode, takeKey } from '../node.ts';
 import { operatedNode } from '../node-access.ts';
+import { forgetIdleChain } from '../retirement.ts';
 import { systemOperation, type SystemOperation } from '../system-operation.ts';
+import { contributorKey } from '../turns.ts';
+import { validatorSetKey } from '../validator-sets.ts';
 
 export interface RekeyNode {
   /** Any key the node has or had. */
@@ -26,7 +29,14 @@ export const rekeyNode: SystemOperation<RekeyNode> = systemOperation({
   tuple: ({ node, key, proof }) => [node, key, proof],
   check: ({ block, sender }, { key, proof }) =>
     isKeyProven(block.network, sender, key, proof, block.verify) ? undefined : 'invalid-argument',
-  touches: (_from, { node, key }) => [nodeKeyStateKey(node), nodeStateKey(node), nodeKeyStateKey(key)],
+  touches: (_from, { node, key }, { epoch }) => [
+    nodeKeyStateKey(node),
+    nodeStateKey(node),
+    nodeKeyStateKey(key),
+    contributorKey(node),
+    validatorSetKey(epoch),
+    validatorSetKey(epoch + 1),
+  ],
   execute: ({ state, block }, { from, action }) => {
     const found = operatedNode(state, action.node, from);
     if (typeof found === 'string') return found;
@@ -34,6 +44,7 @@ export const rekeyNode: SystemOperation<RekeyNode> = systemOperation({
     if (found.keyedEpoch === block.epoch) return 'too-early';
     if (isKeyTaken(state, action.key)) return 'already-exists';
     takeKey(state, action.key, found.registration);
+    forgetIdleChain(state, found, block.epoch);
     putNode(state, { ...found, key: action.key, keyedEpoch: block.epoch });
     return undefined;
   },

@@ -11,6 +11,7 @@ import { nodeCountKey } from '../node-index.ts';
 import { parametersKey, parametersOf } from '../parameters.ts';
 import { retire } from '../retirement.ts';
 import { systemOperation, type SystemOperation } from '../system-operation.ts';
+import { contributorKey } from '../turns.ts';
 import { validatorSetKey } from '../validator-sets.ts';
 
 export interface RetireNode {
@@ -24,7 +25,9 @@ export const retireNode: SystemOperation<RetireNode> = systemOperation({
   tuple: ({ node }) => [node],
   touches: (from, { node }, block) => [
     parametersKey(),
+    validatorSetKey(block.epoch),
     validatorSetKey(block.epoch + 1),
+    contributorKey(node),
     unbondingKey(node),
     nodeKeyStateKey(node),
     nodeStateKey(node),
