@@ -51,6 +51,7 @@ export const DOMAINS = [
   'admission',
   'parameters',
   'checkpoint',
+  'bucket',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

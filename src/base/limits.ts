@@ -337,6 +337,8 @@ export const BLOCKS_HELD_MAX = 16;
 export const BLOCK_FETCH_RETRY_MS = 250;
 /** Inputs that wait while the log is synced; above it messages are dropped, and their senders repeat themselves. */
 export const HOST_INPUTS_WAITING_MAX = 4096;
+/** Time-outs grow with the round without end; a timer of the runtime takes no more than this, 24 days. */
+export const PHASE_MAX_MS: number = 2 ** 31 - 1;
 /** A validator that is behind gets one decision in so long from each of the others: ten megabytes a second, at the most. */
 export const DECISION_INTERVAL_MS = 100;
 /** Frames that wait for one validator: what was said later replaces what it supersedes, so honest traffic stays below. */
@@ -428,3 +430,34 @@ export const ASSET_SUPPLY_MAX: bigint = 2n ** 60n;
 export const STAKE_SUM_MAX: bigint = 2n ** 61n;
 /** Capacity of a node that counts: eight pebibytes at most. */
 export const PROVEN_GIB_MAX: number = 2 ** 23;
+
+// ---- Names and objects -----------------------------------------------------------------------------------------
+
+/** Buckets of one owner: their names fit one record. */
+export const BUCKETS_PER_OWNER_MAX = 256;
+/** Encrypted name of an object: the 1,024 bytes that S3 allows, and what encrypting thirty path components adds. */
+export const NAME_LENGTH_MAX = 1536;
+/** A content key, wrapped, with room for who wrapped it how. */
+export const WRAPPED_KEY_LENGTH_MAX = 128;
+/** What a name stands for, encoded. */
+export const DIRECTORY_VALUE_LENGTH_MAX = 320;
+/** Names and values of a directory page: above it a page splits. A put writes one, so they are small; a proof of a name is one. */
+export const DIRECTORY_CONTENT_MAX: number = 6 * KIB;
+/** Below it a page joins its neighbour. A third: halves of a page that split, each short of an entry, are above it. */
+export const DIRECTORY_CONTENT_MIN: number = 2 * KIB;
+/** Levels of a directory: with ordinary names six hold 10^9; with the longest ones sixteen hold 10^5 and more. */
+export const DIRECTORY_HEIGHT_MAX = 16;
+/** Names of one listing, and pages that a client takes as its proof. */
+export const LISTING_NAMES_MAX = 1000;
+export const LISTING_PAGES_MAX = 1024;
+/** Bytes of an object: every segment of the longest manifest, and each as long as one may be. */
+export const OBJECT_LENGTH_MAX: number =
+  MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX * SEGMENT_CELLS_MAX * CELL_LENGTH;
+/** Pieces whose holders one record of the state names: at 70 bytes each it stays well below the longest, as replacing a holder rewrites it. */
+export const SEGMENTS_RECORD_PIECES = 256;
+/** Records that one transaction may delete; larger objects are deleted in several. */
+export const DELETED_RECORDS_MAX = 64;
+/** Pieces of one object that one transaction gives to another holder: each costs a signature. */
+export const REPLACEMENTS_MAX = 64;
+/** Pieces of the segments of one transaction: as many roots do not fit a longer one. */
+export const SIGNED_SEGMENTS_PIECES_MAX = 2048;
