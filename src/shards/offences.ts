@@ -4,7 +4,7 @@
 // brings it.
 
 import { StoreError } from '../base/errors.ts';
-import { CONSENSUS_MESSAGE_LENGTH_MAX } from '../base/limits.ts';
+import { CONSENSUS_MESSAGE_LENGTH_MAX, EVIDENCE_PER_BLOCK_MAX } from '../base/limits.ts';
 import { decodeEvidence, guiltyOf, verifyEvidence } from '../consensus/evidence.ts';
 import type { Evidence } from '../consensus/types.ts';
 import { type Amounts, minusAmounts, NOTHING, plusAmounts } from './amounts.ts';
@@ -16,7 +16,7 @@ import { punish, reporterShare, slashesKey } from './slashing.ts';
 import type { StateKey } from './state-key.ts';
 import { burn, supplyKey } from './supply.ts';
 import { asValidatorSet, entriesOf } from './validator-sets.ts';
-import type { Overlay } from './view.ts';
+import { Overlay } from './view.ts';
 
 export type Judgement =
   | { readonly refusal: RefusalCode }
@@ -59,6 +59,17 @@ export function judge(state: Overlay, block: BlockContext, evidence: Evidence): 
   const reward = reporterShare(parameters, taken);
   burn(state, minusAmounts(taken, reward) ?? NOTHING);
   return { refusal: undefined, reward };
+}
+
+/** Those of `candidates`, in order, that a block may carry together: each convicts somebody who has not answered yet. */
+export function convicting(
+  state: Overlay,
+  block: BlockContext,
+  candidates: readonly Evidence[],
+): readonly Evidence[] {
+  const trial = new Overlay(state);
+  const taken = candidates.filter((evidence) => judge(trial, block, evidence).refusal === undefined);
+  return taken.slice(0, EVIDENCE_PER_BLOCK_MAX);
 }
 
 /** Records that `judge` reads whatever the evidence says; those of the guilty come on top. */

@@ -21,6 +21,7 @@ import { writeGenesis } from '../../src/shards/genesis-state.ts';
 import { shardHeaders } from '../../src/shards/header.ts';
 import { heightFacts } from '../../src/shards/height-facts.ts';
 import { foundLanes } from '../../src/shards/lane.ts';
+import { convicting } from '../../src/shards/offences.ts';
 import { refundDelivery } from '../../src/shards/operations/refund.ts';
 import { creditDelivery, transfer } from '../../src/shards/operations/transfer.ts';
 import { contributorOf, turnsOf } from '../../src/shards/turns.ts';
@@ -261,6 +262,9 @@ describe('blocks', () => {
       first: vote('aa'.repeat(32)),
       second: vote('bb'.repeat(32)),
     };
+    const again: Evidence = { ...evidence, second: vote('cc'.repeat(32)) };
+    const context = { ...chain.context(), height: 2, timeMs: chain.timeMs };
+    expect(convicting(chain.state, context, [evidence, evidence, again])).toEqual([evidence]);
     const block = chain.build([], 0, { evidence: [evidence] });
     chain.step([], 0, { evidence: [evidence] });
     const guilty = nodeWithKey(chain.state, validators.validators[0]!.node)!;
@@ -268,5 +272,6 @@ describe('blocks', () => {
     const proposer = nodeWithKey(chain.state, block.header.proposer)!;
     expect(accountOf(chain.state, proposer.operator).balances).toEqual([[0, 10_080n]]);
     expect(() => chain.build([], 0, { evidence: [evidence] }), 'a second time').toThrow();
+    expect(convicting(chain.state, { ...context, height: 3 }, [again])).toEqual([]);
   });
 });
