@@ -5,7 +5,7 @@ import { revealChain } from '../../src/consensus/beacon.ts';
 import { epochStateOf, lastHeightOf } from '../../src/shards/epoch-state.ts';
 import { type Founding, writeGenesis } from '../../src/shards/genesis-state.ts';
 import { epochRecordOf, membersOf } from '../../src/shards/members.ts';
-import { contributorOf } from '../../src/shards/performance.ts';
+import { contributorOf } from '../../src/shards/turns.ts';
 import { supplyOf } from '../../src/shards/supply.ts';
 import { Overlay } from '../../src/shards/view.ts';
 import { expectCode } from '../helpers/expect-code.ts';
