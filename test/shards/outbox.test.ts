@@ -7,7 +7,9 @@ import {
   RECEIPT_LENGTH_MAX,
   RECEIPTS_PER_BLOCK_MAX,
 } from '../../src/base/limits.ts';
+import { accountKey, accountOf } from '../../src/shards/account.ts';
 import { outboxKey, outboxRecord } from '../../src/shards/lane.ts';
+import type { BlockRule } from '../../src/shards/rules.ts';
 import { laneBetween, namesIn, ownerOf, withBody, World } from './world.ts';
 
 test('a lane that is full takes no more from transactions: they wait in the pool, or are refused without trace', () => {
@@ -81,7 +83,17 @@ test('a message that is too long for a receipt is refused, though it would do wi
 
 test('a refund finds room on a lane that is full, where nothing else does', () => {
   const [a, b] = namesIn(1, [0, 1]) as [string, string];
-  const world = new World({ shardBits: 1, balances: { [a]: [[0, 100n]] } });
+  let seen = -1;
+  const watch: BlockRule = {
+    name: 'watch',
+    touches: () => [accountKey(ownerOf(b))],
+    apply: ({ state }) => {
+      seen = accountOf(state, ownerOf(b)).nonce;
+      return undefined;
+    },
+  };
+  const rules = { closing: [watch] };
+  const world = new World({ shardBits: 1, balances: { [a]: [[0, 100n]] }, rules });
   const lane = laneBetween(world, b, a);
   const waitingBytes = () => world.state.get(outboxKey(lane), outboxRecord)?.lengthBytes ?? 0;
   let nonce = 0;
@@ -90,6 +102,12 @@ test('a refund finds room on a lane that is full, where nothing else does', () =
     while (world.step([blobOf(world, b, a, nonce, length)], { receiptsMax: 0 }).outcomes.length > 0) nonce++;
   }
   const full = waitingBytes();
+  // What is left out because the lane is full was not charged for either while the block was made.
+  world.build([blobOf(world, b, a, nonce, 0)], {
+    ...world.ingredients([blobOf(world, b, a, nonce, 0)]),
+    receiptsMax: 0,
+  });
+  expect(seen).toBe(nonce);
   expect(full).toBeGreaterThan(LANE_LENGTH_MAX - 200);
   expect(full).toBeLessThanOrEqual(LANE_LENGTH_MAX);
   const parameters = { to: ownerOf(b), amounts: [[0, 60n]] };
