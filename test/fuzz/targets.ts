@@ -45,6 +45,13 @@ import { decodeReclaim } from '../../src/shards/inbox.ts';
 import { decodeParcel, isProved } from '../../src/shards/parcel.ts';
 import { decodeReceipt, encodeReceipt } from '../../src/shards/receipts.ts';
 import { decodeTransaction, encodeTransaction } from '../../src/shards/transaction.ts';
+import { decodePage as decodeDirectoryPage } from '../../src/shards/directory/page.ts';
+import { decodeEntry } from '../../src/shards/name-entry.ts';
+import { objectRecord } from '../../src/shards/object-record.ts';
+import { segmentsRecord } from '../../src/shards/segments.ts';
+import { decodeCanonical } from '../../src/base/codec.ts';
+import { STATE_RECORD_LENGTH_MAX } from '../../src/base/limits.ts';
+import { STORAGE_KINDS, STORAGE_SAMPLES, STORAGE_TRANSACTIONS } from '../shards/storage-samples.ts';
 import { LEDGER } from '../shards/ledger-vectors.ts';
 import { fastSha256, KINDS } from '../shards/kinds.ts';
 import { VECTOR_SET, VECTORS } from '../consensus/vectors.ts';
@@ -291,4 +298,25 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   'block-header': { samples: [LEDGER.header], run: (bytes) => void decodeHeader(bytes) },
   'shard-header': { samples: LEDGER.shardHeaders, run: (bytes) => void decodeShardHeader(bytes) },
   block: { samples: [LEDGER.block], run: (bytes) => void decodeBlock(bytes, KINDS, fastSha256) },
+  // Records that come with a proof are read as they are in the state.
+  'directory-page': {
+    samples: [STORAGE_SAMPLES['leaf']!, STORAGE_SAMPLES['inner']!],
+    run: (bytes) => void decodeDirectoryPage(bytes),
+  },
+  'name-entry': {
+    samples: [STORAGE_SAMPLES['name entry']!, STORAGE_SAMPLES['moving name entry']!],
+    run: (bytes) => void decodeEntry(bytes),
+  },
+  'object-record': {
+    samples: [STORAGE_SAMPLES['object']!],
+    run: (bytes) => void decodeCanonical(objectRecord.schema, bytes, STATE_RECORD_LENGTH_MAX, 'object'),
+  },
+  'segments-record': {
+    samples: [STORAGE_SAMPLES['segments']!],
+    run: (bytes) => void decodeCanonical(segmentsRecord.schema, bytes, STATE_RECORD_LENGTH_MAX, 'segments'),
+  },
+  'storage-transaction': {
+    samples: Object.values(STORAGE_TRANSACTIONS),
+    run: (bytes) => void encodeTransaction(decodeTransaction(bytes, STORAGE_KINDS), STORAGE_KINDS),
+  },
 };

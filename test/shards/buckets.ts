@@ -1,7 +1,6 @@
 // Buckets and names for tests: the homes that know their kinds, and short ways to use them.
 
 import { toUtf8 } from '../../src/base/bytes.ts';
-import type { ObjectId } from '../../src/base/ids.ts';
 import {
   type Bucket,
   type BucketId,
@@ -12,25 +11,18 @@ import {
   directoryOf,
 } from '../../src/shards/bucket.ts';
 import { range } from '../../src/shards/directory/tree.ts';
-import type { Condition, NameEntry, ObjectReference } from '../../src/shards/name-entry.ts';
+import type { Condition, NameEntry } from '../../src/shards/name-entry.ts';
 import { decodeEntry } from '../../src/shards/name-entry.ts';
 import { entryOf } from '../../src/shards/names.ts';
 import type { RefusalCode } from '../../src/shards/operation.ts';
-import { digestFrom } from '../helpers/records.ts';
 import { Homes } from './homes.ts';
 import { fastSha256 } from './kinds.ts';
+import { referenceTo } from './storage-samples.ts';
 import { NETWORK, ownerOf } from './world.ts';
 
 export const ANY: Condition = { kind: 'any' };
 export const ABSENT: Condition = { kind: 'absent' };
 export const PRESENT: Condition = { kind: 'present' };
-
-export const referenceTo = (what: string, lengthBytes = 100): ObjectReference => ({
-  manifest: digestFrom(`manifest ${what}`),
-  object: digestFrom<ObjectId>(`object ${what}`),
-  lengthBytes,
-  wrappedKey: digestFrom(`key ${what}`),
-});
 
 export const bucketIdFor = (owner: string, name: string): BucketId =>
   bucketIdOf(NETWORK, ownerOf(owner), name, fastSha256);

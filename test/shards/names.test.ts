@@ -7,7 +7,8 @@ import { bucketIdOf, bucketListOf, bucketOf, DEFAULT_POLICY, directoryOf } from 
 import { range } from '../../src/shards/directory/tree.ts';
 import { decodeEntry, type NameEntry } from '../../src/shards/name-entry.ts';
 import type { Action } from '../../src/shards/transaction.ts';
-import { ABSENT, ANY, bucketIdFor, referenceTo } from './buckets.ts';
+import { ABSENT, ANY, bucketIdFor } from './buckets.ts';
+import { referenceTo } from './storage-samples.ts';
 import { fastSha256 } from './kinds.ts';
 import { NETWORK, ownerOf, World } from './world.ts';
 

@@ -11,22 +11,34 @@ import { objectRecord } from '../../src/shards/object-record.ts';
 import { segmentsRecord } from '../../src/shards/segments.ts';
 import { expectCode } from '../helpers/expect-code.ts';
 import { fastSha256 } from './kinds.ts';
-import { BUCKET, ENTRY, INNER, LEAF, MOVING, OBJECT, SEGMENTS, STORAGE_SAMPLES } from './storage-samples.ts';
+import {
+  BUCKET,
+  ENTRY,
+  INNER,
+  LEAF,
+  MOVING,
+  OBJECT,
+  SEGMENTS,
+  STORAGE_SAMPLES,
+  STORAGE_TRANSACTIONS,
+} from './storage-samples.ts';
 import { NETWORK, ownerOf } from './world.ts';
 
-const vectors = JSON.parse(readFileSync(new URL('../vectors/names.json', import.meta.url), 'utf8')) as Record<
-  string,
-  string
->;
+const vectors = JSON.parse(
+  readFileSync(new URL('../vectors/storage-records.json', import.meta.url), 'utf8'),
+) as Record<string, string>;
 
 function read(schema: ZodType, bytes: Uint8Array): unknown {
   return decodeCanonical(schema, bytes, STATE_RECORD_LENGTH_MAX, 'sample');
 }
 
-test('records about names and objects are their bytes, for ever', () => {
+test('records of names and objects, and transactions about them, are their bytes, for ever', () => {
   const { 'bucket id': bucketId, ...frozen } = vectors;
   const now = Object.fromEntries(
-    Object.entries(STORAGE_SAMPLES).map(([name, bytes]) => [name, toHex(bytes)]),
+    Object.entries({ ...STORAGE_SAMPLES, ...STORAGE_TRANSACTIONS }).map(([name, bytes]) => [
+      name,
+      toHex(bytes),
+    ]),
   );
   expect(now).toEqual(frozen);
   expect(toHex(bucketIdOf(NETWORK, ownerOf('ann'), 'photos', fastSha256))).toBe(bucketId);

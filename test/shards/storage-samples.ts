@@ -2,14 +2,28 @@
 
 import { concat, toUtf8 } from '../../src/base/bytes.ts';
 import { encode } from '../../src/base/codec.ts';
-import type { NodeId, OwnerId, PieceRoot } from '../../src/base/ids.ts';
-import { type Bucket, bucketListRecord, bucketRecord } from '../../src/shards/bucket.ts';
+import type { NetworkId, NodeId, ObjectId, OwnerId, PieceRoot, Signature } from '../../src/base/ids.ts';
+import {
+  type Bucket,
+  type BucketId,
+  bucketListRecord,
+  bucketRecord,
+  DEFAULT_POLICY,
+} from '../../src/shards/bucket.ts';
 import { type Page, pageRecord } from '../../src/shards/directory/page.ts';
-import { encodeEntry, type NameEntry } from '../../src/shards/name-entry.ts';
+import { encodeEntry, type NameEntry, type ObjectReference } from '../../src/shards/name-entry.ts';
 import { type ObjectRecord, objectRecord } from '../../src/shards/object-record.ts';
 import { type PlacedSegment, segmentsRecord } from '../../src/shards/segments.ts';
-import { digestFrom } from '../helpers/records.ts';
-import { referenceTo } from './buckets.ts';
+import { STORAGE_OPERATIONS } from '../../src/shards/storage-rules.ts';
+import { encodeTransaction, Operations, signTransaction } from '../../src/shards/transaction.ts';
+import { digestFrom, signerFrom } from '../helpers/records.ts';
+
+export const referenceTo = (what: string, lengthBytes = 100): ObjectReference => ({
+  manifest: digestFrom(`manifest ${what}`),
+  object: digestFrom<ObjectId>(`object ${what}`),
+  lengthBytes,
+  wrappedKey: digestFrom(`key ${what}`),
+});
 
 export const BUCKET: Bucket = {
   owner: digestFrom<OwnerId>('owner'),
@@ -82,3 +96,65 @@ export const STORAGE_SAMPLES: Readonly<Record<string, Uint8Array>> = {
   object: encode(objectRecord.tuple(OBJECT)),
   segments: encode(segmentsRecord.tuple(SEGMENTS)),
 };
+
+// ---- Transactions --------------------------------------------------------------------------------------------
+
+const bucket = digestFrom<BucketId>('bucket');
+const object = digestFrom<ObjectId>('object');
+const signature = new Uint8Array(64).fill(3) as Signature;
+const name = toUtf8('apple');
+const signedSegments = SEGMENTS.map((segment) => ({
+  ...segment,
+  confirmations: [0, 1, 3].map((pieceIndex) => ({ pieceIndex, signature })),
+}));
+
+const ACTIONS: Readonly<Record<string, unknown>> = {
+  'create-bucket': { bucket, name: 'photos', policy: DEFAULT_POLICY },
+  'change-bucket': { bucket, policy: BUCKET.policy },
+  'delete-bucket': { bucket },
+  'put-name': { bucket, name, object: ENTRY.object, condition: { kind: 'match', etag: ENTRY.etag } },
+  'delete-name': { bucket, name, condition: { kind: 'present' } },
+  rename: {
+    source: { bucket, name, condition: { kind: 'any' } },
+    destination: { bucket, name: toUtf8('pear'), condition: { kind: 'absent' } },
+  },
+  'register-object': {
+    object,
+    salt: OBJECT.salt,
+    shape: OBJECT.shape,
+    keyCheck: OBJECT.keyCheck,
+    manifest: { digest: digestFrom('manifest'), lengthBytes: 900, confirmations: [[node(0), signature]] },
+    expiresAtMs: null,
+    segments: signedSegments,
+  },
+  'add-segments': { object, shape: OBJECT.shape, first: 1, segments: signedSegments },
+  'renew-object': { object, expiresAtMs: 5 },
+  'delete-object': { object },
+  'replace-holder': {
+    object,
+    holder: node(7),
+    reason: 'gone',
+    replacements: [
+      { segmentIndex: 3, pieceIndex: 1, signature },
+      { segmentIndex: null, pieceIndex: 0, signature },
+    ],
+  },
+};
+
+export const STORAGE_KINDS: Operations = new Operations(STORAGE_OPERATIONS);
+
+/** By kind: one transaction of each. */
+export const STORAGE_TRANSACTIONS: Readonly<Record<string, Uint8Array>> = Object.fromEntries(
+  STORAGE_OPERATIONS.map(({ kind }, nonce) => {
+    const signer = signerFrom('owner');
+    const transaction = {
+      network: digestFrom<NetworkId>('network'),
+      sender: signer.publicKey as OwnerId,
+      nonce,
+      fee: 0n,
+      expiresAtHeight: 100,
+      action: { kind, parameters: ACTIONS[kind] },
+    };
+    return [kind, encodeTransaction(signTransaction(transaction, STORAGE_KINDS, signer), STORAGE_KINDS)];
+  }),
+);

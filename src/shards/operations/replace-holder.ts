@@ -12,6 +12,7 @@ import {
   PAGE_SEGMENTS_MAX,
   REPLACEMENTS_MAX,
 } from '../../base/limits.ts';
+import { manifestCopies } from '../../replication/code.ts';
 import { confirmedRecord, verifyConfirmation } from '../../replication/confirmation.ts';
 import { areIndependent } from '../availability.ts';
 import { homeOperation, type HomeOperation } from '../home-operation.ts';
@@ -41,7 +42,7 @@ export type ReplacementReason = (typeof REPLACEMENT_REASONS)[number];
 export interface Replacement {
   /** Null: a copy of the manifest. */
   readonly segmentIndex: number | null;
-  /** Of the piece; of a copy, its place among the manifest's holders. */
+  /** Of the piece; of a copy, its place among the manifest's holders, or the next place while there are fewer than the code wants. */
   readonly pieceIndex: number;
   /** The new holder's confirmation. */
   readonly signature: Signature;
@@ -179,30 +180,33 @@ class Attempt {
   #copy({ pieceIndex, signature }: Replacement): RefusalCode | undefined {
     const { state, block } = this.#context;
     const { object: id, holder } = this.#action;
-    const { manifest } = this.#object;
+    const { manifest, shape } = this.#object;
+    // A put waits for some copies and not for all: the others are added when they are there.
+    const isNext = pieceIndex === manifest.holders.length && pieceIndex < manifestCopies(shape.code);
     const old = manifest.holders[pieceIndex];
-    if (old === undefined) return 'invalid-argument';
+    if (old === undefined && !isNext) return 'invalid-argument';
     const refusal = this.#authority(old);
     if (refusal !== undefined) return refusal;
     if (manifest.holders.some((other) => equal(other, holder))) return 'invalid-argument';
     const record = confirmedRecord(block.network, id, manifest.digest, manifest.lengthBytes);
     if (!verifyConfirmation(record, holder, signature, block.verify)) return 'invalid-certificate';
-    const holders = manifest.holders.with(pieceIndex, holder);
+    const holders = manifest.holders.toSpliced(pieceIndex, 1, holder);
     this.#object = { ...this.#object, manifest: { ...manifest, holders } };
     putObject(state, id, this.#object);
     return undefined;
   }
 
-  /** Whether the sender may take this from `old`. */
-  #authority(old: NodeId): RefusalCode | undefined {
+  /** Whether the sender may take this from `old`, or from nobody. */
+  #authority(old: NodeId | undefined): RefusalCode | undefined {
     const { reason, holder, object } = this.#action;
+    const member = old === undefined ? undefined : this.#members.get(old);
     switch (reason) {
       case 'chosen':
         return equal(this.#object.owner, this.#from) ? undefined : 'not-the-owner';
       case 'handover':
-        return this.#members.get(old)?.operator === operatorIdOf(this.#from) ? undefined : 'not-the-operator';
+        return member?.operator === operatorIdOf(this.#from) ? undefined : 'not-the-operator';
       case 'gone':
-        if (this.#members.get(old) !== undefined) return 'too-early';
+        if (member !== undefined) return 'too-early';
         return this.#members.storesFor(holder, object) ? undefined : 'invalid-argument';
     }
   }

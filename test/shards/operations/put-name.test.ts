@@ -7,7 +7,8 @@ import { pageKey, pageRecord } from '../../../src/shards/directory/page.ts';
 import { bucketHome } from '../../../src/shards/bucket.ts';
 import { type Condition, etagOf } from '../../../src/shards/name-entry.ts';
 import { expectCode } from '../../helpers/expect-code.ts';
-import { ABSENT, ANY, bucketIdFor, Buckets, PRESENT, referenceTo } from '../buckets.ts';
+import { ABSENT, ANY, bucketIdFor, Buckets, PRESENT } from '../buckets.ts';
+import { referenceTo } from '../storage-samples.ts';
 
 const bucket = bucketIdFor('ann', 'photos');
 
@@ -50,6 +51,18 @@ test('of two who swap the same value one succeeds', () => {
   }
   expect(homes.settle().map(({ refusal }) => refusal)).toEqual([undefined, 'condition-failed']);
   expect(homes.entry('ann', 'photos', 'a')?.object).toEqual(referenceTo('dog'));
+});
+
+test('in a bucket of one page nothing is read but what was said before', () => {
+  const homes = withBucket();
+  homes.create('ann', 'archive');
+  homes.put('ann', 'photos', 'a', 'cat');
+  homes.do('ann', 'rename', homes.renaming('ann', ['photos', 'a'], ['photos', 'b']));
+  homes.do('ann', 'rename', homes.renaming('ann', ['photos', 'b'], ['archive', 'b']));
+  homes.delete('ann', 'archive', 'b');
+  homes.do('ann', 'delete-bucket', { bucket });
+  expect(homes.list('ann')).toEqual(['archive']);
+  expect(homes.rounds).toBe(0);
 });
 
 test('names are put by the owner of a bucket that there is', () => {

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { toUtf8 } from '../../../src/base/bytes.ts';
 import { etagOf } from '../../../src/shards/name-entry.ts';
 import { expectCode } from '../../helpers/expect-code.ts';
-import { ABSENT, ANY, bucketIdFor, Buckets, referenceTo } from '../buckets.ts';
+import { ABSENT, ANY, bucketIdFor, Buckets } from '../buckets.ts';
+import { referenceTo } from '../storage-samples.ts';
 
 function withNames(): Buckets {
   const homes = new Buckets();
