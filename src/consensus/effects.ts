@@ -48,14 +48,13 @@ export function effectsOf(config: EngineConfig, driver: DriverState, output: Rou
       return reoffered(driver, output).map((message) => ({ kind: 'broadcast', message }));
     case 'schedule':
       return [schedule(config, driver, output.timeout, output.round)];
-    case 'await-block':
-      return [
-        { kind: 'cancel-timeouts' },
-        ...(hasVoice ? [schedule(config, driver, 'rebroadcast')] : NO_EFFECTS),
-        ...(verdictOn(driver, output.blockId) === undefined
-          ? [validate(driver, output.blockId)]
-          : NO_EFFECTS),
-      ];
+    case 'await-block': {
+      if (isRefuted(driver)) return [{ kind: 'cancel-timeouts' }, halt(driver)];
+      const effects: Effect[] = [{ kind: 'cancel-timeouts' }];
+      if (hasVoice) effects.push(schedule(config, driver, 'rebroadcast'));
+      effects.push(validate(driver, output.blockId));
+      return effects;
+    }
     case 'decide':
       return [{ kind: 'cancel-timeouts' }, decision(driver, output.blockId)];
     default:
@@ -102,6 +101,25 @@ const polkasFor = (driver: DriverState, blockId: BlockId): readonly PolkaCertifi
 export function decision(driver: DriverState, blockId: BlockId): Effect {
   const { height } = driver.start;
   return { kind: 'decide', height, blockId, certificate: commitCertificateOf(driver, blockId)! };
+}
+
+/** The quorum's word stands against the application's. */
+export function isRefuted(driver: DriverState): boolean {
+  const { step, committedBlock } = driver.round;
+  return step === 'awaiting' && verdictOn(driver, committedBlock!) === false;
+}
+
+/** Of a driver that `isRefuted`. */
+export function halt(driver: DriverState): Effect {
+  const blockId = driver.round.committedBlock!;
+  const certificate = commitCertificateOf(driver, blockId)!;
+  return {
+    kind: 'halt',
+    reason: 'commit-of-invalid-block',
+    height: driver.start.height,
+    blockId,
+    certificate,
+  };
 }
 
 export function schedule(

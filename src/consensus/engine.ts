@@ -26,7 +26,18 @@ import {
   isProposer,
   verdictOn,
 } from './driver.ts';
-import { accuse, decision, effectsOf, type Spoken, schedule, unsigned, validate } from './effects.ts';
+import {
+  accuse,
+  decision,
+  effectsOf,
+  halt,
+  isRefuted,
+  type Spoken,
+  schedule,
+  unsigned,
+  validate,
+} from './effects.ts';
+import { votesOf } from './certificate.ts';
 import { type EngineConfig, type EngineState, INITIAL, type Transition, unchanged } from './engine-state.ts';
 import { isSameMessage, isSingle } from './message-kinds.ts';
 import { entryCertificate, repeated } from './obligations.ts';
@@ -34,6 +45,7 @@ import { receiveDecided, receiveEarly, receiveLate } from './other-heights.ts';
 import type { RoundOutput } from './round.ts';
 import type {
   BlockId,
+  Certificate,
   Effect,
   Input,
   Message,
@@ -61,8 +73,7 @@ export function step(config: EngineConfig, state: EngineState, input: Input): Tr
       if (input.height !== driver.start.height) return unchanged(state);
       return advance(config, state, input, driveValue(driver, input.round, input.blockId));
     case 'verdict':
-      if (input.height !== driver.start.height) return unchanged(state);
-      return advance(config, state, input, driveVerdict(driver, input));
+      return judged(config, state, driver, input);
     case 'timeout':
       return timedOut(config, state, driver, input);
     default:
@@ -80,6 +91,7 @@ export function resume(config: EngineConfig, state: EngineState): readonly Effec
   const { height, self } = driver.start;
   const { round, step: at, committedBlock } = driver.round;
   if (at === 'decided') return [decision(driver, committedBlock!)];
+  if (isRefuted(driver)) return [halt(driver)];
   const effects: Effect[] = state.asked
     .filter((blockId) => verdictOn(driver, blockId) === undefined)
     .map((blockId) => validate(driver, blockId));
@@ -132,8 +144,16 @@ function receive(
   if (message.height < height) return receiveLate(state, message);
   if (message.height > height) return receiveEarly(state, height, message);
   if (isSingle(message) && message.validator === self) return receiveOwn(config, state, driver, message);
-  if (driver.round.step === 'decided') return receiveDecided(state, driver, message);
-  return advance(config, state, { kind: 'message', message }, driveMessage(driver, message));
+  const foreign = isSingle(message) ? undefined : foreignIn(state, driver, message);
+  if (driver.round.step === 'decided') {
+    const after = receiveDecided(state, driver, message);
+    return foreign === undefined ? after : { state: after.state, effects: [foreign, ...after.effects] };
+  }
+  const input: Input = { kind: 'message', message };
+  const transition = driveMessage(driver, message);
+  if (foreign === undefined) return advance(config, state, input, transition);
+  if (transition.state === driver) return { state, effects: [foreign] };
+  return follow(config, state, { input, transition, said: [foreign], handedOut: state.pending[0] });
 }
 
 function driveMessage(driver: DriverState, message: Message): DriverTransition {
@@ -189,6 +209,16 @@ function receiveOwn(
   return isKnown ? unchanged(state) : { state, effects: [{ kind: 'foreign-signature', message }] };
 }
 
+/** Inside a certificate, a vote of this validator's own key that it neither knows nor has asked for. */
+function foreignIn(state: EngineState, driver: DriverState, certificate: Certificate): Effect | undefined {
+  const { self } = driver.start;
+  if (self === undefined) return undefined;
+  const vote = votesOf(certificate).find(({ validator }) => validator === self);
+  if (vote === undefined || knowsVote(driver.votes, vote)) return undefined;
+  if (state.pending.some((asked) => isSameMessage(asked, vote))) return undefined;
+  return { kind: 'foreign-signature', message: vote };
+}
+
 /** What was asked to be signed is back: from here on it counts, and it leaves. */
 function signed(
   config: EngineConfig,
@@ -204,6 +234,19 @@ function signed(
   const said: readonly Effect[] = [{ kind: 'broadcast', message }];
   const move = { input, transition: driveMessage(driver, message), said, handedOut };
   return follow(config, { ...state, pending, own }, move);
+}
+
+/** A block may be judged after a quorum has committed it. */
+function judged(
+  config: EngineConfig,
+  state: EngineState,
+  driver: DriverState,
+  input: Extract<Input, { kind: 'verdict' }>,
+): Transition {
+  if (input.height !== driver.start.height) return unchanged(state);
+  const after = advance(config, state, input, driveVerdict(driver, input));
+  const isNew = isRefuted(after.state.driver!) && !isRefuted(driver);
+  return isNew ? { state: after.state, effects: [...after.effects, halt(after.state.driver!)] } : after;
 }
 
 // ---- Time -------------------------------------------------------------------------------------------------------

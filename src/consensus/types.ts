@@ -202,6 +202,14 @@ export type Effect =
       readonly height: number;
       readonly blockId: BlockId;
       readonly certificate: CommitCertificate;
+    }
+  /** A quorum has decided what the application here found invalid. Nothing that follows could be right: stop, and have somebody look. */
+  | {
+      readonly kind: 'halt';
+      readonly reason: 'commit-of-invalid-block';
+      readonly height: number;
+      readonly blockId: BlockId;
+      readonly certificate: CommitCertificate;
     };
 
 /** Time-outs grow linearly with the round, without end: X(r) = first + r * growth. Chain parameters, not local settings. */

@@ -320,6 +320,7 @@ function begun(effects: readonly Effect[]) {
       .map((effect) => effect.blockId)
       .sort(),
     decisions: of('decide').map((effect) => effect.blockId),
+    halts: of('halt').map((effect) => effect.blockId),
     others: effects.filter((effect) =>
       /append|persist|broadcast|cancel|evidence|foreign|send/.test(effect.kind),
     ),
@@ -344,7 +345,7 @@ describe('replay', () => {
     );
   });
 
-  test('then `resume` begins what was under way: signatures, timers, blocks to make and to judge, the decision; and no more', () => {
+  test('then `resume` begins what was under way: signatures, timers, blocks to make and to judge, the decision, the halt; and no more', () => {
     fc.assert(
       fc.property(runs, (chosen) => {
         run(chosen, (host) => {
@@ -352,14 +353,16 @@ describe('replay', () => {
           const { step: at, round: current, hasProposed } = state.driver!.round;
           const isOver = at === 'decided' || at === 'awaiting';
           const isValueDue = at === 'propose' && !hasProposed;
+          const hasHalted = host.halts.length > 0;
           expect(begun(resume(CONFIG, state))).toEqual({
             toSign: isOver ? [] : host.toSign.map(say),
-            timers: livingTimers(host),
+            timers: hasHalted ? [] : livingTimers(host),
             values: isValueDue
               ? host.values.filter(({ round: of }) => of === current).map(({ round: of }) => of)
               : [],
-            judging: at === 'decided' ? [] : unjudged(host),
+            judging: at === 'decided' || hasHalted ? [] : unjudged(host),
             decisions: host.decisions.map((decision) => decision.blockId),
+            halts: host.halts.map((halt) => halt.blockId),
             others: [],
           });
         });
@@ -614,7 +617,7 @@ describe('more than a third lies', () => {
     expect(ofKind(started().hear(commit(0, A, [0, 1, 2])), 'validate')).toEqual(['validate A from 1 2']);
   });
 
-  test('a quorum for a block that was found invalid: voting stops, nothing is asked for, nothing decided', () => {
+  test('a quorum for a block that was found invalid: everything stops, with the proof of it', () => {
     const host = started();
     host.hear(proposal(1, 0, A));
     host.judge(A, false);
@@ -622,9 +625,28 @@ describe('more than a third lies', () => {
     expect(sayAll(effects)).toEqual([
       'append commit 1/0 A of 1 2 3',
       'cancel-timeouts',
-      'schedule rebroadcast 1/0 in 2500 ms',
+      'halt 1 A by commit 1/0 A of 1 2 3',
     ]);
     expect(host.state.driver!.round.step).toBe('awaiting');
+    expect(host.halts[0]!.reason).toBe('commit-of-invalid-block');
+  });
+
+  test('a block that is found invalid after a quorum has committed it stops everything as well, once', () => {
+    const host = started();
+    host.hear(commit(0, A, [1, 2, 3]));
+    expect(sayAll(host.judge(A, false))).toEqual([
+      'append verdict A invalid',
+      'halt 1 A by commit 1/0 A of 1 2 3',
+    ]);
+    expect(host.judge(A, false)).toEqual([]);
+    expect(host.judge(B, false).map((effect) => effect.kind)).toEqual(['append']);
+  });
+
+  test('whoever starts again after that halts again, before it does anything', () => {
+    const host = started();
+    host.hear(commit(0, A, [1, 2, 3]));
+    host.judge(A, false);
+    expect(sayAll(host.restart(host.log.length))).toEqual(['halt 1 A by commit 1/0 A of 1 2 3']);
   });
 });
 
@@ -867,9 +889,42 @@ describe('messages under the own key', () => {
     expect(sayAll(host.hear(prevote(0, 1, B)))).toEqual(['foreign-signature prevote 1/1 B by 0']);
   });
 
-  test('inside a round certificate are not counted', () => {
+  test('inside a certificate are another’s doing, too; the others’ votes in it count', () => {
     const host = started();
-    host.hear(roundReason(1, 'skip', [prevote(0, 1, A), prevote(1, 1, A)]));
+    const before = host.state;
+    expect(sayAll(host.hear(polka(0, A, [0, 1, 2])))).toEqual([
+      'append polka 1/0 A of 0 1 2',
+      'foreign-signature prevote 1/0 A by 0',
+      'validate A from 1 2',
+    ]);
+    expect(sayAll(host.hear(polka(0, A, [0, 1, 2])))).toEqual(['foreign-signature prevote 1/0 A by 0']);
+    expect(host.state).not.toBe(before);
+    expect(ofKind(host.hear(commit(0, B, [0, 2, 3])), 'foreign-signature')).toEqual([
+      'foreign-signature precommit 1/0 B by 0',
+    ]);
+  });
+
+  test('inside a certificate after the decision are noticed as well', () => {
+    expect(sayAll(decided().hear(polka(1, B, [0, 1, 2])))).toEqual(['foreign-signature prevote 1/1 B by 0']);
+  });
+
+  test('inside a certificate are no surprise when they are known, asked for, or a follower’s', () => {
+    expect(ofKind(locked().hear(polka(0, A, [0, 1, 2])), 'foreign-signature')).toEqual([]);
+    const asked = new EngineHost({ signsAtOnce: false });
+    asked.start(START);
+    asked.hear(proposal(1, 0, A));
+    asked.judge(A);
+    expect(asked.toSign.map(say)).toEqual(['prevote 1/0 A by 0']);
+    expect(ofKind(asked.hear(polka(0, A, [0, 1, 2])), 'foreign-signature')).toEqual([]);
+    expect(ofKind(started({ self: undefined }).hear(polka(0, A, [0, 1, 2])), 'foreign-signature')).toEqual(
+      [],
+    );
+  });
+
+  test('inside a round certificate are not counted, and noticed', () => {
+    const host = started();
+    const effects = host.hear(roundReason(1, 'skip', [prevote(0, 1, A), prevote(1, 1, A)]));
+    expect(ofKind(effects, 'foreign-signature')).toEqual(['foreign-signature prevote 1/1 A by 0']);
     expect(votesFor(host.state.driver!.votes, 'prevote', 1, A, -1).map(say)).toEqual(['prevote 1/1 A by 1']);
   });
 });

@@ -75,6 +75,7 @@ function countHeight(n: number, deadCount = 0): Count {
       case 'evidence':
       case 'foreign-signature':
       case 'send-decision':
+      case 'halt':
         return;
     }
   };

@@ -53,6 +53,7 @@ export class EngineHost {
   foreign: Message[] = [];
   helped: { readonly to: number; readonly height: number }[] = [];
   decisions: Extract<Effect, { kind: 'decide' }>[] = [];
+  halts: Extract<Effect, { kind: 'halt' }>[] = [];
   /** Under way. */
   toSign: UnsignedMessage[] = [];
   timers: Timer[] = [];
@@ -204,6 +205,9 @@ export class EngineHost {
       case 'decide':
         this.decisions.push(effect);
         break;
+      case 'halt':
+        this.halts.push(effect);
+        break;
     }
     return [effect];
   }
@@ -271,6 +275,8 @@ export function sayEffect(effect: Effect): string {
       return `evidence ${sayEvidence(effect.evidence)}`;
     case 'decide':
       return `decide ${effect.height} ${nameOf(effect.blockId)} by ${say(effect.certificate)}`;
+    case 'halt':
+      return `halt ${effect.height} ${nameOf(effect.blockId)} by ${say(effect.certificate)}`;
   }
 }
 

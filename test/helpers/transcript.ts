@@ -64,6 +64,7 @@ const SPOKEN: readonly Effect['kind'][] = [
   'foreign-signature',
   'send-decision',
   'decide',
+  'halt',
 ];
 
 class Story {

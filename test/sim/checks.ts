@@ -250,9 +250,14 @@ export class Checks implements Observer {
     this.fail('self-incrimination', `the guard of process ${process} had to refuse ${text}`);
   }
 
+  /** Disks may fail. A validator that halts has seen a decision for a block that it found invalid. */
+  exited(process: number, error: StoreError): void {
+    if (error.code !== 'INTERNAL' || this.#plan.faulty.has(process)) return;
+    this.fail('validity', `process ${process} halts: ${error.message}`);
+  }
+
   started(): void {}
   crashed(): void {}
-  exited(_process: number, _error: StoreError): void {}
   fault(): void {}
 }
 

@@ -139,7 +139,10 @@ function ports(place: Place, wal: SimWal, signer: SimSigner, application: SimApp
       foreignSignature: (message) => observer.foreignSignature(process, message),
       refused: (message, error) =>
         observer.refused(process, `${message.kind} ${message.height}/${message.round}: ${error.code}`),
-      failed: (error) => place.exit(error),
+      failed: (error) => {
+        place.tally.add(`exit ${error.code}`);
+        place.exit(error);
+      },
     },
     blockId: blockIdOf,
   };

@@ -52,6 +52,30 @@ describe('honest validators', () => {
     expect(results.some(({ tally }) => tally.get('lost log planned') > 0)).toBe(true);
   });
 
+  test('halt when a quorum decides what their application found invalid, and that is seen', () => {
+    const deaf = (scenario: Scenario) =>
+      honest({
+        timeouts: scenario.timeouts,
+        habits: scenario.habits[0]!,
+        engine: (real) => ({
+          ...real,
+          step: (state, input) =>
+            real.step(state, input.kind === 'verdict' ? { ...input, isValid: false } : input),
+        }),
+      });
+    const options = (faulty: readonly number[]): RunOptions => ({
+      validatorCount: 7,
+      areAllSound: true,
+      faultKinds: [],
+      arrange: (scenario) => ({ ...scenario, faulty: new Set(faulty) }),
+      participant: (process, scenario) => (process === 0 ? deaf(scenario) : undefined),
+    });
+    expect(run(8000, options([])).violation).toMatchObject({ property: 'validity' });
+    const tolerated = run(8000, options([0]));
+    expect(tolerated.violation).toBeUndefined();
+    expect(tolerated.tally.get('exit INTERNAL')).toBeGreaterThan(0);
+  });
+
   test('agree with real signatures, too', () => {
     const results = seeds(7000, 2).map((seed) => run(seed, { hasRealSignatures: true, validatorCount: 4 }));
     expect(failures(results)).toEqual([]);

@@ -8,7 +8,7 @@
 
 import { unreachable } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
-import { DECISION_INTERVAL_MS, HOST_INPUTS_WAITING_MAX } from '../../base/limits.ts';
+import { DECISION_INTERVAL_MS, HOST_INPUTS_WAITING_MAX, PHASE_MAX_MS } from '../../base/limits.ts';
 import { isSingle } from '../../consensus/message-kinds.ts';
 import type { Verdict } from '../../consensus/verify.ts';
 import type {
@@ -305,6 +305,9 @@ export class ValidatorHost<State> {
       case 'decide':
         this.#decide(effect.height, effect.blockId, effect.certificate);
         return;
+      case 'halt':
+        this.#fail(commitOfInvalid(effect));
+        return;
       default:
         unreachable(effect);
     }
@@ -424,7 +427,7 @@ export class ValidatorHost<State> {
 
   /** A time-out of the engine. */
   #arm(delayMs: number, run: () => void): void {
-    const cancel = this.#ports.timers.schedule(delayMs, () => {
+    const cancel = this.#ports.timers.schedule(Math.min(delayMs, PHASE_MAX_MS), () => {
       this.#timers.delete(cancel);
       run();
     });
@@ -435,6 +438,18 @@ export class ValidatorHost<State> {
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
   }
+}
+
+function commitOfInvalid({ height, blockId }: Extract<Effect, { kind: 'halt' }>): StoreError {
+  return new StoreError(
+    'INTERNAL',
+    `a quorum decided block ${blockId} at height ${height}, which is invalid here`,
+    {
+      next:
+        'Either more than a third of the voting power is faulty, or this application differs from the others. ' +
+        'Compare its version and its state with theirs before this validator starts again.',
+    },
+  );
 }
 
 function blocksNamed(logged: readonly Input[]): readonly BlockId[] {

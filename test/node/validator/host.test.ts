@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { StoreError } from '../../../src/base/errors.ts';
-import { HOST_INPUTS_WAITING_MAX } from '../../../src/base/limits.ts';
+import { HOST_INPUTS_WAITING_MAX, PHASE_MAX_MS } from '../../../src/base/limits.ts';
 import type {
   BlockId,
   Effect,
@@ -473,6 +473,36 @@ describe('bounds and ends', () => {
     desk.host.receive(prevote(2, 0, null));
     desk.clock.advance(10_000);
     expect([desk.inputs.length, desk.calls.length]).toEqual(before);
+  });
+
+  test('a decision for what is invalid here is the end: nothing follows, and the operator is told why', () => {
+    const certificate = commit(0, A, [1, 2, 3]);
+    desk.perform(
+      { kind: 'halt', reason: 'commit-of-invalid-block', height: 1, blockId: A, certificate },
+      { kind: 'broadcast', message: certificate },
+    );
+    const [failure] = desk.failures;
+    expect(failure).toMatchObject({ code: 'INTERNAL' });
+    expect(failure!.message).toContain(`block ${A} at height 1`);
+    expect(failure!.next).toContain('more than a third');
+    const heard = desk.inputs.length;
+    desk.host.receive(prevote(2, 0, null));
+    expect(desk.inputs).toHaveLength(heard);
+    expect(desk.calls).toEqual([]);
+  });
+
+  test('a phase of a late round lasts no longer than a timer can', () => {
+    desk.perform({
+      kind: 'schedule-timeout',
+      timeout: 'propose',
+      height: 1,
+      round: 9,
+      durationMs: PHASE_MAX_MS + 1,
+    });
+    desk.clock.advance(PHASE_MAX_MS - 1);
+    expect(desk.inputs).toHaveLength(1);
+    desk.clock.advance(1);
+    expect(desk.inputs.at(-1)).toEqual(timeoutOf(9));
   });
 
   test('answers that come after it was stopped change nothing', () => {
