@@ -209,5 +209,8 @@ function replaceTop(state: Overlay, { bucket, height }: Directory, page: Page): 
 }
 
 function write(state: Overlay, bucket: Home, page: Page): void {
-  state.put(keyOfPage(bucket, page), pageRecord, page);
+  const key = keyOfPage(bucket, page);
+  // What was there is wanted at the end of the block: asking now saves a round.
+  state.read(key);
+  state.put(key, pageRecord, page);
 }

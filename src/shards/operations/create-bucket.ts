@@ -10,7 +10,6 @@ import {
   type BucketId,
   bucketIdOf,
   bucketIdSchema,
-  bucketKey,
   bucketListKey,
   bucketListOf,
   bucketOf,
@@ -22,6 +21,7 @@ import {
 } from '../bucket.ts';
 import { foundDirectory } from '../directory/tree.ts';
 import { homeOperation, type HomeOperation } from '../home-operation.ts';
+import { touchesOfName } from '../names.ts';
 import type { CommitContext, RefusalCode } from '../operation.ts';
 import { forgetMessage } from './forget-bucket.ts';
 
@@ -42,7 +42,7 @@ const shared: HomeOperation<CreateBucket> = homeOperation({
   home: ({ bucket }) => bucketHome(bucket),
   touchesAtSender: (sender) => [bucketListKey(sender)],
   check: takeName,
-  touches: (_from, { bucket }) => [bucketKey(bucket)],
+  touches: (_from, { bucket }) => touchesOfName(bucket),
   execute: ({ state, block }, { from, action }) => {
     const { bucket: id, name, policy } = action;
     if (bucketOf(state, id) !== undefined) return 'already-exists';
