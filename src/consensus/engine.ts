@@ -2,13 +2,15 @@
 // function, `step(config, state, input) -> { state, effects }`; the code that a node runs is the code that the model checker and the
 // simulator run.
 //
-// Order of effects, and why. Whatever changes how this validator votes is appended to the write-ahead log first (messages of the next
-// height, and votes that come when all is decided, are only kept: a crash forgets them); before anything new is signed or passed on, the log is made durable (`persist`); a vote is signed under the guard, comes back as input
-// `signed`, is counted like anybody's, and only then leaves; the next one is handed out after that, so that the log knows of every
-// signature but the last. So a validator that crashes between any two effects
-// replays its log into the state from which it last spoke, and asks to sign the very same bytes again.
+// Order of effects, and why. Whatever changes how this validator votes is appended to the write-ahead log first (messages of the
+// next height, and votes that come when all is decided, are only kept: a crash forgets them); before anything new is signed or
+// passed on, the log is made durable (`persist`); a vote is signed under the guard, comes back as input `signed`, is counted like
+// anybody's, and only then leaves; the next one is handed out after that, so that the log knows of every signature but the last.
+// So a validator that crashes between any two effects replays its log into the state from which it last spoke, and asks to sign the
+// very same bytes again.
 //
-// What the engine owes the others beyond the rules (L1-L7) is in `obligations.ts`; here it only says when.
+// Here is who is told what: which input goes where. What follows from it is put together in `follow.ts`, what other heights' messages are
+// good for in `other-heights.ts`, what is owed to the others beyond the rules (L1-L7) in `obligations.ts`.
 
 import { unreachable } from '../base/assert.ts';
 import {
@@ -26,38 +28,17 @@ import {
   isProposer,
   verdictOn,
 } from './driver.ts';
-import {
-  accuse,
-  decision,
-  effectsOf,
-  halt,
-  isRefuted,
-  type Spoken,
-  schedule,
-  unsigned,
-  validate,
-} from './effects.ts';
+import { decision, halt, isRefuted, schedule, validate } from './effects.ts';
 import { votesOf } from './certificate.ts';
 import { type EngineConfig, type EngineState, INITIAL, type Transition, unchanged } from './engine-state.ts';
+import { advance, follow } from './follow.ts';
 import { isSameMessage, isSingle } from './message-kinds.ts';
-import { entryCertificate, repeated } from './obligations.ts';
+import { repeated } from './obligations.ts';
 import { receiveDecided, receiveEarly, receiveLate } from './other-heights.ts';
-import type { RoundOutput } from './round.ts';
-import type {
-  BlockId,
-  Certificate,
-  Effect,
-  Input,
-  Message,
-  Proposal,
-  RoundCertificate,
-  UnsignedMessage,
-  Vote,
-} from './types.ts';
+import type { Certificate, Effect, Input, Message, Proposal, RoundCertificate, Vote } from './types.ts';
 import { knowsVote } from './vote-keeper.ts';
 
 const NO_EFFECTS: readonly Effect[] = [];
-const NO_BLOCKS: readonly BlockId[] = [];
 
 /** One input. What it does not change (known, stale, of another height) leaves the very same state object. */
 export function step(config: EngineConfig, state: EngineState, input: Input): Transition {
@@ -274,124 +255,6 @@ function repeat(config: EngineConfig, state: EngineState, driver: DriverState): 
     schedule(config, driver, 'rebroadcast'),
   ];
 }
-
-// ---- From outputs to effects ------------------------------------------------------------------------------------
-
-function advance(
-  config: EngineConfig,
-  state: EngineState,
-  input: Input,
-  transition: DriverTransition,
-): Transition {
-  if (isMerelyCounted(state.driver, transition)) {
-    return { state: { ...state, driver: transition.state }, effects: [{ kind: 'append', input }] };
-  }
-  return follow(config, state, { input, transition, said: NO_EFFECTS, handedOut: state.pending[0] });
-}
-
-/** Most votes add to a tally, and nothing follows. Blocks are asked for when a proposal or polka names them first. */
-function isMerelyCounted(
-  before: DriverState | undefined,
-  { state, outputs, evidence }: DriverTransition,
-): boolean {
-  return (
-    before !== undefined &&
-    state !== before &&
-    outputs.length === 0 &&
-    evidence.length === 0 &&
-    state.proposals === before.proposals &&
-    state.votes.polkas === before.votes.polkas
-  );
-}
-
-/** What the driver made of an input. */
-interface Move {
-  readonly input: Input;
-  readonly transition: DriverTransition;
-  /** What leaves because of the input itself. */
-  readonly said: readonly Effect[];
-  /** What is with the signer: asked for once. */
-  readonly handedOut: UnsignedMessage | undefined;
-}
-
-/**
- * The engine's state after the driver has moved, and the effects of it: append, what is said already, what needs no
- * durability, and behind `persist` whatever speaks.
- */
-function follow(config: EngineConfig, before: EngineState, move: Move): Transition {
-  const { input, transition, said } = move;
-  const driver = transition.state;
-  if (driver === before.driver && said.length === 0 && input.kind !== 'start-height')
-    return unchanged(before);
-  let state: EngineState = { ...before, driver };
-  const quiet: Effect[] = [{ kind: 'append', input }, ...said];
-  for (const evidence of transition.evidence) quiet.push(accuse(evidence));
-  const speaking: Effect[] = [];
-  for (const output of transition.outputs) {
-    if (hasEnded(driver) && isSpoken(output)) continue;
-    for (const effect of effectsOf(config, driver, output)) {
-      (isSpeaking(effect) ? speaking : quiet).push(effect);
-    }
-    state = after(state, driver, output);
-  }
-  const next = state.pending[0];
-  if (next !== undefined && next !== move.handedOut && !hasEnded(driver))
-    speaking.push({ kind: 'sign', message: next });
-  const proposed = unasked(state, driver);
-  for (const blockId of proposed) quiet.push(validate(driver, blockId));
-  if (proposed.length > 0) state = { ...state, asked: [...state.asked, ...proposed] };
-  const effects = speaking.length === 0 ? quiet : [...quiet, { kind: 'persist' } as const, ...speaking];
-  return { state, effects };
-}
-
-const isSpeaking = (effect: Effect): boolean => effect.kind === 'sign' || effect.kind === 'broadcast';
-
-/** A quorum has decided, so voting stops (rule 1), even with what the very same input would have had this validator say before. */
-const hasEnded = (driver: DriverState): boolean =>
-  driver.round.step === 'awaiting' || driver.round.step === 'decided';
-
-const isSpoken = (output: RoundOutput): output is Spoken =>
-  output.kind === 'propose' || output.kind === 'prevote' || output.kind === 'precommit';
-
-/** What the engine itself remembers of an output. */
-function after(state: EngineState, driver: DriverState, output: RoundOutput): EngineState {
-  switch (output.kind) {
-    case 'enter-round':
-      return { ...state, roundCertificate: entryCertificate(driver, output.round) };
-    case 'propose':
-    case 'prevote':
-    case 'precommit': {
-      const message = unsigned(driver, output);
-      return message === undefined ? state : { ...state, pending: [...state.pending, message] };
-    }
-    case 'await-block':
-      return state.asked.includes(output.blockId)
-        ? state
-        : { ...state, asked: [...state.asked, output.blockId] };
-    case 'request-value':
-    case 'lock':
-    case 'schedule':
-    case 'decide':
-      return state;
-    default:
-      return unreachable(output);
-  }
-}
-
-/** Blocks of proposals and certified polkas that nobody has judged or been asked to, while that matters. */
-function unasked(state: EngineState, driver: DriverState): readonly BlockId[] {
-  if (hasEnded(driver)) return [];
-  let blocks: BlockId[] | undefined;
-  for (const named of [driver.proposals, driver.votes.polkas]) {
-    for (const { blockId } of named) {
-      if (state.asked.includes(blockId) || verdictOn(driver, blockId) !== undefined) continue;
-      if (blocks?.includes(blockId) !== true) (blocks ??= []).push(blockId);
-    }
-  }
-  return blocks ?? NO_BLOCKS;
-}
-
-// ---- Helpers -----------------------------------------------------------------------------------------------------
 
 function isValueDue(driver: DriverState): boolean {
   const { round, hasProposed } = driver.round;

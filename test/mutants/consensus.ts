@@ -29,6 +29,7 @@ const TALLY = 'src/consensus/tally.ts';
 const DRIVER = 'src/consensus/driver.ts';
 const ENGINE = 'src/consensus/engine.ts';
 const OTHERS = 'src/consensus/other-heights.ts';
+const FOLLOW = 'src/consensus/follow.ts';
 const EFFECTS = 'src/consensus/effects.ts';
 const OBLIGATIONS = 'src/consensus/obligations.ts';
 const SETS = 'src/consensus/validator-set.ts';
@@ -396,7 +397,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'persist-after-broadcast',
     edits: [
       {
-        file: ENGINE,
+        file: FOLLOW,
         find: "[...quiet, { kind: 'persist' } as const, ...speaking]",
         replace: "[...quiet, ...speaking, { kind: 'persist' } as const]",
       },
@@ -407,7 +408,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'nothing-persisted',
     edits: [
       {
-        file: ENGINE,
+        file: FOLLOW,
         find: "[...quiet, { kind: 'persist' } as const, ...speaking]",
         replace: '[...quiet, ...speaking]',
       },
@@ -418,7 +419,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'timeouts-not-logged',
     edits: [
       {
-        file: ENGINE,
+        file: FOLLOW,
         find: "const quiet: Effect[] = [{ kind: 'append', input }, ...said",
         replace:
           "const quiet: Effect[] = [...(input.kind === 'timeout' ? [] : [{ kind: 'append', input } as const]), ...said",
