@@ -68,6 +68,8 @@ interface Campaign {
   simulatedMs: number;
   heights: number;
   readonly recoveriesMs: number[];
+  slowestMs: number;
+  slowestSeed: number | undefined;
   readonly tally: Tally;
   readonly failed: RunResult[];
 }
@@ -83,6 +85,8 @@ function campaign(settings: Settings): boolean {
     simulatedMs: 0,
     heights: 0,
     recoveriesMs: [],
+    slowestMs: -1,
+    slowestSeed: undefined,
     tally: new Tally(),
     failed: [],
   };
@@ -118,7 +122,13 @@ function count(total: Campaign, result: RunResult): void {
   total.events += result.events;
   total.simulatedMs += result.simulatedMs;
   total.heights += result.heights;
-  if (result.recoveryMs !== undefined) total.recoveriesMs.push(result.recoveryMs);
+  if (result.recoveryMs !== undefined) {
+    total.recoveriesMs.push(result.recoveryMs);
+    if (result.recoveryMs > total.slowestMs) {
+      total.slowestMs = result.recoveryMs;
+      total.slowestSeed = result.seed;
+    }
+  }
   total.tally.merge(result.tally);
 }
 
@@ -142,6 +152,8 @@ interface Figures {
   readonly heights: number;
   /** From the end of the faults to the next decision of all: half of the seeds, ninety-nine of a hundred, all. */
   readonly recoveryMs: readonly [number, number, number];
+  /** To be read with `--story`. */
+  readonly slowestSeed: number | undefined;
   readonly faults: Readonly<Record<string, number>>;
 }
 
@@ -157,6 +169,7 @@ function summary(total: Campaign): Omit<Figures, 'seconds' | 'cpuSeconds'> {
       share(total.recoveriesMs, 0.99),
       share(total.recoveriesMs, 1),
     ],
+    slowestSeed: total.slowestSeed,
     faults: Object.fromEntries(total.tally.entries()),
   };
 }
@@ -180,7 +193,7 @@ function writeFigures(figures: Figures & { readonly seconds: number }): void {
   write(`${simulatedHours.toFixed(2)} simulated hours, ${heights.toLocaleString('en')} heights`);
   const [half, most, all] = figures.recoveryMs;
   write(
-    `all decide again ${half} ms after the faults (half of the seeds), ${most} ms (99 %), ${all} ms (all)`,
+    `all decide again ${half} ms after the faults (half of the seeds), ${most} ms (99 %), ${all} ms (all); slowest is seed ${figures.slowestSeed}`,
   );
   for (const [name, amount] of Object.entries(figures.faults)) {
     write(`  ${name}: ${amount.toLocaleString('en')}`);
