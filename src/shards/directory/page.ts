@@ -6,6 +6,7 @@
 // (level, from), so whoever has a page knows the key of the next one on its level.
 
 import { z } from 'zod';
+import { assert } from '../../base/assert.ts';
 import { compare, concat, equal } from '../../base/bytes.ts';
 import { bytesUpTo, decodeCanonical, uint } from '../../base/codec.ts';
 import {
@@ -51,10 +52,7 @@ const pageSchema: z.ZodType<Page> = z
       context.addIssue({ code: 'custom', message: 'not keys and values' });
       return z.NEVER;
     }
-    if (level > 0) return { level, from, next, keys: parts, values: [] };
-    const keys = parts.filter((_, index) => index % 2 === 0);
-    const values = parts.filter((_, index) => index % 2 === 1);
-    return { level, from, next, keys, values };
+    return { level, from, next, ...keysAndValues(level, parts) };
   })
   .refine(isOrdered, 'keys that are not in order within the bounds');
 
@@ -69,6 +67,21 @@ function unpack(packed: Uint8Array): Uint8Array[] | undefined {
     parts.push(packed.subarray(start, at));
   }
   return parts;
+}
+
+function keysAndValues(level: number, parts: readonly Uint8Array[]): Pick<Page, 'keys' | 'values'> {
+  if (level > 0) return { keys: parts, values: [] };
+  return {
+    keys: parts.filter((_, index) => index % 2 === 0),
+    values: parts.filter((_, index) => index % 2 === 1),
+  };
+}
+
+/** The same page in memory of its own: others were read or put together from pages and transactions that it would keep alive. */
+export function compact(page: Page): Page {
+  const parts = unpack(pack(page));
+  assert(parts !== undefined, 'what is packed can be unpacked');
+  return { ...page, ...keysAndValues(page.level, parts) };
 }
 
 function pack(page: Page): Uint8Array {
@@ -189,7 +202,7 @@ export function split(page: Page): readonly Page[] {
   if (contentLength(page) <= DIRECTORY_CONTENT_MAX) return [page];
   const at = middleOf(page);
   const { level, keys, values, next } = page;
-  const border = level === 0 ? shortestBetween(keys[at - 1]!, keys[at]!) : keys[at]!;
+  const border = level === 0 ? shortestBetween(keys[at - 1]!, keys[at]!) : keys[at]!.slice();
   return [
     { ...page, next: border, keys: keys.slice(0, at), values: values.slice(0, at) },
     { level, from: border, next, keys: keys.slice(at), values: values.slice(at) },

@@ -5,6 +5,7 @@ import { encode } from '../../../src/base/codec.ts';
 import { DIRECTORY_CONTENT_MAX, NAME_LENGTH_MAX } from '../../../src/base/limits.ts';
 import {
   childIndex,
+  compact,
   contentLength,
   covers,
   decodePage,
@@ -59,7 +60,11 @@ test.each([
 });
 
 const names = fc
-  .uniqueArray(fc.uint8Array({ minLength: 1, maxLength: 300 }), { selector: toHex, maxLength: 60 })
+  .uniqueArray(fc.uint8Array({ minLength: 1, maxLength: 300 }), {
+    selector: toHex,
+    maxLength: 60,
+    size: 'max',
+  })
   .map((all) => all.sort(compare));
 
 test('what is split and joined is as before, each part within its bounds, and neither much longer than the other', () => {
@@ -78,10 +83,21 @@ test('what is split and joined is as before, each part within its bounds, and ne
       expect(left.next).toEqual(right.from);
       // The border is no longer than it must be: without its last byte it would be at or below what is on the left.
       expect(compare(right.from.subarray(0, -1), left.keys.at(-1)!)).toBeLessThanOrEqual(0);
+      // Neither could take another entry from the other and be better for it.
       const longest = 604;
       expect(Math.abs(contentLength(left) - contentLength(right))).toBeLessThanOrEqual(longest);
     }),
   );
+});
+
+test('a page in memory of its own is the same page', () => {
+  const page = withValue(leaf(['a', 'c']), bytes('b'), bytes('1'));
+  const own = compact(page);
+  expect(own).toEqual(page);
+  const { buffer } = own.keys[0]!;
+  for (const part of [...own.keys, ...own.values]) expect(part.buffer).toBe(buffer);
+  const above: Page = { level: 1, from: bytes(''), next: null, keys: [bytes(''), bytes('m')], values: [] };
+  expect(compact(above)).toEqual(above);
 });
 
 test('a key is found where a search from the front finds it', () => {
