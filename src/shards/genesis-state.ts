@@ -17,6 +17,7 @@ import { type Amounts, amountOf, NATIVE } from './amounts.ts';
 import { addBond, sumOf } from './bonds.ts';
 import { byPower } from './churn.ts';
 import { putEpochState } from './epoch-state.ts';
+import { foundLanes } from './lane.ts';
 import { epochRecordOf, memberOf, putMembers } from './members.ts';
 import { type NodeRecord, nodeOf, operatorOf, putNode, putOperator, takeKey } from './node.ts';
 import { takePlace } from './node-index.ts';
@@ -60,6 +61,7 @@ export function writeGenesis(state: Overlay, founding: Founding, sha256?: Sha256
   const validators = putFirstSets(state, parameters, nodes);
   resetTurns(state, foundingMix(record.network, sha256), validators);
   putFirstEpoch(state, parameters, founding, nodes, sha256);
+  foundLanes(state, record.params.shardBits);
   for (const [node, chain] of chains) {
     if (nodeOf(state, node) === undefined) throw off(`a reveal chain belongs to no member, ${toHex(node)}`);
     putContributor(state, node, foundingContributor(chain));

@@ -23,11 +23,10 @@ import { withdraw } from './operations/withdraw.ts';
 import { contributorKey, missedProposers, turnsKey, recordBlock } from './turns.ts';
 import type { BlockRule, RuleContext } from './rules.ts';
 import { burn } from './supply.ts';
-import type { SystemOperation } from './system-operation.ts';
 import { homeOf } from './state-key.ts';
 import { asValidatorSet, settledEntries, validatorSetKey } from './validator-sets.ts';
 
-const KINDS: readonly SystemOperation<never>[] = [
+const KINDS = [
   registerNode,
   rekeyNode,
   retireNode,
@@ -41,12 +40,10 @@ const KINDS: readonly SystemOperation<never>[] = [
   reportEvidence,
   proposeParameters,
   voteParameters,
-] as unknown as readonly SystemOperation<never>[];
+] as const;
 
-export const STAKE_OPERATIONS: readonly Operation<never>[] = KINDS.map(({ operation }) => operation);
-export const STAKE_DELIVERIES: readonly Delivery<unknown>[] = KINDS.map(
-  ({ delivery }) => delivery as unknown as Delivery<unknown>,
-);
+export const STAKE_OPERATIONS: readonly Operation<unknown>[] = KINDS.map(({ operation }) => operation);
+export const STAKE_DELIVERIES: readonly Delivery<unknown>[] = KINDS.map(({ delivery }) => delivery);
 
 /** Opening: the reveal and the turns that were missed. */
 export const turnsRule: BlockRule = {

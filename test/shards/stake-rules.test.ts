@@ -14,28 +14,16 @@ import { accountOf } from '../../src/shards/account.ts';
 import { type Applied, applyBlock, type ChainContext, type Invalid } from '../../src/shards/apply.ts';
 import { type Block, decodeBlock } from '../../src/shards/block.ts';
 import { buildBlock, type Ingredients } from '../../src/shards/build.ts';
-import { STAKE_HOLDINGS } from '../../src/shards/bonds.ts';
-import { auditChanges, isConserved, LEDGER_HOLDINGS } from '../../src/shards/conservation.ts';
+import { auditChanges, isConserved } from '../../src/shards/conservation.ts';
 import { scheduleOf } from '../../src/shards/epoch-border.ts';
 import { writeGenesis } from '../../src/shards/genesis-state.ts';
 import { shardHeaders } from '../../src/shards/header.ts';
 import { heightFacts } from '../../src/shards/height-facts.ts';
-import { foundLanes } from '../../src/shards/lane.ts';
+import { HOLDINGS, LEDGER_RULES } from '../../src/shards/ledger.ts';
 import { convicting } from '../../src/shards/offences.ts';
-import { refundDelivery } from '../../src/shards/operations/refund.ts';
-import { creditDelivery, transfer } from '../../src/shards/operations/transfer.ts';
 import { contributorOf, turnsOf } from '../../src/shards/turns.ts';
-import { Deliveries } from '../../src/shards/receipts.ts';
-import type { Rules } from '../../src/shards/rules.ts';
 import type { StateKey } from '../../src/shards/state-key.ts';
-import {
-  epochRule,
-  evidenceRule,
-  STAKE_DELIVERIES,
-  STAKE_OPERATIONS,
-  turnsRule,
-} from '../../src/shards/stake-rules.ts';
-import { Operations, signTransaction, type SignedTransaction } from '../../src/shards/transaction.ts';
+import { signTransaction, type SignedTransaction } from '../../src/shards/transaction.ts';
 import { LoadedState, Overlay } from '../../src/shards/view.ts';
 import { nodeWithKey } from '../../src/shards/node.ts';
 import { proveKey } from '../../src/shards/key-proof.ts';
@@ -43,14 +31,6 @@ import { digestFrom } from '../helpers/records.ts';
 import type { OwnerId } from '../../src/base/ids.ts';
 import { foundingOf, idOf, keyNamed, nameOf, NETWORK, PLAIN } from './stake-kit.ts';
 
-const RULES: Rules = {
-  operations: new Operations([transfer as never, ...STAKE_OPERATIONS]),
-  deliveries: new Deliveries([creditDelivery as never, refundDelivery as never, ...STAKE_DELIVERIES]),
-  opening: [turnsRule, evidenceRule],
-  closing: [],
-  border: [epochRule],
-};
-const HOLDINGS = new Map([...LEDGER_HOLDINGS, ...STAKE_HOLDINGS]);
 const NO_ROOT = new Uint8Array(DIGEST_LENGTH) as Digest;
 
 /** Operators' accounts are keys of their own, so that they can sign. */
@@ -74,7 +54,6 @@ class Chain {
       this.chains.set(name, revealChain(owner, digestFrom(`secret ${name}`), 100, nativeSha256));
     }
     const overlay = new Overlay({ read: () => null });
-    foundLanes(overlay, 0);
     writeGenesis(overlay, {
       ...founding,
       operators: new Map([...founding.operators.keys()].map((name) => [name, account(name)])),
@@ -100,7 +79,7 @@ class Chain {
         shards: shardHeaders(0, [NO_ROOT], this.#outboxRoots),
         validators: this.#parentSet,
       },
-      rules: RULES,
+      rules: LEDGER_RULES,
       sha256: nativeSha256,
       verify: nativeVerify,
     };
@@ -111,7 +90,7 @@ class Chain {
     this.#nonces.set(name, nonce + 1);
     const action = { kind, parameters };
     const body = { network: NETWORK, sender: account(name), nonce, fee: 0n, expiresAtHeight: 1000, action };
-    return signTransaction(body, RULES.operations, keyNamed(`account ${name}`), nativeSha256);
+    return signTransaction(body, LEDGER_RULES.operations, keyNamed(`account ${name}`), nativeSha256);
   }
 
   /** The proposer whose turn it is, with its reveal. */
@@ -185,7 +164,7 @@ class Chain {
     more: Partial<Ingredients> = {},
   ): Applied {
     const sent = this.build(candidates, lastRound, more);
-    const block = decodeBlock(sent.bytes, RULES, nativeSha256);
+    const block = decodeBlock(sent.bytes, LEDGER_RULES, nativeSha256);
     const { validators } = this.context();
     const applied = this.try(block);
     if (applied.kind === 'invalid') throw new Error(`${applied.problem}: ${applied.detail}`);

@@ -1,0 +1,24 @@
+// The ledger put together: every kind of transaction and message, and the rules of a block in their order. Who executes, builds
+// or checks blocks takes the rules from here, so that all have the same.
+
+import { STAKE_HOLDINGS } from './bonds.ts';
+import { type Holding, LEDGER_HOLDINGS } from './conservation.ts';
+import { refundDelivery } from './operations/refund.ts';
+import { creditDelivery, transfer } from './operations/transfer.ts';
+import { Deliveries } from './receipts.ts';
+import type { Rules } from './rules.ts';
+import { epochRule, evidenceRule, STAKE_DELIVERIES, STAKE_OPERATIONS, turnsRule } from './stake-rules.ts';
+import type { RecordKind } from './state-key.ts';
+import { STORAGE_DELIVERIES, STORAGE_OPERATIONS } from './storage-rules.ts';
+import { Operations } from './transaction.ts';
+
+export const LEDGER_RULES: Rules = {
+  operations: new Operations([transfer, ...STAKE_OPERATIONS, ...STORAGE_OPERATIONS]),
+  deliveries: new Deliveries([creditDelivery, refundDelivery, ...STAKE_DELIVERIES, ...STORAGE_DELIVERIES]),
+  opening: [turnsRule, evidenceRule],
+  closing: [],
+  border: [epochRule],
+};
+
+/** Every record that holds tokens, and how many: for the audit that value is conserved. */
+export const HOLDINGS: ReadonlyMap<RecordKind, Holding> = new Map([...LEDGER_HOLDINGS, ...STAKE_HOLDINGS]);
