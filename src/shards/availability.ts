@@ -7,7 +7,7 @@ import type { Verify } from '../base/ports.ts';
 import { type Code, manifestCopies, putQuorum } from '../replication/code.ts';
 import { confirmedRecord, verifyCertificate, verifyConfirmation } from '../replication/confirmation.ts';
 import type { SegmentRecord } from '../replication/manifest.ts';
-import { type ObjectShape, pieceLengthOf } from './object-record.ts';
+import { type ObjectShape, pieceLengthOf } from './object-shape.ts';
 import type { StorageMembers } from './storage-members.ts';
 
 /** Copies of a manifest that a put waits for: a majority, and as many losses survived as the segments survive. */

@@ -1,7 +1,7 @@
 // What the chain knows of an object: whose it is, how it is coded, and of every segment the salt, the piece roots and who holds each piece. Its
 // home is its id, so its records are in the shard whose members hold its pieces.
 //
-// With these records and the content key an object can be read even when no copy of its manifest is left. Segments are registered in
+// With these records and the content key an object that is not inline can be read when no copy of its manifest is left. Segments are registered in
 // order, in as many transactions as it takes; records of segments hold as many as `segmentsPerRecord` says, so none is too long.
 
 import { z } from 'zod';
@@ -9,38 +9,20 @@ import { assert } from '../base/assert.ts';
 import { uint32 } from '../base/bytes.ts';
 import { bytesOf, digestOf, listOf, uint } from '../base/codec.ts';
 import type { Digest, NodeId, ObjectId, OwnerId } from '../base/ids.ts';
-import {
-  CODE_PIECES_MAX,
-  INLINE_LENGTH_MAX,
-  MANIFEST_LENGTH_MAX,
-  MANIFEST_PAGES_MAX,
-  OBJECT_LENGTH_MAX,
-  PAGE_SEGMENTS_MAX,
-  SEGMENT_CELLS_MAX,
-  SEGMENT_CELLS_MIN,
-  SEGMENTS_RECORD_PIECES,
-} from '../base/limits.ts';
-import type { Code } from '../replication/code.ts';
-import { segmentCapacity } from '../replication/manifest.ts';
+import { CODE_PIECES_MAX, MANIFEST_LENGTH_MAX } from '../base/limits.ts';
 import { KEY_CHECK_LENGTH, SALT_LENGTH } from '../replication/object.ts';
-import { segmentShape } from '../replication/segment.ts';
-import { codeSchema, codeTuple } from './bucket.ts';
+import {
+  type ObjectShape,
+  segmentCount,
+  segmentsPerRecord,
+  shapeSchema,
+  shapeTuple,
+} from './object-shape.ts';
 import { readAll } from './read-all.ts';
 import type { RecordType } from './record.ts';
 import { type PlacedSegment, segmentsRecord } from './segments.ts';
 import { objectHome, type StateKey, stateKey } from './state-key.ts';
 import type { Overlay } from './view.ts';
-
-/** From which number and length of segments and pieces follow. */
-export interface ObjectShape {
-  readonly lengthBytes: number;
-  readonly code: Code;
-  /** Cells of a full segment. */
-  readonly segmentCells: number;
-  readonly isEncrypted: boolean;
-  /** The bytes are in the manifest, and there are no segments. */
-  readonly isInline: boolean;
-}
 
 /** The manifest, and who confirmed a copy of it. */
 export interface KeptManifest {
@@ -66,74 +48,7 @@ export interface ObjectRecord {
   readonly isLeaving: boolean;
 }
 
-// ---- Geometry ------------------------------------------------------------------------------------------------
-
-export function segmentCount({ lengthBytes, segmentCells, isEncrypted, isInline }: ObjectShape): number {
-  return isInline ? 0 : Math.ceil(lengthBytes / segmentCapacity(segmentCells, isEncrypted));
-}
-
-/** Bytes of each piece of segment `index`. */
-export function pieceLengthOf(shape: ObjectShape, index: number): number {
-  const { lengthBytes, code, segmentCells, isEncrypted } = shape;
-  const capacity = segmentCapacity(segmentCells, isEncrypted);
-  const plaintextLength = Math.min(capacity, lengthBytes - index * capacity);
-  assert(plaintextLength > 0, 'the object has the segment');
-  return segmentShape({ ...code, plaintextLength, isEncrypted }).pieceLength;
-}
-
-export function segmentsPerRecord({ n }: Code): number {
-  return Math.max(1, Math.floor(SEGMENTS_RECORD_PIECES / n));
-}
-
-function shapeProblem(shape: ObjectShape): string | undefined {
-  const isShort = shape.lengthBytes <= INLINE_LENGTH_MAX;
-  if (shape.isInline && !isShort) return 'too long to be inline';
-  if (!shape.isInline && shape.lengthBytes === 0) return 'nothing to make segments of';
-  return segmentCount(shape) <= MANIFEST_PAGES_MAX * PAGE_SEGMENTS_MAX ? undefined : 'too many segments';
-}
-
 // ---- Form ----------------------------------------------------------------------------------------------------
-
-export const shapeSchema: z.ZodType<ObjectShape> = z
-  .tuple([
-    uint(OBJECT_LENGTH_MAX),
-    codeSchema,
-    uint(SEGMENT_CELLS_MAX).refine((cells) => cells >= SEGMENT_CELLS_MIN, 'segments that are too short'),
-    z.boolean(),
-    z.boolean(),
-  ])
-  .transform(
-    ([lengthBytes, code, segmentCells, isEncrypted, isInline]): ObjectShape => ({
-      lengthBytes,
-      code,
-      segmentCells,
-      isEncrypted,
-      isInline,
-    }),
-  )
-  .superRefine((shape, context) => {
-    const problem = shapeProblem(shape);
-    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-  });
-
-export const shapeTuple = (shape: ObjectShape): readonly unknown[] => [
-  shape.lengthBytes,
-  codeTuple(shape.code),
-  shape.segmentCells,
-  shape.isEncrypted,
-  shape.isInline,
-];
-
-export function isSameShape(a: ObjectShape, b: ObjectShape): boolean {
-  return (
-    a.lengthBytes === b.lengthBytes &&
-    a.code.k === b.code.k &&
-    a.code.n === b.code.n &&
-    a.segmentCells === b.segmentCells &&
-    a.isEncrypted === b.isEncrypted &&
-    a.isInline === b.isInline
-  );
-}
 
 const keptManifestSchema: z.ZodType<KeptManifest> = z
   .tuple([digestOf<Digest>(), uint(MANIFEST_LENGTH_MAX), listOf(digestOf<NodeId>(), CODE_PIECES_MAX)])

@@ -9,15 +9,13 @@ import { objectIdOf } from '../../src/replication/object.ts';
 import { recordQuorum } from '../../src/shards/availability.ts';
 import { putEpochState } from '../../src/shards/epoch-state.ts';
 import { epochRecordOf, operatorIdOf, putMembers } from '../../src/shards/members.ts';
+import { objectOf, type ObjectRecord, segmentsOf } from '../../src/shards/object-record.ts';
 import {
-  objectOf,
-  type ObjectRecord,
   type ObjectShape,
   pieceLengthOf,
   segmentCount,
-  segmentsOf,
   segmentsPerRecord,
-} from '../../src/shards/object-record.ts';
+} from '../../src/shards/object-shape.ts';
 import type { AddSegments } from '../../src/shards/operations/add-segments.ts';
 import type { RegisterObject } from '../../src/shards/operations/register-object.ts';
 import { DEFAULT_PARAMETERS, putParameters } from '../../src/shards/parameters.ts';

@@ -7,19 +7,15 @@ import { MANIFEST_PAGES_MAX, PAGE_SEGMENTS_MAX } from '../../base/limits.ts';
 import type { SegmentRecord } from '../../replication/manifest.ts';
 import { areSegmentsHeld } from '../availability.ts';
 import { emptyMessage, orderSchema, orderTuple } from '../home-operation.ts';
+import { appendSegments, isExpired, objectKey, putObject, segmentsKey } from '../object-record.ts';
 import {
-  appendSegments,
-  isExpired,
   isSameShape,
-  objectKey,
   type ObjectShape,
-  putObject,
   segmentCount,
-  segmentsKey,
   segmentsPerRecord,
   shapeSchema,
   shapeTuple,
-} from '../object-record.ts';
+} from '../object-shape.ts';
 import { ownObject } from '../object-access.ts';
 import type { Delivery, Operation } from '../operation.ts';
 import {

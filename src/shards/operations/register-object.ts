@@ -19,12 +19,9 @@ import {
   type ObjectRecord,
   objectSchema,
   objectTuple,
-  type ObjectShape,
   putObject,
-  segmentCount,
-  shapeSchema,
-  shapeTuple,
 } from '../object-record.ts';
+import { type ObjectShape, segmentCount, shapeSchema, shapeTuple } from '../object-shape.ts';
 import type { BlockContext, CommitContext, Delivery, Operation, RefusalCode } from '../operation.ts';
 import {
   type PlacedSegment,

@@ -22,13 +22,12 @@ import {
   isExpired,
   objectKey,
   type ObjectRecord,
-  pieceLengthOf,
   putObject,
   putSegments,
   segmentsKey,
   segmentsOf,
-  segmentsPerRecord,
 } from '../object-record.ts';
+import { pieceLengthOf, segmentsPerRecord } from '../object-shape.ts';
 import type { ExecuteContext, RefusalCode } from '../operation.ts';
 import { readAll } from '../read-all.ts';
 import { objectHome } from '../state-key.ts';

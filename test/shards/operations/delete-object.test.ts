@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { DELETED_RECORDS_MAX } from '../../../src/base/limits.ts';
-import { putObject, putSegments, segmentsOf, segmentsPerRecord } from '../../../src/shards/object-record.ts';
+import { putObject, putSegments, segmentsOf } from '../../../src/shards/object-record.ts';
+import { segmentsPerRecord } from '../../../src/shards/object-shape.ts';
 import { idOf, Objects, registration, shapeOf } from '../objects.ts';
 
 const id = idOf('ann', 'cat');
