@@ -101,9 +101,9 @@ export class SimDisk {
     return concat(...log.durable.map(bytesOf), ...log.pending.map(bytesOf));
   }
 
-  /** Cuts the log to `length` bytes, durably and at once: done while a process starts, before anything hangs on it. */
-  truncate(name: string, length: number): void {
-    this.#logs.set(name, { durable: [this.read(name).slice(0, length)], pending: [] });
+  /** Has the log hold `bytes`, durably and at once: done while a process starts, before anything hangs on it. */
+  restore(name: string, bytes: Uint8Array): void {
+    this.#logs.set(name, { durable: [bytes], pending: [] });
   }
 
   /** Somebody deletes the log. */
@@ -125,7 +125,10 @@ export class SimDisk {
   /** Content of a slot; undefined when nothing was ever written. */
   slot(name: string): Uint8Array | undefined {
     const chunk = this.#slots.get(name);
-    return chunk === undefined ? undefined : bytesOf(chunk);
+    if (chunk === undefined) return undefined;
+    const bytes = bytesOf(chunk);
+    this.#slots.set(name, bytes);
+    return bytes;
   }
 
   /** Puts a record in the place of the one before, all or nothing. `value` must never change. */

@@ -42,7 +42,7 @@ export class SimWal implements WalPort {
     const bytes = this.#disk.read(LOG);
     if (bytes.length === 0) return [];
     const contents = readWal(bytes, this.#owner, LOG);
-    this.#disk.truncate(LOG, contents.length);
+    this.#disk.restore(LOG, bytes.slice(0, contents.length));
     this.#position = contents.position;
     this.#length = contents.length;
     this.#syncedLength = contents.length;
