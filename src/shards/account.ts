@@ -53,10 +53,6 @@ export function accountOf(state: Overlay, owner: OwnerId): Account {
   return state.get(accountKey(owner), accountRecord) ?? NEW_ACCOUNT;
 }
 
-export function balanceOf(account: Account, asset: AssetIndex): bigint {
-  return amountIn(account.balances, asset);
-}
-
 export function credit(state: Overlay, owner: OwnerId, amounts: Amounts): void {
   const account = accountOf(state, owner);
   putAccount(state, owner, { ...account, balances: plusAmounts(account.balances, amounts) });

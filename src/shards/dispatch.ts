@@ -46,11 +46,7 @@ export function dispatch(
     state,
     lanes.flatMap((lane) => [outboxKey(lane), cursorKey(lane)]),
   );
-  readAll(
-    state,
-    lanes.map((lane) => batchKey(lane, laneIn(state, lane).firstBatch)),
-  );
-  readAll(state, frontReceipts(state, lanes, receiptsMax));
+  loadFronts(state, lanes, receiptsMax);
   const work = new Dispatcher(state, block, deliveries, proveKey, receiptsMax);
   for (const lane of lanes) work.empty(lane);
   return work.result();
@@ -66,18 +62,42 @@ function lanesInTurn(state: Overlay, height: number): readonly Lane[] {
   return [...lanes.slice(turn), ...lanes.slice(0, turn)];
 }
 
-/** Those that will be taken if nothing else limits it, so that they are loaded in one go. */
-function frontReceipts(state: Overlay, lanes: readonly Lane[], receiptsMax: number): readonly StateKey[] {
-  const keys: StateKey[] = [];
-  for (const lane of lanes) {
-    const { first, firstBatch } = laneIn(state, lane);
-    const { digests } = state.get(batchKey(lane, firstBatch), batchRecord)!;
-    const end = firstBatch + digests.length / DIGEST_LENGTH;
-    for (let sequence = first; sequence < end && keys.length < receiptsMax; sequence++) {
-      keys.push(receiptKey(lane, sequence));
+/**
+ * Reads what will be taken if nothing else limits it, of all lanes at once, batch after batch: so it is loaded in as many rounds as
+ * the longest lane has batches, not in as many as all lanes have.
+ */
+function loadFronts(state: Overlay, lanes: readonly Lane[], receiptsMax: number): void {
+  let fronts: readonly Front[] = lanes.map((lane) => {
+    const { first, next, firstBatch } = laneIn(state, lane);
+    return { lane, from: first, next, batch: firstBatch };
+  });
+  let count = 0;
+  while (fronts.length > 0 && count < receiptsMax) {
+    readAll(
+      state,
+      fronts.map(({ lane, batch }) => batchKey(lane, batch)),
+    );
+    const receipts: StateKey[] = [];
+    const further: Front[] = [];
+    for (const { lane, from, next, batch } of fronts) {
+      const { digests } = state.get(batchKey(lane, batch), batchRecord)!;
+      const end = batch + digests.length / DIGEST_LENGTH;
+      for (let sequence = from; sequence < end && count < receiptsMax; sequence++, count++) {
+        receipts.push(receiptKey(lane, sequence));
+      }
+      if (end < next) further.push({ lane, from: end, next, batch: end });
     }
+    readAll(state, receipts);
+    fronts = further;
   }
-  return keys;
+}
+
+/** Where the emptying of a lane has got to: the next receipt, the end, and the batch that holds the next receipt. */
+interface Front {
+  readonly lane: Lane;
+  readonly from: number;
+  readonly next: number;
+  readonly batch: number;
 }
 
 class Dispatcher {

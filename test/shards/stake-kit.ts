@@ -31,7 +31,6 @@ import { nativeSha256, nativeSigner, nativeVerify } from '../../src/runtime/cryp
 import { digestFrom } from '../helpers/records.ts';
 
 export const NETWORK: NetworkId = digestFrom<NetworkId>('network');
-export const DAY_MS: number = 24 * 3600 * 1000;
 
 /** Small numbers, so that tests see every rule at work. */
 export const TEST_PARAMETERS: Parameters = {
