@@ -6,14 +6,7 @@
 import { z } from 'zod';
 import { uint } from '../base/codec.ts';
 import type { OwnerId } from '../base/ids.ts';
-import {
-  type Amounts,
-  amountIn,
-  amountsSchema,
-  type AssetIndex,
-  minusAmounts,
-  plusAmounts,
-} from './amounts.ts';
+import { type Amounts, amountsSchema, minusAmounts, plusAmounts } from './amounts.ts';
 import type { RecordType } from './record.ts';
 import { type Home, homeOf, type StateKey, stateKey } from './state-key.ts';
 import type { Overlay } from './view.ts';
