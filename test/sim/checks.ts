@@ -58,6 +58,8 @@ export interface ChecksPlan {
 
 export class Checks implements Observer {
   violation: Violation | undefined;
+  /** Of honest processes, so far. */
+  decisions = 0;
   /** Decided blocks, by height. */
   readonly chain: Map<number, BlockId> = new Map<number, BlockId>();
   /** Evidence that was found, by who is guilty. */
@@ -176,6 +178,7 @@ export class Checks implements Observer {
   decided(process: number, height: number, decision: Decision): void {
     if (this.#plan.faulty.has(process)) return;
     const { blockId } = decision.certificate;
+    this.decisions++;
     this.#highest[process] = Math.max(this.heightOf(process), height);
     const before = this.#decidedBy[process]!.get(height);
     this.#decidedBy[process]!.set(height, blockId);

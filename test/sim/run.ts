@@ -150,11 +150,10 @@ function quietPhase(world: World, scenario: Scenario, checks: Checks, observer: 
   const isDone = (): boolean => expected.every((process) => checks.heightOf(process) > heightBefore);
   if (expected.length === 0) return 0;
   const startMs = world.scheduler.now;
-  let next = 0;
+  let asked = -1;
   advance(world, checks, startMs + boundMs, () => {
-    // Asking after every event would cost more than the events.
-    if (world.scheduler.count < next) return false;
-    next = world.scheduler.count + 64;
+    if (checks.decisions === asked) return false;
+    asked = checks.decisions;
     return isDone();
   });
   if (checks.violation === undefined && !isDone()) {
