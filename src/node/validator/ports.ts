@@ -13,7 +13,7 @@ export interface WalPort {
   append(input: Input): void;
   /**
    * `done` is called once: without an error when everything appended so far is durable. DISK when a write or sync failed, now or
-   * ever before, or when the log has reached its bound; CLOSED after `close`.
+   * ever before; FULL when the log has reached its bound; CLOSED after `close`.
    */
   sync(done: (error?: StoreError) => void): void;
   /**
@@ -30,7 +30,7 @@ export interface SignerPort {
   /**
    * `done` is called once, with the signed message after the guard's record of it is durable. Messages come in the order of
    * (height, round, proposal < prevote < precommit); the same one again gets the same signature. Errors: ALREADY_EXISTS (this
-   * or a later place was signed otherwise), LOCKED (a second copy of the key is at work), DISK, CLOSED. Waits while the signer
+   * or a later place was signed otherwise), LOCKED (a second copy of the key is at work), BUSY (too many wait), DISK, CLOSED. Waits while the signer
    * still listens.
    */
   sign(message: UnsignedMessage, done: (result: Proposal | Vote | StoreError) => void): void;
