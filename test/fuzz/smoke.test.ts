@@ -18,6 +18,6 @@ test.each(Object.entries(TARGETS))('%s throws StoreErrors and nothing else', (_n
       refused++;
     }
   }
-  // The structure scan reports by value; every other target must have refused most of what it was shown.
-  if (_name !== 'cbor') expect(refused).toBeGreaterThan(ROUNDS / 2);
+  // The structure scan reports by value, the engine takes any input; every other target must have refused most of what it was shown.
+  if (_name !== 'cbor' && _name !== 'engine') expect(refused).toBeGreaterThan(ROUNDS / 2);
 });

@@ -57,6 +57,7 @@ import { fastSha256, KINDS } from '../shards/kinds.ts';
 import { VECTOR_SET, VECTORS } from '../consensus/vectors.ts';
 import { digestFrom, sampleEpoch, sampleGenesis, sampleMembers, signerFrom } from '../helpers/records.ts';
 import { FROZEN, pathOf } from '../shards/tree/twin.ts';
+import { liveThrough } from './engine.ts';
 
 export interface FuzzTarget {
   readonly samples: readonly Uint8Array[];
@@ -237,6 +238,11 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   'consensus-evidence': {
     samples: VECTORS.evidence.map(({ encoded }) => encoded),
     run: (bytes) => void verifyEvidence(VECTORS.network, VECTOR_SET, decodeEvidence(bytes), () => true),
+  },
+  // Not a decoder: bytes as inputs of the engine. Nothing is refused there, and nothing may be thrown.
+  engine: {
+    samples: [Uint8Array.from({ length: 256 }, (_, index) => (index * 37) % 251)],
+    run: liveThrough,
   },
   wal: {
     samples: [walLog],
