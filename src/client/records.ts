@@ -7,7 +7,7 @@ import type { EpochRecord, Member } from '../base/epoch.ts';
 import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
 import type { Digest, NodeId, ObjectId, OwnerId, Signature } from '../base/ids.ts';
 import type { Signer } from '../base/ports.ts';
-import { type Code, defaultCode, manifestCopies, putQuorum } from '../replication/code.ts';
+import { type Code, defaultCode, manifestCopies, recordQuorum } from '../replication/code.ts';
 import { confirmedRecord, verifyConfirmation } from '../replication/confirmation.ts';
 import { rank } from '../replication/placement.ts';
 import { signPut, TICKET_LIFETIME_MS } from '../replication/ticket.ts';
@@ -45,12 +45,6 @@ export function recordOrder(epoch: EpochRecord, digest: Digest): readonly Member
   });
   const chosen = new Set(first);
   return [...first, ...ranked.filter((member) => !chosen.has(member))];
-}
-
-/** Copies that must be durable before a put is acknowledged: a majority, and as many losses survived as the segments survive. */
-function recordQuorum(code: Code): number {
-  const copies = manifestCopies(code);
-  return Math.min(copies, Math.max(Math.floor(copies / 2) + 1, putQuorum(code) - code.k + 1));
 }
 
 export interface StoredRecord {

@@ -48,6 +48,12 @@ export function manifestCopies({ k, n }: Code): number {
   return n - k + 1;
 }
 
+/** Copies of a manifest that a put waits for: a majority, and as many losses survived as the segments survive. */
+export function recordQuorum(code: Code): number {
+  const copies = manifestCopies(code);
+  return Math.min(copies, Math.max(Math.floor(copies / 2) + 1, putQuorum(code) - code.k + 1));
+}
+
 /** Throws INVALID_ARGUMENT unless 1 <= k <= n <= 255. */
 export function checkCode(code: Code): Code {
   const { k, n } = code;

@@ -4,17 +4,11 @@
 import { toHex } from '../base/bytes.ts';
 import type { Digest, NetworkId, NodeId, ObjectId, Signature } from '../base/ids.ts';
 import type { Verify } from '../base/ports.ts';
-import { type Code, manifestCopies, putQuorum } from '../replication/code.ts';
+import { type Code, putQuorum, recordQuorum } from '../replication/code.ts';
 import { confirmedRecord, verifyCertificate, verifyConfirmation } from '../replication/confirmation.ts';
 import type { SegmentRecord } from '../replication/manifest.ts';
 import { type ObjectShape, pieceLengthOf } from './object-shape.ts';
 import type { StorageMembers } from './storage-members.ts';
-
-/** Copies of a manifest that a put waits for: a majority, and as many losses survived as the segments survive. */
-export function recordQuorum(code: Code): number {
-  const copies = manifestCopies(code);
-  return Math.min(copies, Math.max(Math.floor(copies / 2) + 1, putQuorum(code) - code.k + 1));
-}
 
 export interface ManifestCertificate {
   readonly digest: Digest;

@@ -2,11 +2,10 @@
 
 import { epochDigest, type Member } from '../../src/base/epoch.ts';
 import type { Digest, Epoch, NodeId, ObjectId, PieceRoot, Signature, Stake } from '../../src/base/ids.ts';
-import { putQuorum } from '../../src/replication/code.ts';
+import { putQuorum, recordQuorum } from '../../src/replication/code.ts';
 import { confirmedRecord, signConfirmation } from '../../src/replication/confirmation.ts';
 import { type SegmentRecord, segmentCapacity } from '../../src/replication/manifest.ts';
 import { objectIdOf } from '../../src/replication/object.ts';
-import { recordQuorum } from '../../src/shards/availability.ts';
 import { putEpochState } from '../../src/shards/epoch-state.ts';
 import { epochRecordOf, operatorIdOf, putMembers } from '../../src/shards/members.ts';
 import { objectOf, type ObjectRecord, segmentsOf } from '../../src/shards/object-record.ts';

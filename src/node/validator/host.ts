@@ -23,6 +23,7 @@ import type {
 } from '../../consensus/types.ts';
 import { BlockDesk } from './block-desk.ts';
 import type { ApplicationPort, Decision, HostEvents, TimersPort, TransportPort } from './host-ports.ts';
+import { InputQueue } from './input-queue.ts';
 import type { SignerPort, WalPort } from './ports.ts';
 
 /** The engine as the host drives it: `engine.ts` with its configuration, or another that a test puts in its place. */
@@ -458,29 +459,4 @@ function blocksNamed(logged: readonly Input[]): readonly BlockId[] {
     if (input.kind === 'value' || (input.kind === 'verdict' && input.isValid)) named.add(input.blockId);
   }
   return [...named];
-}
-
-/** First in, first out, without moving what waits. */
-class InputQueue {
-  #items: (Input | undefined)[] = [];
-  #head = 0;
-
-  get length(): number {
-    return this.#items.length - this.#head;
-  }
-
-  push(input: Input): void {
-    this.#items.push(input);
-  }
-
-  shift(): Input | undefined {
-    if (this.#head === this.#items.length) return undefined;
-    const input = this.#items[this.#head];
-    this.#items[this.#head++] = undefined;
-    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return input;
-  }
 }
