@@ -6,7 +6,6 @@ import type {
   Effect,
   Message,
   Proposal,
-  RoundCertificate,
   TimeoutParams,
   UnsignedMessage,
   ValidatorIndex,
@@ -25,8 +24,6 @@ export interface EngineState {
   readonly pending: readonly UnsignedMessage[];
   /** This validator's own latest messages of the height: what it repeats. */
   readonly own: OwnMessages;
-  /** Why the current round was entered; undefined in round 0. */
-  readonly roundCertificate: RoundCertificate | undefined;
   /** Blocks that the application was asked to judge at this height. */
   readonly asked: readonly BlockId[];
   /** Messages of the next height, in order of arrival. */
@@ -58,7 +55,6 @@ export const INITIAL: EngineState = {
   driver: undefined,
   pending: [],
   own: NOTHING_SAID,
-  roundCertificate: undefined,
   asked: [],
   early: [],
   previous: undefined,

@@ -247,7 +247,7 @@ function timedOut(
 
 /** L4: in a round that lasts, say again what was said, and ask again for what is missing. */
 function repeat(config: EngineConfig, state: EngineState, driver: DriverState): readonly Effect[] {
-  const messages = repeated(driver, state.own, state.roundCertificate);
+  const messages = repeated(driver, state.own);
   const missing = state.asked.filter((blockId) => verdictOn(driver, blockId) === undefined);
   return [
     ...messages.map((message): Effect => ({ kind: 'broadcast', message })),

@@ -5,7 +5,6 @@ import { unreachable } from '../base/assert.ts';
 import { type DriverState, type DriverTransition, verdictOn } from './driver.ts';
 import { accuse, effectsOf, type Spoken, unsigned, validate } from './effects.ts';
 import { type EngineConfig, type EngineState, type Transition, unchanged } from './engine-state.ts';
-import { entryCertificate } from './obligations.ts';
 import type { RoundOutput } from './round.ts';
 import type { BlockId, Effect, Input, UnsignedMessage } from './types.ts';
 
@@ -92,8 +91,6 @@ const isSpoken = (output: RoundOutput): output is Spoken =>
 /** What the engine itself remembers of an output. */
 function after(state: EngineState, driver: DriverState, output: RoundOutput): EngineState {
   switch (output.kind) {
-    case 'enter-round':
-      return { ...state, roundCertificate: entryCertificate(driver, output.round) };
     case 'propose':
     case 'prevote':
     case 'precommit': {
@@ -104,6 +101,7 @@ function after(state: EngineState, driver: DriverState, output: RoundOutput): En
       return state.asked.includes(output.blockId)
         ? state
         : { ...state, asked: [...state.asked, output.blockId] };
+    case 'enter-round':
     case 'request-value':
     case 'lock':
     case 'schedule':

@@ -119,13 +119,12 @@ export function repeated(
     readonly prevote: Vote | undefined;
     readonly precommit: Vote | undefined;
   },
-  roundCertificate: RoundCertificate | undefined,
 ): readonly Message[] {
   const { round, validRound, validBlock, step, committedBlock } = driver.round;
   if (step === 'awaiting') return [commitCertificateOf(driver, committedBlock!)!];
   const proposal = own.proposal?.round === round ? own.proposal : undefined;
   const polka = validBlock === null ? undefined : polkaCertificateOf(driver, validRound, validBlock);
-  return [roundCertificate, polka, proposal, own.prevote, own.precommit].filter(
+  return [entryCertificate(driver, round), polka, proposal, own.prevote, own.precommit].filter(
     (message) => message !== undefined,
   );
 }

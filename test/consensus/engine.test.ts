@@ -150,11 +150,10 @@ describe('order of effects', () => {
 // ---- Replay ---------------------------------------------------------------------------------------------------------------
 
 /** What a height's votes depend on; messages that are only kept are not in the log. */
-const essence = ({ driver, pending, own, roundCertificate, asked }: EngineState) => ({
+const essence = ({ driver, pending, own, asked }: EngineState) => ({
   driver,
   pending,
   own,
-  roundCertificate,
   asked,
 });
 

@@ -506,7 +506,7 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: OBLIGATIONS,
-        find: '  return [roundCertificate, polka, proposal, own.prevote, own.precommit].filter(',
+        find: '  return [entryCertificate(driver, round), polka, proposal, own.prevote, own.precommit].filter(',
         replace: '  return ([] as (Message | undefined)[]).filter(',
       },
     ],
