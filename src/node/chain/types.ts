@@ -1,0 +1,73 @@
+// The words of a node's chain: what it stands on, and what the parts of the chain service ask of each other. The store keeps it,
+// the chain decides and executes, sync brings what was decided elsewhere, queries show it with proofs.
+
+import type { Digest, NetworkId } from '../../base/ids.ts';
+import type { CommitCertificate } from '../../consensus/types.ts';
+import type { Block } from '../../shards/block.ts';
+import type { ShardHeader } from '../../shards/header.ts';
+import type { RefusalCode } from '../../shards/operation.ts';
+import type { Executed } from '../../shards/session.ts';
+import type { StateKey } from '../../shards/state-key.ts';
+import type { StateProof } from '../../shards/tree/proof.ts';
+import type { Change, Loaded } from '../../shards/view.ts';
+
+/** The last block that was executed here, and the state after it. Height 0: genesis, which is no block. */
+export interface Head {
+  readonly height: number;
+  /** Of the block; at height 0, the digest of the founding document, which the first block names as its parent. */
+  readonly id: Digest;
+  readonly timeMs: number;
+  /** Of the state after it, with the shards that it had. */
+  readonly shards: readonly ShardHeader[];
+  /** The next block has 2^shardBits shards. */
+  readonly shardBits: number;
+}
+
+/** A block that a quorum decided, as it was proposed. */
+export interface Decided {
+  readonly block: Block;
+  readonly certificate: CommitCertificate;
+}
+
+export interface ProvenState {
+  /** The state after the block of this height. Header `height + 1` names its roots. */
+  readonly height: number;
+  readonly shards: readonly ShardHeader[];
+  /** In the order of the paths asked for. */
+  readonly records: readonly Loaded[];
+  readonly proofs: readonly StateProof[];
+}
+
+/** Where a transaction was included, and what came of it. */
+export interface TransactionPlace {
+  readonly height: number;
+  readonly index: number;
+  readonly refusal: RefusalCode | undefined;
+}
+
+/** Blocks and state on disk. One writer; reads at any time. */
+export interface ChainStore {
+  /** Undefined before genesis. */
+  readonly head: Head | undefined;
+  /** The oldest height whose block is here, and the oldest whose state can be read. */
+  readonly oldestBlock: number;
+  readonly oldestState: number;
+  /** Writes height 0. */
+  found(changes: readonly Change[], head: Omit<Head, 'shards'>, network: NetworkId): Promise<Head>;
+  /** Records after the head; null where there is none. */
+  load(keys: readonly StateKey[]): Promise<readonly Loaded[]>;
+  /** Block, certificate, records, trees and index in one durable batch. The block follows the head. */
+  commit(decided: Decided, executed: Executed): Promise<Head>;
+  /** Throws NOT_FOUND when the state after `height` is no longer, or not yet, here. */
+  prove(height: number, paths: readonly Digest[]): Promise<ProvenState>;
+  /** A block that is valid here and not decided yet: durable when it resolves. Those of lower heights go with the next commit. */
+  keepCandidate(height: number, id: Digest, block: Uint8Array): Promise<void>;
+  candidate(height: number, id: Digest): Promise<Uint8Array | undefined>;
+  /** Bytes of a decided block, and the certificate for it. */
+  decision(
+    height: number,
+  ): Promise<{ readonly block: Uint8Array; readonly certificate: CommitCertificate } | undefined>;
+  transaction(id: Digest): Promise<TransactionPlace | undefined>;
+  /** Blocks below `block` and states below `state` are given up, a part at a time. */
+  prune(oldest: { readonly block: number; readonly state: number }): Promise<void>;
+}
