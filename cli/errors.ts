@@ -46,6 +46,9 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   WRONG_NETWORK: EXIT.ERROR,
   NOT_FOUND: EXIT.NOT_FOUND,
   ALREADY_EXISTS: EXIT.CONFLICT,
+  CONDITION_FAILED: EXIT.CONFLICT,
+  EXPIRED: EXIT.NETWORK,
+  REFUSED: EXIT.ERROR,
   NOT_ENOUGH_OPERATORS: EXIT.NOT_ENOUGH,
   NOT_ENOUGH_PIECES: EXIT.NOT_ENOUGH,
   NOT_ENOUGH_CONFIRMATIONS: EXIT.NOT_ENOUGH,
@@ -69,15 +72,15 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
 export const EXIT_CODES_TOPIC: string = `Exit codes of every command:
 
   0    done
-  1    error: damaged configuration, failed disk, object of another network, defect of ours
+  1    error: damaged configuration, failed disk, object of another network, refused by the chain, defect of ours
   2    usage: unknown command or flag, value out of range, not a store:// URI
   3    not found
   4    partial: done in part, the message says what is missing
-  5    network or temporary: unreachable, timed out, busy; trying again may help
+  5    network or temporary: unreachable, timed out, expired, busy; trying again may help
   6    quota or disk reserve reached
   7    integrity: bytes, signature or encoding are wrong and nobody had the right ones
   8    key or authorisation: wrong key, damaged identity, not the owner
-  9    conflict: output exists, port in use, folder locked
+  9    conflict: output exists, somebody else changed it first, port in use, folder locked
   10   not enough operators, pieces or confirmations
   130  interrupted
   141  the reader of standard output went away`;
@@ -131,6 +134,9 @@ const GENERAL_NEXT: Readonly<Record<ErrorCode, string>> = {
   WRONG_NETWORK: 'Choose the home of the right network with --home.',
   NOT_FOUND: 'Check the name; "store status" shows which network this is.',
   ALREADY_EXISTS: 'Choose another name, or give --force to replace it.',
+  CONDITION_FAILED: 'Look at what is there now with "store stat", and decide again.',
+  EXPIRED: 'Run the command again.',
+  REFUSED: 'Correct what the reason names and run the command again.',
   NOT_ENOUGH_OPERATORS: 'Choose a smaller --code k/n, or let more operators join.',
   NOT_ENOUGH_PIECES: 'Start the nodes that are down and try again; "store status" shows them.',
   NOT_ENOUGH_CONFIRMATIONS: 'Start the nodes that are down and try again; "store status" shows them.',

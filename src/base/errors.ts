@@ -13,6 +13,9 @@ export const ERROR_CODES = [
   'WRONG_NETWORK', // the peer or object belongs to another network
   'NOT_FOUND', // nobody who answered has it
   'ALREADY_EXISTS', // would overwrite
+  'CONDITION_FAILED', // somebody changed it first: it is not what the caller said it must be
+  'EXPIRED', // its time was over before it was done
+  'REFUSED', // the chain executed the transaction, and its rules do not allow it
   'NOT_ENOUGH_OPERATORS', // the code wants more independent operators than the network has
   'NOT_ENOUGH_PIECES', // fewer than k pieces of a segment could be had
   'NOT_ENOUGH_CONFIRMATIONS', // fewer holders than the quorum stored their piece durably
