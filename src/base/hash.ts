@@ -52,6 +52,7 @@ export const DOMAINS = [
   'parameters',
   'checkpoint',
   'bucket',
+  'founding',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

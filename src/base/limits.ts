@@ -461,3 +461,43 @@ export const DELETED_RECORDS_MAX = 64;
 export const REPLACEMENTS_MAX = 64;
 /** Pieces of the segments of one transaction: as many roots do not fit a longer one. */
 export const SIGNED_SEGMENTS_PIECES_MAX = 2048;
+
+// ---- Founding ------------------------------------------------------------------------------------------------------
+
+/** Accounts that are given something at the founding: an operator of every member, and as many besides. */
+export const FOUNDING_BALANCES_MAX: number = 2 * MEMBERS_MAX;
+/** Encoded founding document: the longest epoch record, 4096 operators and reveal chains at 180 bytes, and 8192 balances at 130. */
+export const FOUNDING_LENGTH_MAX: number = 4 * MIB;
+
+// ---- Chain queries -----------------------------------------------------------------------------------------------
+
+/** Encoded light block: a header, the signatures for it, and the validators at 40 bytes each. */
+export const LIGHT_BLOCK_LENGTH_MAX: number = BLOCK_HEADER_LENGTH_MAX + CONSENSUS_MESSAGE_LENGTH_MAX + 8 * KIB;
+/** Paths proven by one answer: they fit the header of a request, and their records a reply of a few mebibytes. */
+export const PROVEN_PATHS_MAX = 64;
+/** The states after so many of the last heights can be proven: time enough for a reader to ask for what the first answer names. */
+export const PROVABLE_HEIGHTS = 16;
+/** A node lets a query wait so long for what it asks about, as for the next block. */
+export const CHAIN_WAIT_MS_MAX = 5_000;
+/** Headers of all shards, at 72 bytes and room. */
+export const SHARD_HEADERS_LENGTH_MAX: number = 2 ** SHARD_BITS_MAX * 128;
+/** Answer with records and their proofs. */
+export const PROVE_REPLY_LENGTH_MAX: number =
+  PROVEN_PATHS_MAX * (STATE_RECORD_LENGTH_MAX + STATE_PROOF_LENGTH_MAX) +
+  SHARD_HEADERS_LENGTH_MAX +
+  LIGHT_BLOCK_LENGTH_MAX +
+  KIB;
+/** Decisions of one answer, and their bytes: a few of the longest blocks, or many empty ones. */
+export const DECISIONS_MAX = 256;
+export const DECISIONS_LENGTH_MAX: number = 4 * MIB;
+/** Records of one chunk of state sync, with whose paths it is cut short: at least one fits. */
+export const CHUNK_RECORDS_LENGTH_MAX: number = 4 * MIB;
+
+// ---- Chain ---------------------------------------------------------------------------------------------------
+
+/** A block of a later time than this node's clock plus this waits for its verdict: clocks are set to within a second. */
+export const BLOCK_TIME_AHEAD_MS = 2_000;
+/** Without anything to do a block is made after so long, to show that the chain lives. */
+export const HEARTBEAT_MS = 10_000;
+/** Evidence that waits for a block of this node's: nobody can make more without breaking a rule himself. */
+export const EVIDENCE_WAITING_MAX = 64;
