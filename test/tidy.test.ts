@@ -133,6 +133,8 @@ test('every source file is reached from an entry point', () => {
     ),
     ...['chunk', 'proof', 'reshape', 'update'].map((name) => `src/shards/tree/${name}.ts`),
     'src/shards/directory/listing.ts',
+    // What nodes serve and clients ask of a chain.
+    ...['chain-messages', 'sync-messages'].map((name) => `src/shards/${name}.ts`),
     ...sources.filter((path) => /-worker\.ts$|\/worker\.ts$/.test(path)),
   ];
   const reached = new Set<string>();
