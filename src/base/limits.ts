@@ -501,3 +501,63 @@ export const BLOCK_TIME_AHEAD_MS = 2_000;
 export const HEARTBEAT_MS = 10_000;
 /** Evidence that waits for a block of this node's: nobody can make more without breaking a rule himself. */
 export const EVIDENCE_WAITING_MAX = 64;
+
+// ---- Chain store ---------------------------------------------------------------------------------------------------
+
+/** Records of the state held in memory: those that every block reads, and what the last thousands of transactions touched. */
+export const RECORD_CACHE_LENGTH: number = 16 * MIB;
+/** Nodes of state trees held in memory, at half a kilobyte each: the upper thirteen levels, through which every way leads. */
+export const NODE_CACHE_NODES = 32_768;
+/** States whose tops are held in memory: proofs are asked for of the newest heights. */
+export const STATE_CACHE_HEIGHTS = 16;
+/** What is kept of the state at a height beside nodes and records: at most 2^8 shards, each with a root and the top of its tree, before and after they change in number. */
+export const KEPT_STATE_LENGTH_MAX: number = 128 * KIB;
+/** Entries, and blocks, that one step of pruning reads and deletes: others write in between. */
+export const PRUNE_ENTRIES_PER_STEP = 1024;
+export const PRUNE_BLOCKS_PER_STEP = 8;
+/** Look-ups of former versions of records under way for one reader. */
+export const HISTORY_READS_CONCURRENCY = 64;
+
+// ---- Keys of people ----------------------------------------------------------------------------------------------
+
+/** Keys of one home. */
+export const KEYS_MAX = 1000;
+/** Encoded key file: some 700 bytes, and room for other white space. */
+export const KEY_FILE_LENGTH_MAX: number = 4 * KIB;
+/** scrypt's N of new key files as a power of two: with r = 8 it takes 2^27 bytes and about a second. */
+export const KEY_COST_LOG2 = 17;
+/** What a key file may ask for: at most 2^28 bytes, as whoever wrote it may mean harm. */
+export const KEY_COST_LOG2_MIN = 10;
+export const KEY_COST_LOG2_MAX = 18;
+/** Characters of a new passphrase at least, and bytes of any. */
+export const PASSPHRASE_LENGTH_MIN = 8;
+export const PASSPHRASE_LENGTH_MAX: number = KIB;
+/** A recovery phrase as people type it: 24 words of at most eight letters, and ample space between them. */
+export const PHRASE_LENGTH_MAX: number = KIB;
+
+// ---- Transaction pool ----------------------------------------------------------------------------------------
+
+/** Transactions that wait at a node: the longest eight blocks' worth, some hundred megabytes with what decoding makes of them. */
+export const POOL_TRANSACTIONS_MAX: number = 8 * TRANSACTIONS_PER_BLOCK_MAX;
+/** Their bytes: 32 full blocks. */
+export const POOL_LENGTH_MAX: number = 32 * BLOCK_LENGTH_MAX;
+/** Of one sender, counted in nonces from its next one on: a quarter of a block. */
+export const POOL_ACCOUNT_TRANSACTIONS_MAX: number = TRANSACTIONS_PER_BLOCK_MAX / 4;
+/** Their bytes: two full blocks, so that sixteen senders are needed to fill a pool. */
+export const POOL_ACCOUNT_LENGTH_MAX: number = 2 * BLOCK_LENGTH_MAX;
+/** How far ahead a transaction may expire: a day at a block a second, half an hour at fifty. */
+export const TRANSACTION_LIFETIME_BLOCKS_MAX = 100_000;
+/** Valid signatures that are remembered from admission until their block is executed: the pool twice over, in count and in bytes. */
+export const VERIFIED_SIGNATURES_MAX: number = 2 * POOL_TRANSACTIONS_MAX;
+export const VERIFIED_SIGNATURES_LENGTH_MAX: number = 2 * POOL_LENGTH_MAX;
+/** Transactions that a node publishes per second, and their bytes: each costs every other node some 200 microseconds of a core. */
+export const GOSSIP_TRANSACTIONS_PER_SECOND = 1000;
+export const GOSSIP_TRANSACTIONS_LENGTH_PER_SECOND: number = 2 * MIB;
+/** Transactions, and their bytes, that wait for their turn to be published; the pool has those that do not wait here. */
+export const GOSSIP_WAITING_MAX = 4096;
+export const GOSSIP_WAITING_LENGTH_MAX: number = 4 * MIB;
+/** Decisions that a node publishes per second: of faster chains the latest; who misses one asks for it. */
+export const GOSSIP_DECISIONS_PER_SECOND = 20;
+/** Messages of a topic whose verdict is not there yet; what comes on top is ignored, and its sender says it again. */
+export const GOSSIP_TRANSACTIONS_JUDGED_MAX = 256;
+export const GOSSIP_DECISIONS_JUDGED_MAX = 16;

@@ -160,6 +160,17 @@ function openFrame(bytes: Uint8Array, sha256?: Sha256): readonly [header: Uint8A
   return [header, body];
 }
 
+/** What the bytes of a block say about its time, whatever its body is; undefined for bytes that are no block. */
+export function blockTimeOf(bytes: Uint8Array): number | undefined {
+  try {
+    const [header] = decodeCanonical(frameSchema, bytes, BLOCK_LENGTH_MAX, 'block');
+    return decodeHeader(header).timeMs;
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return undefined;
+  }
+}
+
 function decodeCommit(bytes: Uint8Array): CommitCertificate {
   const message = decodeMessage(bytes);
   if (message.kind !== 'commit-certificate') {

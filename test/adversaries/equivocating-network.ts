@@ -9,7 +9,7 @@ import { decodeMessage, encodeMessage } from '../../src/consensus/messages.ts';
 import { signBytes } from '../../src/consensus/sign-bytes.ts';
 import { NO_ROUND, type Proposal, type UnsignedMessage, type Vote } from '../../src/consensus/types.ts';
 import { BLOCK_SERVICE, MESSAGE_SERVICE } from '../../src/node/validator/transport.ts';
-import { blockIdOf } from '../../src/node/validator/validator.ts';
+import { blockIdOf } from '../helpers/opaque-application.ts';
 
 export function equivocating(
   network: Network,

@@ -8,7 +8,8 @@
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { concat, uint32 } from '../../src/base/bytes.ts';
+import { concat, toHex, uint32 } from '../../src/base/bytes.ts';
+import { digest } from '../../src/base/hash.ts';
 import type { NodeId } from '../../src/base/ids.ts';
 import type { Digest } from '../../src/base/ids.ts';
 import { decodeMessage, encodeMessage } from '../../src/consensus/messages.ts';
@@ -16,9 +17,10 @@ import { proposerSchedule } from '../../src/consensus/proposer.ts';
 import type { BlockId, HeightStart } from '../../src/consensus/types.ts';
 import { indexOf, validatorSet } from '../../src/consensus/validator-set.ts';
 import type { Decision } from '../../src/node/validator/host-ports.ts';
-import { blockIdOf, type ValidatorApplication } from '../../src/node/validator/validator.ts';
+import type { ValidatorApplication } from '../../src/node/validator/validator.ts';
 import { AppendFile } from '../../src/runtime/append-file.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { nativeSha256 } from '../../src/runtime/crypto.ts';
 import { type Files, systemFiles } from '../../src/runtime/files.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
 
@@ -53,6 +55,11 @@ export interface DecidedBlock {
 /** Milliseconds that processes of one machine share, finer than the wall clock tells. */
 export const machineNow = (): number => performance.timeOrigin + performance.now();
 
+/** The id of a block here is a digest of all of it. */
+export function blockIdOf(block: Uint8Array): BlockId {
+  return toHex(digest('block', [block], nativeSha256)) as BlockId;
+}
+
 export async function openOpaqueApplication(options: OpaqueOptions): Promise<OpaqueApplication> {
   const path = join(options.folder, 'chain');
   const bytes = await readFile(path).catch(async () => {
@@ -86,6 +93,13 @@ export class OpaqueApplication implements ValidatorApplication {
     const proposers = proposerSchedule(validators, new Uint8Array(32) as Digest, 1);
     this.#start = { validators, proposers, self: indexOf(validators, options.self) };
   }
+
+  blockId(block: Uint8Array): BlockId {
+    return blockIdOf(block);
+  }
+
+  /** Its heights begin by the clock alone. */
+  heard(): void {}
 
   /** What a log holds; returns the length of its intact part. */
   load(bytes: Uint8Array): number {

@@ -7,9 +7,7 @@
 // log ends the validator with that StoreError, and nothing is sent after it; `stop` returns when everything is closed.
 
 import { join } from 'node:path';
-import { toHex } from '../../base/bytes.ts';
 import { StoreError, toStoreError } from '../../base/errors.ts';
-import { digest } from '../../base/hash.ts';
 import type { NetworkId, NodeId } from '../../base/ids.ts';
 import { BLOCK_LENGTH_MAX } from '../../base/limits.ts';
 import type { Clock, Network, Random, Verify } from '../../base/ports.ts';
@@ -25,7 +23,6 @@ import type {
 } from '../../consensus/types.ts';
 import { indexOf } from '../../consensus/validator-set.ts';
 import type { Verdict } from '../../consensus/verify.ts';
-import { nativeSha256 } from '../../runtime/crypto.ts';
 import type { Files } from '../../runtime/files.ts';
 import type { Identity } from '../../runtime/identity.ts';
 import { CatchUp } from './catch-up.ts';
@@ -43,6 +40,10 @@ export interface ValidatorApplication extends Omit<ApplicationPort, 'fetch'> {
   next(): HeightStart;
   /** Who votes and proposes at a height: the one under way, those below that it still serves, and the next if it is settled. */
   startOf(height: number): Pick<HeightStart, 'validators' | 'proposers'> | undefined;
+  /** What is agreed on, of the bytes of a block. Other bytes have another id. */
+  blockId(block: Uint8Array): BlockId;
+  /** A validator speaks of a height: whoever waits with beginning it need not wait any more. */
+  heard(height: number): void;
   /** A block of the height that this application made, found valid, or knows to be decided. */
   held(height: number, blockId: BlockId, done: (block: Uint8Array | undefined) => void): void;
 }
@@ -148,7 +149,7 @@ class RunningValidator implements Validator {
   }
 
   start(logged: readonly Input[], next: HeightStart, last: GuardRecord | undefined): void {
-    const { networkId, clock, events } = this.#options;
+    const { networkId, clock, events, application } = this.#options;
     const host = new ValidatorHost(this.#engine, {
       wal: this.#wal,
       signer: this.#signer,
@@ -161,7 +162,7 @@ class RunningValidator implements Validator {
         refused: (message, error) => events?.refused?.(message, error),
         failed: (error) => void this.#close(error),
       },
-      blockId: blockIdOf,
+      blockId: (block) => application.blockId(block),
     });
     this.#host = host;
     if (last === undefined) host.start(logged, next);
@@ -193,7 +194,10 @@ class RunningValidator implements Validator {
 
   #receive(from: NodeId, message: Message, block?: Uint8Array): void {
     if (this.#host === undefined || this.#stopping !== undefined) return;
-    if (this.#isMember(from)) this.#catchUp.heard(from, message.height);
+    if (this.#isMember(from)) {
+      this.#catchUp.heard(from, message.height);
+      this.#options.application.heard(message.height);
+    }
     this.#host.receive(message, block);
   }
 
@@ -240,11 +244,6 @@ class RunningValidator implements Validator {
       decision: (height, done) => application.decision(height, done),
     };
   }
-}
-
-/** The id of a block: all that is agreed on. */
-export function blockIdOf(block: Uint8Array): BlockId {
-  return toHex(digest('block', [block], nativeSha256)) as BlockId;
 }
 
 function lastSigned(network: NetworkId, last: GuardRecord, height: number): LastSigned {

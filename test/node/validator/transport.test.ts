@@ -7,7 +7,7 @@ import type { BlockId, Message, ValidatorSet } from '../../../src/consensus/type
 import { validatorSet } from '../../../src/consensus/validator-set.ts';
 import type { Decision } from '../../../src/node/validator/host-ports.ts';
 import { ValidatorTransport } from '../../../src/node/validator/transport.ts';
-import { blockIdOf } from '../../../src/node/validator/validator.ts';
+import { blockIdOf } from '../../helpers/opaque-application.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { createMemoryHub, type MemoryHub, type MemoryNode } from '../../../src/runtime/memory-network.ts';
 import { A, B, HEIGHT, precommit, prevote, proposal } from '../../helpers/agreement.ts';

@@ -174,6 +174,8 @@ test('a stranger who speaks of a height far ahead makes nobody ask him', async (
     // It has no block, so it stays where it is.
     requestValue: () => undefined,
     judge: (...args) => plain.judge(...args),
+    blockId: (block) => plain.blockId(block),
+    heard: () => undefined,
     held: (...args) => plain.held(...args),
     decided: (...args) => plain.decided(...args),
     decision: (...args) => plain.decision(...args),

@@ -1,0 +1,122 @@
+// The chain as the application of a validator: what agreement asks of blocks, answered by the chain, in the callback style of its host.
+//
+// Invariants: a verdict is a function of the block and its parent, so a block whose time has not come is judged when it has; a
+// failure of the chain is told once, and then nothing is answered any more.
+
+import { type StoreError, toStoreError } from '../../base/errors.ts';
+import type { NodeId } from '../../base/ids.ts';
+import { BLOCK_TIME_AHEAD_MS } from '../../base/limits.ts';
+import type { Clock } from '../../base/ports.ts';
+import type { BlockId, HeightStart } from '../../consensus/types.ts';
+import { indexOf } from '../../consensus/validator-set.ts';
+import { blockTimeOf } from '../../shards/block.ts';
+import type { Decision } from '../validator/host-ports.ts';
+import type { ValidatorApplication } from '../validator/validator.ts';
+import type { Proposing } from './block-maker.ts';
+import type { Chain } from './chain.ts';
+import type { EvidencePool } from './evidence-pool.ts';
+import type { Pace } from './pace.ts';
+
+export interface ChainApplicationPorts {
+  readonly chain: Chain;
+  readonly clock: Pick<Clock, 'now' | 'timer'>;
+  readonly self: NodeId;
+  readonly pace: Pace;
+  readonly evidence: EvidencePool;
+  readonly candidates: () => Proposing['candidates'];
+  readonly reveal: Proposing['reveal'];
+  /** Whether the height to come has something to do. */
+  readonly hasWork: () => boolean;
+  /** The chain failed: the validator must not go on. */
+  readonly failed: (error: StoreError) => void;
+}
+
+export class ChainApplication implements ValidatorApplication {
+  readonly #ports: ChainApplicationPorts;
+
+  constructor(ports: ChainApplicationPorts) {
+    this.#ports = ports;
+  }
+
+  next(): HeightStart {
+    const { chain, self } = this.#ports;
+    const { height, roles } = chain.next;
+    return { height, ...roles, self: indexOf(roles.validators, self) };
+  }
+
+  startOf(height: number): ReturnType<Chain['rolesAt']> {
+    return this.#ports.chain.rolesAt(height);
+  }
+
+  blockId(block: Uint8Array): BlockId {
+    return this.#ports.chain.idOf(block);
+  }
+
+  heard(height: number): void {
+    this.#ports.pace.heard(height);
+  }
+
+  held(height: number, blockId: BlockId, done: (block: Uint8Array | undefined) => void): void {
+    this.#answer(this.#ports.chain.held(height, blockId), done);
+  }
+
+  requestValue(height: number, _round: number, done: (block: Uint8Array) => void): void {
+    this.#answer(this.#make(height), (block) => {
+      if (block !== undefined) done(block);
+    });
+  }
+
+  /** Its own block is executed while the others vote on it, so that its commit need not. */
+  async #make(height: number): Promise<Uint8Array | undefined> {
+    const { chain, self, reveal, candidates, evidence } = this.#ports;
+    const offered = evidence.all();
+    const block = await chain.build(height, {
+      proposer: self,
+      candidates: candidates(),
+      evidence: offered,
+      reveal,
+    });
+    if (block === undefined) return undefined;
+    evidence.settle(offered, block.body.evidence);
+    this.#answer(chain.judge(height, chain.idOf(block.bytes), block.bytes), () => undefined);
+    return block.bytes;
+  }
+
+  judge(height: number, blockId: BlockId, block: Uint8Array, done: (isValid: boolean) => void): void {
+    const { chain, clock } = this.#ports;
+    const aheadMs = (blockTimeOf(block) ?? 0) - clock.now() - BLOCK_TIME_AHEAD_MS;
+    const judgeNow = (): void =>
+      this.#answer(chain.judge(height, blockId, block), (isValid) => {
+        if (isValid !== undefined) done(isValid);
+      });
+    if (aheadMs <= 0) judgeNow();
+    else clock.timer(Math.min(aheadMs, JUDGE_DELAY_MAX_MS), () => this.judge(height, blockId, block, done));
+  }
+
+  decided(height: number, { certificate, block }: Decision, done: (next: HeightStart) => void): void {
+    const { chain, pace, hasWork } = this.#ports;
+    this.#answer(chain.commit(certificate, block), () => {
+      // Told again after a restart: the next height may be long over.
+      pace.await(height + 1, hasWork() || chain.next.height > height + 1, () => done(this.next()));
+    });
+  }
+
+  decision(height: number, done: (decision: Decision | undefined) => void): void {
+    this.#answer(this.#ports.chain.decision(height), done);
+  }
+
+  #answer<T>(work: Promise<T>, done: (result: T) => void): void {
+    void this.#settle(work, done);
+  }
+
+  async #settle<T>(work: Promise<T>, done: (result: T) => void): Promise<void> {
+    try {
+      done(await work);
+    } catch (error) {
+      this.#ports.failed(toStoreError(error, 'INTERNAL', 'the chain'));
+    }
+  }
+}
+
+/** A timer takes no more than this; a block further ahead is looked at again then, if its height still runs. */
+const JUDGE_DELAY_MAX_MS = 60_000;
