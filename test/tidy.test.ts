@@ -134,6 +134,10 @@ test('every source file is reached from an entry point', () => {
     ),
     ...['chunk', 'proof', 'reshape', 'update'].map((name) => `src/shards/tree/${name}.ts`),
     'src/shards/directory/listing.ts',
+    // What the chain service of a node will start.
+    'src/node/chain/transaction-pool.ts',
+    'src/node/chain/verified-signatures.ts',
+    'src/node/chain/gossip.ts',
     // What nodes serve and clients ask of a chain.
     ...['chain-messages', 'sync-messages'].map((name) => `src/shards/${name}.ts`),
     ...sources.filter((path) => /-worker\.ts$|\/worker\.ts$/.test(path)),

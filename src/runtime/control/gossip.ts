@@ -24,8 +24,8 @@ import { nodeIdFromPeerIdText } from '../peer-id.ts';
 import { controlFailure } from './failure.ts';
 import { networkPrefix, topicName } from './protocols.ts';
 
-/** Topics of every network: announced epoch records, and nodes that come and go. */
-const TOPICS = ['epoch', 'nodes'] as const;
+/** Topics of every network: announced epoch records, nodes that come and go; of its chain, transactions and decisions. */
+const TOPICS = ['epoch', 'nodes', 'transaction', 'decision'] as const;
 
 type TopicScores = NonNullable<NonNullable<GossipsubOpts['scoreParams']>['topics']>;
 
