@@ -135,6 +135,7 @@ test('every source file is reached from an entry point', () => {
     ...['chunk', 'proof', 'reshape', 'update'].map((name) => `src/shards/tree/${name}.ts`),
     'src/shards/directory/listing.ts',
     // What the chain service of a node will start.
+    'src/node/chain/query-services.ts',
     'src/node/chain/transaction-pool.ts',
     'src/node/chain/verified-signatures.ts',
     'src/node/chain/gossip.ts',

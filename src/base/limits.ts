@@ -224,8 +224,8 @@ export const REMOVE_TIMEOUT_MS: number = 10 * 60_000;
 export const REMOVE_BATCH = 512;
 /** Bytes of a piece read at a time: other requests get their turn between two slices. */
 export const READ_SLICE_LENGTH: number = 4 * MIB;
-/** Genesis file: 4096 members at 700 bytes of readable text. */
-export const GENESIS_FILE_LENGTH_MAX: number = 4 * MIB;
+/** Genesis file: the longest founding document as readable text, three times as long. */
+export const GENESIS_FILE_LENGTH_MAX: number = 16 * MIB;
 
 // ---- Membership ------------------------------------------------------------------------------------------------
 
@@ -466,13 +466,18 @@ export const SIGNED_SEGMENTS_PIECES_MAX = 2048;
 
 /** Accounts that are given something at the founding: an operator of every member, and as many besides. */
 export const FOUNDING_BALANCES_MAX: number = 2 * MEMBERS_MAX;
+/** Reveals of a node's chain: made in 50 ms at a start, and at a block a second one validator alone lives on it for half a working day. */
+export const BEACON_CHAIN_LENGTH: number = 2 ** 14;
+/** Chains whose secrets a node keeps: the one in force, the one that comes into force, and one that it is about to commit to. */
+export const BEACON_CHAINS_KEPT_MAX = 3;
 /** Encoded founding document: the longest epoch record, 4096 operators and reveal chains at 180 bytes, and 8192 balances at 130. */
 export const FOUNDING_LENGTH_MAX: number = 4 * MIB;
 
 // ---- Chain queries -----------------------------------------------------------------------------------------------
 
 /** Encoded light block: a header, the signatures for it, and the validators at 40 bytes each. */
-export const LIGHT_BLOCK_LENGTH_MAX: number = BLOCK_HEADER_LENGTH_MAX + CONSENSUS_MESSAGE_LENGTH_MAX + 8 * KIB;
+export const LIGHT_BLOCK_LENGTH_MAX: number =
+  BLOCK_HEADER_LENGTH_MAX + CONSENSUS_MESSAGE_LENGTH_MAX + 8 * KIB;
 /** Paths proven by one answer: they fit the header of a request, and their records a reply of a few mebibytes. */
 export const PROVEN_PATHS_MAX = 64;
 /** The states after so many of the last heights can be proven: time enough for a reader to ask for what the first answer names. */
@@ -487,6 +492,20 @@ export const PROVE_REPLY_LENGTH_MAX: number =
   SHARD_HEADERS_LENGTH_MAX +
   LIGHT_BLOCK_LENGTH_MAX +
   KIB;
+/** Queries of one peer per second: ten times what a person who lists and reads asks; each costs a few milliseconds at most. */
+export const CHAIN_QUERIES_PER_SECOND = 200;
+/** Of those under way at a time: most of them wait for a block. */
+export const CHAIN_QUERY_CONCURRENCY = 64;
+/** Transactions that one peer hands in per second, and asks for afterwards: each costs a signature and a look at its account. */
+export const SUBMITS_PER_SECOND = 1000;
+/** Queries of all peers that wait for a block: a few hundred bytes each. */
+export const CHAIN_WAITS_MAX = 4096;
+/** Bytes that queries read at once, counted as the most that each may read: seven answers of the most paths. */
+export const CHAIN_READ_BUDGET: number = 32 * MIB;
+/** Decoded blocks kept for those who ask where their transaction went, by the length of their bytes: some ten times as much in memory. */
+export const DECODED_BLOCKS_LENGTH: number = 4 * MIB;
+/** Light blocks kept: a header, a certificate and a set that they share. */
+export const LIGHT_BLOCKS_KEPT = 256;
 /** Decisions of one answer, and their bytes: a few of the longest blocks, or many empty ones. */
 export const DECISIONS_MAX = 256;
 export const DECISIONS_LENGTH_MAX: number = 4 * MIB;
@@ -499,6 +518,20 @@ export const CHUNK_RECORDS_LENGTH_MAX: number = 4 * MIB;
 export const BLOCK_TIME_AHEAD_MS = 2_000;
 /** Without anything to do a block is made after so long, to show that the chain lives. */
 export const HEARTBEAT_MS = 10_000;
+/** Nodes that are asked for their heights at a time, how long they have, and how often while nobody is ahead. */
+export const SYNC_PEERS_MAX = 8;
+export const SYNC_ASK_TIMEOUT_MS = 2_000;
+export const SYNC_POLL_MS = 2_000;
+/** Decisions of one request on their way. */
+export const SYNC_FETCH_TIMEOUT_MS = 15_000;
+/** A node that gave wrong decisions, or none of those it claimed, is not asked for so long. */
+export const SYNC_BAR_MS = 30_000;
+/** Requests for decisions of one node per second: 4 MiB each, as fast as a slow disk reads. */
+export const SYNC_REQUESTS_PER_SECOND = 8;
+/** How often a chain service looks after itself: a validator that made no height meanwhile asks whether it is behind. */
+export const TEND_MS = 3_000;
+/** Transactions handed in here and not included that are then passed on again, at most. */
+export const REBROADCAST_MAX = 64;
 /** Evidence that waits for a block of this node's: nobody can make more without breaking a rule himself. */
 export const EVIDENCE_WAITING_MAX = 64;
 
@@ -561,3 +594,70 @@ export const GOSSIP_DECISIONS_PER_SECOND = 20;
 /** Messages of a topic whose verdict is not there yet; what comes on top is ignored, and its sender says it again. */
 export const GOSSIP_TRANSACTIONS_JUDGED_MAX = 256;
 export const GOSSIP_DECISIONS_JUDGED_MAX = 16;
+
+// ---- Names of a client -----------------------------------------------------------------------------------------
+
+/** Key of an object in its bucket, as UTF-8: what S3 allows. */
+export const KEY_LENGTH_MAX = 1024;
+/** Actions of one account that are signed and handed in together; further ones make the next batch. */
+export const WRITE_BATCH_MAX = 64;
+/** How often an action is signed anew because another program that uses the account was faster. */
+export const WRITE_TRIES_MAX = 32;
+/** Heights after which a transaction that was not included never will be: half a minute of a busy chain, hours of an idle one. */
+export const TRANSACTION_LIFETIME_BLOCKS = 1000;
+/** Pages of a directory that one look at the state walks through: a megabyte and a half. */
+export const LISTING_WALK_PAGES = 256;
+
+// ---- Light clients -----------------------------------------------------------------------------------------------
+
+/** Light blocks asked for to reach one height: some ten for each time that a third of all stake has changed hands. */
+export const LIGHT_REQUESTS_MAX = 512;
+/** Verified light blocks that a client remembers, the highest: starting points for what it is shown next. */
+export const LIGHT_KEPT_MAX = 64;
+/** Nodes that say whether they know the same newest header, beside the one that showed it. */
+export const LIGHT_WITNESSES = 2;
+/** A header may be so far ahead of the client's clock. */
+export const CLOCK_DRIFT_MS = 10_000;
+/** Two thirds of three weeks, the time of unbonding: whoever signed what is trusted still has stake to lose. */
+export const TRUST_PERIOD_MS: number = 14 * 24 * 3600 * 1000;
+/** The newest trusted header is written down at most this often: from an old one the way is only longer. */
+export const TRUST_SAVE_MS = 10_000;
+/** Nodes asked one after the other for the same thing before the client gives up. */
+export const PROVIDERS_ASKED_MAX = 16;
+/** Nodes whose failures and lies are remembered. */
+export const PROVIDERS_REMEMBERED_MAX = 4096;
+/** A node that failed is asked last for so long. */
+export const PROVIDER_BAR_MS = 5_000;
+/** When one node has answered, the others are waited for so long. */
+export const WITNESS_PATIENCE_MS = 300;
+/** Any question about the chain, beside the time that a node was told to wait. */
+export const CHAIN_ASK_TIMEOUT_MS = 10_000;
+/** Bytes of records that one reading of the state loads. */
+export const READ_LENGTH_MAX: number = 64 * MIB;
+/** How often a reading starts again because the nodes no longer have the state that it began with. */
+export const READ_RESTARTS_MAX = 8;
+/** Requests for records under way at once. */
+export const READ_REQUESTS_AT_ONCE = 4;
+/** Nodes that a transaction is handed to: one of them is honest and passes it on, as a rule. */
+export const SUBMIT_NODES = 3;
+/** A chain without a new height for so long is given up waiting for. */
+export const SUBMIT_PATIENCE_MS = 120_000;
+/** Transactions of one account that a client has on their way: more wait until these are included. */
+export const PERFORM_AT_ONCE = 64;
+/** How often actions are signed again because somebody else used a nonce of the account. */
+export const NONCE_RACES_MAX = 5;
+
+// ---- HTTP on loopback ------------------------------------------------------------------------------------------------
+
+/** Body of a request: the longest transaction in hexadecimal digits, and what JSON puts around it. */
+export const HTTP_BODY_LENGTH_MAX: number = 2 * TRANSACTION_LENGTH_MAX + KIB;
+/** First line and headers of a request. */
+export const HTTP_HEADERS_LENGTH_MAX: number = 8 * KIB;
+/** Programs of one machine: each keeps a few connections. */
+export const HTTP_CONNECTIONS_MAX = 64;
+/** A request's headers arrive within the first, all of it within the second; a connection on which nothing moves ends after the third. */
+export const HTTP_HEADERS_TIMEOUT_MS = 5_000;
+export const HTTP_REQUEST_TIMEOUT_MS = 15_000;
+export const HTTP_IDLE_MS = 30_000;
+/** A server that stops waits so long for answers under way. */
+export const HTTP_STOP_MS = 2_000;
