@@ -179,20 +179,21 @@ export class Chain {
   commit(certificate: CommitCertificate, bytes: Uint8Array): Promise<void> {
     return this.#run(async () => {
       if (certificate.height <= this.#head.height) return;
-      this.#checkDecision(certificate, bytes);
+      this.checkDecision(certificate, bytes);
       const judged = this.#judged.get(certificate.blockId) ?? (await this.#execute(bytes));
       if ('problem' in judged) throw this.#fail(decidedInvalid(certificate, judged));
       await this.#keep({ block: judged.block, certificate }, judged.executed);
     });
   }
 
-  #checkDecision(certificate: CommitCertificate, bytes: Uint8Array): void {
+  /** Throws PROTOCOL unless the certificate decides this block at the next height. */
+  checkDecision(certificate: CommitCertificate, bytes: Uint8Array): void {
     const { height, roles } = this.#next;
     if (certificate.height !== height) {
       throw new StoreError('PROTOCOL', `a decision of height ${certificate.height} where ${height} is next`);
     }
-    const { network, verify } = this.#ports;
-    const problem = checkCertificate(network, roles.validators, certificate, verify);
+    const { networkId, verify } = this.#ports;
+    const problem = checkCertificate(networkId, roles.validators, certificate, verify);
     if (problem !== undefined) {
       throw new StoreError('PROTOCOL', `the certificate of height ${height} does not hold: ${problem}`);
     }

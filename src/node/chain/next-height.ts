@@ -33,7 +33,7 @@ export interface NextHeight {
 
 /** What is the same for every block. */
 export interface ChainRules {
-  readonly network: NetworkId;
+  readonly networkId: NetworkId;
   readonly rules: Rules;
   readonly sha256: Sha256;
   readonly verify: Verify;
@@ -76,7 +76,10 @@ function decidersOf(state: Overlay, head: Head): ValidatorSet | undefined {
 function contextOf(chain: ChainRules, parent: Parent, facts: HeightFacts, roles: HeightRoles): ChainContext {
   const { epoch, nextValidators, shardBits, isBorder, params } = facts;
   return {
-    ...chain,
+    network: chain.networkId,
+    rules: chain.rules,
+    sha256: chain.sha256,
+    verify: chain.verify,
     parent,
     epoch,
     validators: roles.validators,

@@ -11,7 +11,7 @@ import { StoreError, toStoreError } from '../../base/errors.ts';
 import type { NetworkId, NodeId } from '../../base/ids.ts';
 import { BLOCK_LENGTH_MAX } from '../../base/limits.ts';
 import type { Clock, Network, Random, Verify } from '../../base/ports.ts';
-import type { EngineState } from '../../consensus/engine-state.ts';
+import type { EngineConfig, EngineState } from '../../consensus/engine-state.ts';
 import { type GuardRecord, guardRecord, isRemembered } from '../../consensus/signer-guard.ts';
 import type {
   BlockId,
@@ -55,6 +55,7 @@ export interface ValidatorOptions {
   readonly identity: Identity;
   readonly network: Network;
   readonly application: ValidatorApplication;
+  /** Read each time that one is set: they are parameters of the network and may change. */
   readonly timeouts: TimeoutParams;
   readonly clock: Clock;
   readonly random: Random;
@@ -125,13 +126,15 @@ class RunningValidator implements Validator {
   #stopping: Promise<void> | undefined;
 
   constructor(options: ValidatorOptions, wal: OpenWal, signer: SignerPort) {
-    const { network, networkId, clock, application, verify, timeouts } = options;
+    const { network, networkId, clock, application, verify } = options;
     this.ended = this.#end.promise;
     this.#options = options;
     this.#wal = wal;
     this.#signer = signer;
     const startOf = (height: number) => application.startOf(height);
-    this.#engine = this.#watched(realEngine({ config: { timeouts }, network: networkId, verify, startOf }));
+    this.#engine = this.#watched(
+      realEngine({ config: liveConfig(options), network: networkId, verify, startOf }),
+    );
     this.#transport = new ValidatorTransport({
       network,
       clock,
@@ -244,6 +247,14 @@ class RunningValidator implements Validator {
       decision: (height, done) => application.decision(height, done),
     };
   }
+}
+
+function liveConfig(options: ValidatorOptions): EngineConfig {
+  return {
+    get timeouts() {
+      return options.timeouts;
+    },
+  };
 }
 
 function lastSigned(network: NetworkId, last: GuardRecord, height: number): LastSigned {

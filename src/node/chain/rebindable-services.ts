@@ -1,0 +1,37 @@
+// A network on which a service may be served again by another: a validator starts and stops while its node goes on, and brings its services
+// each time. Between two lives of it, who calls is told that it is not at work.
+
+import { StoreError } from '../../base/errors.ts';
+import type { Network, Service } from '../../base/ports.ts';
+
+export function rebindable(network: Network): Network & { unbind(): void } {
+  const bound = new Map<string, Service | undefined>();
+  const current = (name: string): Service => {
+    const service = bound.get(name);
+    if (service !== undefined) return service;
+    throw new StoreError('CLOSED', `${name}: this node is no validator now`);
+  };
+  return {
+    self: network.self,
+    setAddresses: (peer, addresses) => network.setAddresses(peer, addresses),
+    call: (peer, service, request, options) => network.call(peer, service, request, options),
+    tell: (peer, service, header, signal) => network.tell(peer, service, header, signal),
+    connect: (address, signal) => network.connect(address, signal),
+    serve: (service) => {
+      const { name } = service;
+      const isNew = !bound.has(name);
+      bound.set(name, service);
+      if (!isNew) return;
+      network.serve({
+        ...service,
+        admit: async (from, header, bodyLength) => current(name).admit?.(from, header, bodyLength),
+        handle: (from, header, body, signal) => current(name).handle(from, header, body, signal),
+      });
+    },
+    /** The network stays its owner's. */
+    close: () => Promise.resolve(),
+    unbind: () => {
+      for (const name of bound.keys()) bound.set(name, undefined);
+    },
+  };
+}

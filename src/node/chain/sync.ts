@@ -1,0 +1,241 @@
+// Catching up: decisions that were made elsewhere, one after the other, each checked by its certificate against the validators that the state
+// here names. Nobody is trusted: who claims a height and does not give its decisions, or gives wrong ones, is not asked for a while.
+//
+// Sync and a running validator never work at the same time: the service starts one when the other has ended.
+//
+// Invariants: one fetch at a time; a fetch is bounded in blocks and bytes; a round of questions asks each peer once.
+
+import { short, toHex } from '../../base/bytes.ts';
+import { StoreError, toStoreError } from '../../base/errors.ts';
+import type { NodeId } from '../../base/ids.ts';
+import {
+  DECISIONS_LENGTH_MAX,
+  DECISIONS_MAX,
+  LIGHT_BLOCK_LENGTH_MAX,
+  SYNC_ASK_TIMEOUT_MS,
+  SYNC_BAR_MS,
+  SYNC_FETCH_TIMEOUT_MS,
+  SYNC_PEERS_MAX,
+  SYNC_POLL_MS,
+} from '../../base/limits.ts';
+import type { Clock, Network } from '../../base/ports.ts';
+import type { CommitCertificate } from '../../consensus/types.ts';
+import { CHAIN_SERVICES, encodeNothing } from '../../shards/chain-messages.ts';
+import { decodeLightBlock } from '../../shards/light-block.ts';
+import {
+  DECISIONS_REPLY_LENGTH_MAX,
+  decodeDecisionsReply,
+  encodeDecisions,
+} from '../../shards/sync-messages.ts';
+import type { Chain } from './chain.ts';
+
+export interface SyncPorts {
+  readonly chain: Chain;
+  readonly network: Pick<Network, 'call'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'timer'>;
+  /** Nodes that may be asked, best first. */
+  readonly peers: () => readonly NodeId[];
+  /** The chain failed, or this node cannot go on. */
+  readonly failed: (error: StoreError) => void;
+  readonly noted: (node: NodeId, error: StoreError) => void;
+  /** A round of questions found nobody ahead. */
+  readonly caughtUp: () => void;
+}
+
+interface Claim {
+  readonly node: NodeId;
+  readonly height: number;
+}
+
+export class BlockSync {
+  readonly #ports: SyncPorts;
+  /** Until when a node is not asked. */
+  readonly #barred = new Map<string, number>();
+  /** What nodes said of their heights since the last round. */
+  readonly #claims = new Map<string, Claim>();
+  #run: AbortController | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #wake = Promise.withResolvers<void>();
+
+  constructor(ports: SyncPorts) {
+    this.#ports = ports;
+  }
+
+  get isRunning(): boolean {
+    return this.#run !== undefined;
+  }
+
+  start(): void {
+    if (this.#run !== undefined) return;
+    const run = new AbortController();
+    this.#run = run;
+    this.#ended = this.#loop(run.signal).catch((error: unknown) => {
+      if (!run.signal.aborted) this.#ports.failed(toStoreError(error, 'INTERNAL', 'block sync'));
+    });
+  }
+
+  /** Resolves when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#run?.abort();
+    this.#run = undefined;
+    this.#wake.resolve();
+    await this.#ended;
+  }
+
+  /** Whether somebody proves that the next height is over. For who does not sync: nothing is committed. */
+  async isBehind(signal: AbortSignal): Promise<boolean> {
+    const { chain } = this.#ports;
+    await this.#askAround(signal);
+    for (const { node, height } of this.#claims.values()) {
+      const next = chain.next.height;
+      if (height <= next || this.#isBarred(node)) continue;
+      try {
+        const [decision] = await this.#decisions(node, next, signal, 1);
+        if (decision === undefined || chain.next.height !== next) continue;
+        chain.checkDecision(decision.certificate, decision.block);
+        return true;
+      } catch (error) {
+        this.#lost(node, toStoreError(error, 'INTERNAL', 'block sync'), signal);
+      }
+    }
+    return false;
+  }
+
+  /** A node speaks of a decided height. */
+  heard(node: NodeId, height: number): void {
+    if (height <= this.#ports.chain.head.height) return;
+    this.#claims.set(toHex(node), { node, height });
+    this.#wake.resolve();
+  }
+
+  /** A decision that a node passed on. False when it is not the next one; throws PROTOCOL when it does not hold. */
+  async take(node: NodeId, certificate: CommitCertificate, block: Uint8Array | undefined): Promise<boolean> {
+    const { chain } = this.#ports;
+    const isNext = certificate.height === chain.next.height;
+    if (!this.isRunning || !isNext || block === undefined) {
+      this.heard(node, certificate.height);
+      return false;
+    }
+    await chain.commit(certificate, block);
+    return true;
+  }
+
+  // ---- Rounds ------------------------------------------------------------------------------------------------
+
+  async #loop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const before = this.#ports.chain.head.height;
+      await this.#askAround(signal);
+      await this.#fetchClaimed(signal);
+      if (signal.aborted) return;
+      if (this.#ports.chain.head.height > before) continue;
+      this.#ports.caughtUp();
+      await this.#rest(signal);
+    }
+  }
+
+  async #rest(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    this.#wake = Promise.withResolvers<void>();
+    const cancel = this.#ports.clock.timer(SYNC_POLL_MS, () => this.#wake.resolve());
+    await this.#wake.promise;
+    cancel();
+  }
+
+  /** Where the others are. Silence is no claim. */
+  async #askAround(signal: AbortSignal): Promise<void> {
+    const asked = this.#ports
+      .peers()
+      .filter((node) => !this.#isBarred(node))
+      .slice(0, SYNC_PEERS_MAX);
+    await Promise.all(
+      asked.map(async (node) => {
+        const height = await this.#headOf(node, signal);
+        if (height !== undefined) this.heard(node, height);
+      }),
+    );
+  }
+
+  async #headOf(node: NodeId, signal: AbortSignal): Promise<number | undefined> {
+    try {
+      const reply = await this.#ports.network.call(
+        node,
+        CHAIN_SERVICES.head,
+        { header: encodeNothing() },
+        { signal, timeoutMs: SYNC_ASK_TIMEOUT_MS, maxBodyLength: LIGHT_BLOCK_LENGTH_MAX },
+      );
+      return decodeLightBlock(reply.body).header.height;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** From whoever claims most, until nobody who is not barred claims more than is here. */
+  async #fetchClaimed(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const { height } = this.#ports.chain.head;
+      const claims = [...this.#claims.values()].filter((claim) => claim.height > height);
+      const best = claims.sort((a, b) => b.height - a.height).find(({ node }) => !this.#isBarred(node));
+      if (best === undefined || signal.aborted) break;
+      await this.#fetchFrom(best, signal);
+    }
+    this.#claims.clear();
+  }
+
+  async #fetchFrom({ node, height }: Claim, signal: AbortSignal): Promise<void> {
+    const { chain } = this.#ports;
+    try {
+      while (chain.head.height < height && !signal.aborted) {
+        const from = chain.next.height;
+        const decisions = await this.#decisions(node, from, signal);
+        if (decisions.length === 0) {
+          throw new StoreError(
+            'PROTOCOL',
+            `node ${short(node)} claims height ${height} and gives no ${from}`,
+          );
+        }
+        for (const { certificate, block } of decisions) {
+          if (signal.aborted) return;
+          await chain.commit(certificate, block);
+        }
+      }
+    } catch (error) {
+      this.#lost(node, toStoreError(error, 'INTERNAL', 'block sync'), signal);
+    }
+  }
+
+  async #decisions(
+    node: NodeId,
+    from: number,
+    signal: AbortSignal,
+    count: number = DECISIONS_MAX,
+  ): Promise<ReturnType<typeof decodeDecisionsReply>> {
+    const header = encodeDecisions({ from, count, lengthBytes: DECISIONS_LENGTH_MAX });
+    const reply = await this.#ports.network.call(
+      node,
+      CHAIN_SERVICES.decisions,
+      { header },
+      { signal, timeoutMs: SYNC_FETCH_TIMEOUT_MS, maxBodyLength: DECISIONS_REPLY_LENGTH_MAX },
+    );
+    return decodeDecisionsReply(reply.body);
+  }
+
+  /** What is wrong with the chain ends it; what is wrong with a node ends what it is asked. */
+  #lost(node: NodeId, error: StoreError, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    if (CHAIN_FAILURES.has(error.code)) throw error;
+    this.#claims.delete(toHex(node));
+    this.#barred.set(toHex(node), this.#ports.clock.monotonic() + SYNC_BAR_MS);
+    this.#ports.noted(node, error);
+  }
+
+  #isBarred(node: NodeId): boolean {
+    const until = this.#barred.get(toHex(node));
+    if (until === undefined) return false;
+    if (until > this.#ports.clock.monotonic()) return true;
+    this.#barred.delete(toHex(node));
+    return false;
+  }
+}
+
+const CHAIN_FAILURES: ReadonlySet<string> = new Set(['INTERNAL', 'DISK', 'DAMAGED', 'CLOSED']);
