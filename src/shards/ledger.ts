@@ -7,7 +7,14 @@ import { refundDelivery } from './operations/refund.ts';
 import { creditDelivery, transfer } from './operations/transfer.ts';
 import { Deliveries } from './receipts.ts';
 import type { Rules } from './rules.ts';
-import { epochRule, evidenceRule, STAKE_DELIVERIES, STAKE_OPERATIONS, turnsRule } from './stake-rules.ts';
+import {
+  epochRule,
+  evidenceRule,
+  loadRule,
+  STAKE_DELIVERIES,
+  STAKE_OPERATIONS,
+  turnsRule,
+} from './stake-rules.ts';
 import type { RecordKind } from './state-key.ts';
 import { STORAGE_DELIVERIES, STORAGE_OPERATIONS } from './storage-rules.ts';
 import { Operations } from './transaction.ts';
@@ -16,7 +23,7 @@ export const LEDGER_RULES: Rules = {
   operations: new Operations([transfer, ...STAKE_OPERATIONS, ...STORAGE_OPERATIONS]),
   deliveries: new Deliveries([creditDelivery, refundDelivery, ...STAKE_DELIVERIES, ...STORAGE_DELIVERIES]),
   opening: [turnsRule, evidenceRule],
-  closing: [],
+  closing: [loadRule],
   border: [epochRule],
 };
 

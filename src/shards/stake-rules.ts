@@ -1,4 +1,4 @@
-// Where stake plugs into the execution of blocks: its operations and messages, what it does when a block opens, and at the border.
+// Where stake plugs into the execution of blocks: its operations and messages, what it does when a block opens and closes, and at the border.
 
 import { equal } from '../base/bytes.ts';
 import type { Digest } from '../base/ids.ts';
@@ -20,7 +20,7 @@ import { unbond } from './operations/unbond.ts';
 import { unjail } from './operations/unjail.ts';
 import { voteParameters } from './operations/vote-parameters.ts';
 import { withdraw } from './operations/withdraw.ts';
-import { contributorKey, missedProposers, turnsKey, recordBlock } from './turns.ts';
+import { contributorKey, countTransactions, missedProposers, turnsKey, recordBlock } from './turns.ts';
 import type { BlockRule, RuleContext } from './rules.ts';
 import { burn } from './supply.ts';
 import { homeOf } from './state-key.ts';
@@ -102,6 +102,16 @@ export const evidenceRule: BlockRule = {
       // The slash must not wait for a lane: then nobody gets it.
       if (!isSent) burn(state, judgement.reward);
     }
+    return undefined;
+  },
+};
+
+/** Closing: what there was to do, by which shards split and merge at the border. Refused transactions were work too. */
+export const loadRule: BlockRule = {
+  name: 'load',
+  touches: () => [turnsKey()],
+  apply: ({ state, transactions }) => {
+    if (transactions > 0) countTransactions(state, transactions);
     return undefined;
   },
 };

@@ -16,7 +16,13 @@ import { type Amounts, NOTHING, plusAmounts } from '../../src/shards/amounts.ts'
 import { type Applied, applyBlock, type ChainContext, type Invalid } from '../../src/shards/apply.ts';
 import { type Block, type BlockBody, decodeBlock, sealBlock } from '../../src/shards/block.ts';
 import { buildBlock, type Ingredients } from '../../src/shards/build.ts';
-import { auditChanges, auditRecord, isConserved, LEDGER_HOLDINGS } from '../../src/shards/conservation.ts';
+import {
+  auditChanges,
+  auditRecord,
+  type Holding,
+  isConserved,
+  LEDGER_HOLDINGS,
+} from '../../src/shards/conservation.ts';
 import { shardHeaders } from '../../src/shards/header.ts';
 import {
   batchKey,
@@ -38,7 +44,7 @@ import { decodeReceipt } from '../../src/shards/receipts.ts';
 import { recordDigest } from '../../src/shards/record.ts';
 import type { BlockRule, LedgerParams, Rules } from '../../src/shards/rules.ts';
 import type { Outcome } from '../../src/shards/session.ts';
-import { homeOf, shardOfHome, type StateKey } from '../../src/shards/state-key.ts';
+import { homeOf, type RecordKind, shardOfHome, type StateKey } from '../../src/shards/state-key.ts';
 import { putSupply } from '../../src/shards/supply.ts';
 import { type Action, signTransaction, type SignedTransaction } from '../../src/shards/transaction.ts';
 import { EMPTY, headOf, type Tree, type TreeNode } from '../../src/shards/tree/node.ts';
@@ -92,7 +98,10 @@ export interface WorldOptions {
   readonly shardBits?: number;
   readonly params?: Partial<LedgerParams>;
   readonly balances?: Readonly<Record<string, Amounts>>;
-  readonly rules?: Partial<Pick<Rules, 'opening' | 'closing' | 'border'>>;
+  readonly rules?: Partial<Rules>;
+  /** Writes height 0, lanes included, instead of accounts with `balances`. */
+  readonly found?: (state: Overlay) => void;
+  readonly holdings?: ReadonlyMap<RecordKind, Holding>;
 }
 
 export class World {
@@ -102,6 +111,7 @@ export class World {
   >();
   readonly params: LedgerParams;
   readonly rules: Rules;
+  readonly holdings: ReadonlyMap<RecordKind, Holding>;
   readonly blocks: Block[] = [];
   height = 0;
   timeMs = 1_000;
@@ -132,11 +142,16 @@ export class World {
     };
     this.rules = { ...KINDS, opening: [], closing: [], border: [reshape], ...options.rules };
     this.#outboxRoots = Array.from({ length: 2 ** this.shardBits }, () => EMPTY_OUTBOX);
-    this.#found(options.balances ?? {});
+    this.holdings = options.holdings ?? LEDGER_HOLDINGS;
+    const overlay = new Overlay({ read: () => null });
+    if (options.found === undefined) this.#found(overlay, options.balances ?? {});
+    else options.found(overlay);
+    this.#keep(overlay.changes());
+    this.#rebuildTrees(0);
+    this.#parentTrees = this.#trees;
   }
 
-  #found(balances: Readonly<Record<string, Amounts>>): void {
-    const overlay = new Overlay({ read: () => null });
+  #found(overlay: Overlay, balances: Readonly<Record<string, Amounts>>): void {
     foundLanes(overlay, this.shardBits);
     let total: Amounts = NOTHING;
     for (const [name, amounts] of Object.entries(balances)) {
@@ -144,9 +159,6 @@ export class World {
       total = plusAmounts(total, amounts);
     }
     putSupply(overlay, { total, issued: NOTHING, burned: NOTHING });
-    this.#keep(overlay.changes());
-    this.#rebuildTrees(0);
-    this.#parentTrees = this.#trees;
   }
 
   #keep(changes: readonly Change[]): void {
@@ -262,7 +274,7 @@ export class World {
     const { fee = 0n, expiresAtHeight = 1_000_000 } = more;
     const sender = ownerOf(name);
     const transaction = { network: NETWORK, sender, nonce, fee, expiresAtHeight, action };
-    return signTransaction(transaction, KINDS.operations, signerOf(name), fastSha256);
+    return signTransaction(transaction, this.rules.operations, signerOf(name), fastSha256);
   }
 
   // ---- Blocks ------------------------------------------------------------------------------------------------
@@ -302,11 +314,11 @@ export class World {
   }
 
   accept(sent: Block): Applied {
-    const block = decodeBlock(sent.bytes, KINDS, fastSha256);
+    const block = decodeBlock(sent.bytes, this.rules, fastSha256);
     expect(block).toEqual(sent);
     const applied = this.apply(block);
     if (applied.kind === 'invalid') throw new Error(`invalid: ${applied.problem} (${applied.detail})`);
-    expect(isConserved(auditChanges(applied.changes)), 'value is conserved').toBe(true);
+    expect(isConserved(auditChanges(applied.changes, this.holdings)), 'value is conserved').toBe(true);
     this.#commit(block, applied);
     return applied;
   }
@@ -341,7 +353,7 @@ export class World {
     let held: Amounts = NOTHING;
     let supply: Amounts = NOTHING;
     for (const { key, bytes } of this.records.values()) {
-      const audit = auditRecord(key.kind, bytes, LEDGER_HOLDINGS);
+      const audit = auditRecord(key.kind, bytes, this.holdings);
       held = plusAmounts(held, audit.held);
       supply = plusAmounts(supply, audit.supply);
     }
