@@ -27,7 +27,8 @@ export const init: CommandSpec = {
   ],
   details: `Then run the node with "store node", and make a code for each further machine
 with "store invite". The key genesis.key in the data folder signs who is a
-member: back it up and keep it private.`,
+member: back it up and keep it private. operator.key there holds the account of
+this node's operator, with its stake and the tokens for those who join.`,
   run: (context, _, flags) => found(context, flags as unknown as InitFlags),
 };
 
@@ -44,23 +45,25 @@ async function found({ output, home }: Context, flags: InitFlags): Promise<undef
   const config = { ...configFlags(flags), operator };
   const bootstrap = bulkAddresses({ ...CONFIG_DEFAULTS, ...config });
   if (flags.psk !== undefined) await makePresharedKey(config.presharedKeyFile!);
-  const { folder, identity, epoch } = await initNetwork({
+  const { folder, identity, account, founding } = await initNetwork({
     folder: nodeFolderOf(home, flags.dir),
     name: flags.name,
     config,
     params: { isTrial: flags.trial === true },
   });
-  const description = describeNetwork(epoch, bootstrap);
+  const description = describeNetwork(founding, bootstrap);
   await adoptNetwork(home, description, config.presharedKeyFile);
   output.result(`network ${flags.name} ${description.network}`, {
     ...description,
     node: toHex(identity.nodeId),
     operator,
+    account: toHex(account),
     dir: folder.path,
     isTrial: flags.trial === true,
   });
   const where = flags.dir === undefined ? '' : ` --dir ${folder.path}`;
-  output.note(`data folder ${folder.path}; back up ${folder.genesisKey}`);
+  output.note(`operator ${operator} has account ${toHex(account)}`);
+  output.note(`data folder ${folder.path}; back up ${folder.genesisKey} and ${folder.operatorKey}`);
   output.note(`next: store node${where}, then store invite${where}`);
   return undefined;
 }

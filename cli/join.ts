@@ -45,7 +45,7 @@ async function joinAsNode(
   await refuseOtherNetwork(home, description.network, flags.force === true);
   const operator = flags.operator ?? defaultOperator();
   const config = { ...configFlags(flags), operator };
-  const { folder, identity, epoch } = await joinNetwork({
+  const { folder, identity, account, epoch } = await joinNetwork({
     folder: nodeFolderOf(home, flags.dir),
     code,
     config,
@@ -56,6 +56,7 @@ async function joinAsNode(
     ...description,
     node: toHex(identity.nodeId),
     operator,
+    account: toHex(account),
     dir: folder.path,
     isTrial: epoch.record.params.isTrial,
   });

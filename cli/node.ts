@@ -70,7 +70,7 @@ async function networkName(folder: string): Promise<string> {
   const { dataFolder } = await import('../src/node/data-folder.ts');
   const { readGenesis } = await import('../src/node/genesis.ts');
   const { nativeVerify } = await import('../src/runtime/crypto.ts');
-  return (await readGenesis(dataFolder(folder).genesisFile, nativeVerify)).genesis.name;
+  return (await readGenesis(dataFolder(folder).genesisFile, nativeVerify)).signed.genesis.name;
 }
 
 /** Until a signal asks for the end, or the supervisor at the other end of standard input is gone. */

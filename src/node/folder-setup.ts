@@ -1,21 +1,33 @@
-// Making the data folder of a node: its key, its network file and its configuration. `store init`, `store join` and
+// Making the data folder of a node: its keys, its network file and its configuration. `store init`, `store join` and
 // `store up` all end here. genesis.json is written last: a folder without it is no node yet and may be made again.
 
 import { access } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { toHex, toUtf8 } from '../base/bytes.ts';
-import type { SignedEpoch } from '../base/epoch.ts';
+import { networkIdOf, type SignedEpoch } from '../base/epoch.ts';
 import { StoreError } from '../base/errors.ts';
-import type { OperatorId, Stake } from '../base/ids.ts';
+import type { NetworkId, OperatorId, OwnerId, Stake } from '../base/ids.ts';
 import type { NetworkParams } from '../base/params.ts';
 import type { NetworkDescription } from '../client/types.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { atomicWrite, systemFiles } from '../runtime/files.ts';
 import { type Identity, loadOrCreateIdentity } from '../runtime/identity.ts';
 import { systemRandom } from '../runtime/random.ts';
+import { amountOf, NATIVE } from '../shards/amounts.ts';
+import type { FoundingDocument } from '../shards/founding.ts';
+import { type Candidate, sortDomains } from './candidate.ts';
 import { CONFIG_DEFAULTS, type NodeConfig } from './config.ts';
 import { type DataFolder, dataFolder } from './data-folder.ts';
-import { type Candidate, DEFAULT_STAKE, foundNetwork, sortDomains, writeGenesis } from './genesis.ts';
+import {
+  DEFAULT_STAKE,
+  drawGenesis,
+  type FoundingMember,
+  foundNetwork,
+  type FoundOptions,
+  writeGenesis,
+  writeMembers,
+} from './genesis.ts';
+import { makeKeys, type NodeKeys } from './node-keys.ts';
 
 export interface InitOptions {
   readonly folder: string;
@@ -30,8 +42,15 @@ export interface InitOptions {
 export interface MadeNode {
   readonly folder: DataFolder;
   readonly identity: Identity;
+  /** Of the node's operator, on the chain. */
+  readonly account: OwnerId;
+  readonly founding: FoundingDocument;
+  /** The record in force. */
   readonly epoch: SignedEpoch;
 }
+
+/** Native tokens that each founding operator has beside its stake, to hand out to whoever joins: no others are ever made. */
+export const FOUNDER_BALANCE = 1_000_000n;
 
 /**
  * Makes a network of one member and the founder's data folder. Throws ALREADY_EXISTS when the folder has a network,
@@ -40,18 +59,41 @@ export interface MadeNode {
 export async function initNetwork(options: InitOptions): Promise<MadeNode> {
   const folder = dataFolder(options.folder);
   await refuseExisting(folder);
-  const identity = await makeFolder(folder);
-  const genesisKey = await loadOrCreateIdentity(folder.genesisKey);
-  const epoch = foundNetwork(
-    { clock: systemClock, random: systemRandom, genesisSigner: genesisKey.signer },
-    {
-      name: options.name,
-      members: [candidateOf(identity, options.config, options.stake)],
-      ...(options.params === undefined ? {} : { params: options.params }),
-    },
-  );
-  await finishFolder(folder, epoch, options.config);
-  return { folder, identity, epoch };
+  const { config, stake, params } = options;
+  const { founding, keys } = await foundFolders([folder], options.name, {
+    candidates: ([identity]) => [candidateOf(identity!, config, stake)],
+    ...(params === undefined ? {} : { params }),
+  });
+  await finishFolder(folder, { founding, epoch: founding.signed }, config);
+  const { identity, account } = keys[0]!;
+  return { folder, identity, account, founding, epoch: founding.signed };
+}
+
+export interface FoundFoldersOptions extends Pick<FoundOptions, 'params' | 'parameters'> {
+  /** What each node offers, in the order of the folders. */
+  readonly candidates: (identities: readonly Identity[]) => readonly Candidate[];
+}
+
+/**
+ * A new network of the nodes in `folders`, the first of which is the founder's and gets the genesis key. Their keys are made,
+ * `finishFolder` makes nodes of them. Throws INVALID_ARGUMENT, INVALID_CONFIG, INVALID_IDENTITY, DISK.
+ */
+export async function foundFolders(
+  folders: readonly DataFolder[],
+  name: string,
+  { candidates, ...options }: FoundFoldersOptions,
+): Promise<{ readonly founding: FoundingDocument; readonly keys: readonly NodeKeys[] }> {
+  const genesisKey = await loadOrCreateIdentity(folders[0]!.genesisKey);
+  const ports = { clock: systemClock, random: systemRandom, genesisSigner: genesisKey.signer };
+  const genesis = drawGenesis(ports, name);
+  const keys: NodeKeys[] = [];
+  for (const folder of folders) keys.push(await makeFolder(folder, networkIdOf(genesis), true));
+  const members = candidates(keys.map(({ identity }) => identity)).map((candidate, index): FoundingMember => {
+    const { account, beacon } = keys[index]!;
+    return { ...candidate, account, chain: beacon.commitment() };
+  });
+  const balances = keys.map(({ account }) => [account, amountOf(NATIVE, FOUNDER_BALANCE)] as const);
+  return { founding: foundNetwork(ports, genesis, { ...options, members, balances }), keys };
 }
 
 /** What a node with this configuration offers. Throws INVALID_ARGUMENT for a bad failure domain. */
@@ -84,22 +126,29 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The folder with a node key in it. Throws INVALID_IDENTITY, DISK. */
-export async function makeFolder(folder: DataFolder): Promise<Identity> {
+/**
+ * The folder with the secrets of a node of `network` in it, which may have been drawn just now. Throws what `makeKeys` throws.
+ */
+export async function makeFolder(
+  folder: DataFolder,
+  network: NetworkId,
+  isNewNetwork: boolean,
+): Promise<NodeKeys> {
   await systemFiles.makeDirectory(folder.path).catch((error: unknown) => {
     throw new StoreError('DISK', `cannot make ${folder.path}`, { cause: error });
   });
-  return loadOrCreateIdentity(folder.identityKey);
+  return makeKeys(folder, network, isNewNetwork);
 }
 
 /** Writes what makes a folder a node. A configuration that a person wrote is left alone. */
 export async function finishFolder(
   folder: DataFolder,
-  epoch: SignedEpoch,
+  { founding, epoch }: Pick<MadeNode, 'founding' | 'epoch'>,
   config: Partial<NodeConfig>,
 ): Promise<void> {
   if (!(await exists(folder.configFile))) await atomicWrite(folder.configFile, toUtf8(formatConfig(config)));
-  await writeGenesis(folder.genesisFile, epoch);
+  if (epoch.record.epoch > 0) await writeMembers(folder.membersFile, epoch);
+  await writeGenesis(folder.genesisFile, founding);
 }
 
 /** The text of a node.yaml that says what differs from the defaults. */
@@ -116,8 +165,11 @@ export function formatConfig(config: Partial<NodeConfig>): string {
 }
 
 /** What a client needs to find the network. */
-export function describeNetwork(epoch: SignedEpoch, bootstrap: readonly string[]): NetworkDescription {
-  return { network: toHex(epoch.record.network), name: epoch.genesis.name, bootstrap: [...bootstrap] };
+export function describeNetwork(
+  { signed }: FoundingDocument,
+  bootstrap: readonly string[],
+): NetworkDescription {
+  return { network: toHex(signed.record.network), name: signed.genesis.name, bootstrap: [...bootstrap] };
 }
 
 /** Writes a client's network.json, whole or not at all. Throws DISK. */

@@ -2,10 +2,10 @@
 
 import { networkInterfaces } from 'node:os';
 import { equal, short, toHex } from '../base/bytes.ts';
-import { decodeEpoch, findMember, type SignedEpoch } from '../base/epoch.ts';
+import { findMember } from '../base/epoch.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
 import type { NodeId, OperatorId, Stake } from '../base/ids.ts';
-import { EPOCH_RECORD_LENGTH_MAX, EXCHANGE_TIMEOUT_MS, STAKE_MAX_DEFAULT } from '../base/limits.ts';
+import { EXCHANGE_TIMEOUT_MS, STAKE_MAX_DEFAULT } from '../base/limits.ts';
 import type { Clock, Network } from '../base/ports.ts';
 import type { NetworkDescription } from '../client/types.ts';
 import { formatEndpoint } from '../runtime/bulk/endpoint.ts';
@@ -14,10 +14,11 @@ import { nativeVerify } from '../runtime/crypto.ts';
 import { type Identity, loadIdentity } from '../runtime/identity.ts';
 import { createClientNetwork } from '../runtime/network.ts';
 import { systemRandom } from '../runtime/random.ts';
+import { type Candidate, checkLabel } from './candidate.ts';
 import { loadConfig, type NodeConfig } from './config.ts';
 import { dataFolder } from './data-folder.ts';
 import { candidateOf, exists, finishFolder, type MadeNode, makeFolder } from './folder-setup.ts';
-import { type Candidate, checkLabel, readGenesis } from './genesis.ts';
+import { readGenesis, readMembers } from './genesis.ts';
 import {
   checkInvitationTime,
   formatInvitation,
@@ -27,8 +28,16 @@ import {
   invitationSecret,
   parseInvitation,
 } from './invitation.ts';
-import { encodeJoinRequest, JOIN_SERVICE, makeJoinRequest } from './join.ts';
+import {
+  decodeJoinReply,
+  encodeJoinRequest,
+  JOIN_REPLY_LENGTH_MAX,
+  JOIN_SERVICE,
+  type JoinReply,
+  makeJoinRequest,
+} from './join.ts';
 import { announcedAddresses } from './listen.ts';
+import { accountOf } from './node-keys.ts';
 import { readPresharedKey } from './preshared-key.ts';
 
 // ---- At the founder -------------------------------------------------------------------------------------------
@@ -56,7 +65,7 @@ export interface MadeInvitation {
 export async function makeInvitation(options: InviteOptions): Promise<MadeInvitation> {
   const folder = dataFolder(options.folder);
   const clock = options.clock ?? systemClock;
-  const epoch = await readGenesis(folder.genesisFile, nativeVerify);
+  const { genesis, record } = (await readGenesis(folder.genesisFile, nativeVerify)).signed;
   const founder = await loadIdentity(folder.identityKey);
   const genesisKey = await loadIdentity(folder.genesisKey).catch((error: unknown) => {
     if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND') throw error;
@@ -73,9 +82,9 @@ export async function makeInvitation(options: InviteOptions): Promise<MadeInvita
       options.operator === undefined ? undefined : (checkLabel('operator', options.operator) as OperatorId),
     stakeMax: options.stakeMax ?? (STAKE_MAX_DEFAULT as Stake),
   };
-  const { network } = epoch.record;
+  const { network } = record;
   const secret = invitationSecret(genesisKey.secretSeed(), network, terms);
-  const { name } = epoch.genesis;
+  const { name } = genesis;
   const code = formatInvitation({ network, name, founder: founder.nodeId, addresses, terms, secret });
   return { code, expiresAtMs: terms.expiresAtMs, addresses };
 }
@@ -127,7 +136,7 @@ export async function joinNetwork(options: JoinOptions): Promise<MadeNode> {
   if (known !== undefined) return known;
   checkInvitationTime(invitation.terms, clock);
   checkLabel('operator', options.config.operator);
-  const identity = await makeFolder(folder);
+  const { identity, account } = await makeFolder(folder, invitation.network, false);
   const candidate = candidateOf(identity, options.config, options.stake);
   const keyFile = options.config.presharedKeyFile ?? '';
   const network = createClientNetwork({
@@ -137,10 +146,10 @@ export async function joinNetwork(options: JoinOptions): Promise<MadeNode> {
     ...(keyFile === '' ? {} : { preSharedKey: await readPresharedKey(keyFile) }),
   });
   try {
-    const epoch = await askToJoin(network, identity, candidate, invitation, options.signal);
+    const joined = await askToJoin(network, identity, candidate, invitation, options.signal);
     const bootstrap = [...new Set([...(options.config.bootstrap ?? []), ...invitation.addresses])];
-    await finishFolder(folder, epoch, { ...options.config, bootstrap });
-    return { folder, identity, epoch };
+    await finishFolder(folder, joined, { ...options.config, bootstrap });
+    return { folder, identity, account, ...joined };
   } finally {
     await network.close();
   }
@@ -150,11 +159,15 @@ export async function joinNetwork(options: JoinOptions): Promise<MadeNode> {
 async function joinedBefore(path: string, invitation: Invitation): Promise<MadeNode | undefined> {
   const folder = dataFolder(path);
   if (!(await exists(folder.genesisFile))) return undefined;
-  const epoch = await readGenesis(folder.genesisFile, nativeVerify);
-  if (equal(epoch.record.network, invitation.network)) {
-    return { folder, identity: await loadIdentity(folder.identityKey), epoch };
+  const founding = await readGenesis(folder.genesisFile, nativeVerify);
+  const { genesis, record } = founding.signed;
+  if (equal(record.network, invitation.network)) {
+    const later = await readMembers(folder.membersFile, record.network, nativeVerify);
+    const identity = await loadIdentity(folder.identityKey);
+    const account = accountOf(await loadIdentity(folder.operatorKey));
+    return { folder, identity, account, founding, epoch: later ?? founding.signed };
   }
-  throw new StoreError('ALREADY_EXISTS', `${folder.path} holds a node of network ${epoch.genesis.name}`, {
+  throw new StoreError('ALREADY_EXISTS', `${folder.path} holds a node of network ${genesis.name}`, {
     next: 'Choose another data folder: a node belongs to one network.',
   });
 }
@@ -166,7 +179,7 @@ export async function askToJoin(
   candidate: Candidate,
   invitation: Invitation,
   signal?: AbortSignal,
-): Promise<SignedEpoch> {
+): Promise<JoinReply> {
   const founder = await reachFounder(network, invitation, signal);
   const request = makeJoinRequest(invitation.network, candidate, invitation, identity.signer);
   const reply = await network.call(
@@ -174,16 +187,16 @@ export async function askToJoin(
     JOIN_SERVICE,
     { header: encodeJoinRequest(request) },
     {
-      maxBodyLength: EPOCH_RECORD_LENGTH_MAX,
+      maxBodyLength: JOIN_REPLY_LENGTH_MAX,
       timeoutMs: EXCHANGE_TIMEOUT_MS,
       ...(signal === undefined ? {} : { signal }),
     },
   );
-  const epoch = decodeEpoch(reply.body, invitation.network, nativeVerify);
-  if (findMember(epoch.record, identity.nodeId) === undefined) {
+  const joined = decodeJoinReply(reply.body, invitation.network, nativeVerify);
+  if (findMember(joined.epoch.record, identity.nodeId) === undefined) {
     throw new StoreError('PROTOCOL', `the founder answered with a record that does not name this node`);
   }
-  return epoch;
+  return joined;
 }
 
 async function reachFounder(

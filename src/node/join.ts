@@ -8,8 +8,18 @@ import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { z } from 'zod';
 import { concat, equal, short, toUtf8 } from '../base/bytes.ts';
-import { bigUint, bytesOf, decodeCanonical, digestOf, encode, label, listOf, uint } from '../base/codec.ts';
-import { encodeEpoch, epochDigest, signEpoch, type SignedEpoch } from '../base/epoch.ts';
+import {
+  bigUint,
+  bytesOf,
+  bytesUpTo,
+  decodeCanonical,
+  digestOf,
+  encode,
+  label,
+  listOf,
+  uint,
+} from '../base/codec.ts';
+import { decodeEpoch, encodeEpoch, epochDigest, signEpoch, type SignedEpoch } from '../base/epoch.ts';
 import { StoreError } from '../base/errors.ts';
 import { type Sha256, signedBytes } from '../base/hash.ts';
 import type { Epoch, NetworkId, NodeId, OperatorId, Signature, Stake } from '../base/ids.ts';
@@ -17,12 +27,14 @@ import {
   DOMAIN_LABELS_MAX,
   EPOCH_RECORD_LENGTH_MAX,
   EXCHANGE_TIMEOUT_MS,
+  FOUNDING_LENGTH_MAX,
   JOIN_REQUESTS_PER_SECOND,
   MEMBERS_MAX,
   SERVICE_HEADER_LENGTH_MAX,
 } from '../base/limits.ts';
 import type { Clock, KeyValue, Random, Service, Signer, Verify } from '../base/ports.ts';
-import { admit, type Candidate } from './genesis.ts';
+import { decodeFounding, encodeFounding, type FoundingDocument } from '../shards/founding.ts';
+import { admit, type Candidate } from './candidate.ts';
 import {
   checkInvitationTime,
   invitationSecret,
@@ -101,6 +113,30 @@ function joinBytes(network: NetworkId, candidate: Candidate, terms: InvitationTe
   return signedBytes('join-request', encode([network, ...candidateTuple(candidate), termsTuple(terms)]));
 }
 
+/** What a new member keeps: the record that names it, and what the network began with. */
+export interface JoinReply {
+  readonly epoch: SignedEpoch;
+  readonly founding: FoundingDocument;
+}
+
+/** Both documents at their longest, and their heads. */
+export const JOIN_REPLY_LENGTH_MAX: number = EPOCH_RECORD_LENGTH_MAX + FOUNDING_LENGTH_MAX + 16;
+
+const replySchema = z.tuple([bytesUpTo(EPOCH_RECORD_LENGTH_MAX), bytesUpTo(FOUNDING_LENGTH_MAX)]);
+
+export function encodeJoinReply({ epoch, founding }: JoinReply): Uint8Array {
+  return encode([encodeEpoch(epoch), encodeFounding(founding)]);
+}
+
+/** Parses and verifies. Throws INVALID_ENCODING, WRONG_NETWORK, INVALID_SIGNATURE. */
+export function decodeJoinReply(bytes: Uint8Array, network: NetworkId, verify: Verify): JoinReply {
+  const [epoch, founding] = decodeCanonical(replySchema, bytes, JOIN_REPLY_LENGTH_MAX, 'join reply');
+  return {
+    epoch: decodeEpoch(epoch, network, verify),
+    founding: decodeFounding(founding, network, verify),
+  };
+}
+
 // ---- At the founder -------------------------------------------------------------------------------------------
 
 export interface FounderPorts {
@@ -112,6 +148,7 @@ export interface FounderPorts {
   readonly membership: Membership;
   readonly genesisSigner: Signer;
   readonly genesisSeed: () => Uint8Array;
+  readonly founding: FoundingDocument;
 }
 
 export interface FounderOptions {
@@ -119,7 +156,7 @@ export interface FounderOptions {
   readonly onAdmitted?: (signed: SignedEpoch, node: NodeId) => void;
 }
 
-/** The service of a founder that admits new members. The reply's body is the epoch record that names the member. */
+/** The service of a founder that admits new members. The reply's body is a `JoinReply`. */
 export function joinService(ports: FounderPorts, options: FounderOptions = {}): Service {
   let turn: Promise<unknown> = Promise.resolve();
   return {
@@ -135,7 +172,8 @@ export function joinService(ports: FounderPorts, options: FounderOptions = {}): 
       // One at a time: each record follows from the one before.
       const admitting = turn.then(() => admitMember(ports, options, request));
       turn = admitting.catch(() => undefined);
-      return { header: EMPTY_HEADER, body: [encodeEpoch(await admitting)] };
+      const epoch = await admitting;
+      return { header: EMPTY_HEADER, body: [encodeJoinReply({ epoch, founding: ports.founding })] };
     },
   };
 }

@@ -13,16 +13,20 @@ import { toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import { LOCAL_NODES_MAX } from '../base/limits.ts';
 import type { NetworkDescription } from '../client/types.ts';
-import { systemClock } from '../runtime/clock.ts';
 import { formatEndpoint } from '../runtime/bulk/endpoint.ts';
 import { nativeVerify } from '../runtime/crypto.ts';
 import { systemCode } from '../runtime/files.ts';
-import { loadOrCreateIdentity } from '../runtime/identity.ts';
-import { systemRandom } from '../runtime/random.ts';
+import { DEFAULT_PARAMETERS, type Parameters } from '../shards/parameters.ts';
 import type { NodeConfig } from './config.ts';
 import { dataFolder } from './data-folder.ts';
-import { candidateOf, describeNetwork, finishFolder, makeFolder, writeDescription } from './folder-setup.ts';
-import { foundNetwork, readGenesis } from './genesis.ts';
+import {
+  candidateOf,
+  describeNetwork,
+  finishFolder,
+  foundFolders,
+  writeDescription,
+} from './folder-setup.ts';
+import { readGenesis } from './genesis.ts';
 
 export interface LocalNetworkOptions {
   readonly folder: string;
@@ -46,6 +50,16 @@ const HOST = '127.0.0.1';
 const GIB = 1024 ** 3;
 /** A trial should run on a laptop with little room; a full disk still stops it in time. */
 const TRIAL_RESERVE = GIB;
+/** Two minutes at a block a second: whoever tries things out should see epochs end. */
+const TRIAL_EPOCH_BLOCKS = 120;
+/** The rest is as elsewhere: the time-outs suit one machine, and no fees are taken. Evidence lives as many epochs as ever. */
+const TRIAL_PARAMETERS: Pick<Parameters, 'epochBlocks' | 'evidence'> = {
+  epochBlocks: TRIAL_EPOCH_BLOCKS,
+  evidence: {
+    ...DEFAULT_PARAMETERS.evidence,
+    ageBlocks: DEFAULT_PARAMETERS.stake.unbondingEpochs * TRIAL_EPOCH_BLOCKS,
+  },
+};
 
 /**
  * Makes the folders of a local network, or finds the ones that are there. Throws INVALID_ARGUMENT (bad count, or the folder
@@ -94,21 +108,16 @@ async function makeNetwork(
     capacityBytes: options.capacityBytes ?? 100 * GIB,
     reserveBytes: TRIAL_RESERVE,
   })) satisfies (Partial<NodeConfig> & { operator: string })[];
-  const identities = [];
-  for (const path of nodeFolders) identities.push(await makeFolder(dataFolder(path)));
-  const genesisKey = await loadOrCreateIdentity(dataFolder(nodeFolders[0]!).genesisKey);
-  const epoch = foundNetwork(
-    { clock: systemClock, random: systemRandom, genesisSigner: genesisKey.signer },
-    {
-      name: options.name ?? 'local',
-      members: identities.map((identity, index) => candidateOf(identity, configs[index]!)),
-      params: { isTrial: true },
-    },
-  );
-  for (const [index, path] of nodeFolders.entries()) {
-    await finishFolder(dataFolder(path), epoch, configs[index]!);
+  const folders = nodeFolders.map(dataFolder);
+  const { founding } = await foundFolders(folders, options.name ?? 'local', {
+    candidates: (identities) => identities.map((identity, index) => candidateOf(identity, configs[index]!)),
+    params: { isTrial: true },
+    parameters: TRIAL_PARAMETERS,
+  });
+  for (const [index, folder] of folders.entries()) {
+    await finishFolder(folder, { founding, epoch: founding.signed }, configs[index]!);
   }
-  return describeNetwork(epoch, bootstrap);
+  return describeNetwork(founding, bootstrap);
 }
 
 /** How many node folders there are. */
@@ -141,8 +150,8 @@ async function readDescription(path: string): Promise<NetworkDescription | undef
 
 /** Throws INVALID_CONFIG unless the folder holds a node of the network described. */
 async function checkNode(path: string, description: NetworkDescription): Promise<void> {
-  const epoch = await readGenesis(dataFolder(path).genesisFile, nativeVerify);
-  if (toHex(epoch.record.network) === description.network) return;
+  const { signed } = await readGenesis(dataFolder(path).genesisFile, nativeVerify);
+  if (toHex(signed.record.network) === description.network) return;
   throw new StoreError('INVALID_CONFIG', `${path} holds a node of another network`, {
     next: 'Use another folder for another network.',
   });

@@ -6,7 +6,7 @@
 
 import { pino } from 'pino';
 import { concat, equal, short, toHex, toUtf8 } from '../base/bytes.ts';
-import type { SignedEpoch } from '../base/epoch.ts';
+import type { Genesis } from '../base/epoch.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
 import { NODE_CODER_MEMORY, NODE_INLINE_JOB_LENGTH, NODE_STOP_MS } from '../base/limits.ts';
 import type { Clock, KeyValue, PieceLog } from '../base/ports.ts';
@@ -20,9 +20,10 @@ import { createNetwork, type NodeNetwork } from '../runtime/network.ts';
 import type { NetworkStatus } from '../runtime/two-lanes.ts';
 import { openPieceLog } from '../runtime/piece-log/log.ts';
 import { systemRandom } from '../runtime/random.ts';
+import { type FoundingDocument, foundingId } from '../shards/founding.ts';
 import { type ConfigInput, loadConfig, type LogLevel, type NodeConfig } from './config.ts';
 import { type DataFolder, dataFolder } from './data-folder.ts';
-import { readGenesis, writeGenesis } from './genesis.ts';
+import { readGenesis, readMembers, writeMembers } from './genesis.ts';
 import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts';
 import { type Membership, openMembership } from './membership.ts';
 import { readPresharedKey } from './preshared-key.ts';
@@ -76,7 +77,9 @@ async function openNode(
   opened: (() => Promise<unknown>)[],
 ): Promise<Node> {
   const clock = options.clock ?? systemClock;
-  const genesis = await readGenesis(folder.genesisFile, nativeVerify);
+  const founding = await readGenesis(folder.genesisFile, nativeVerify);
+  const { genesis, record } = founding.signed;
+  const later = await readMembers(folder.membersFile, record.network, nativeVerify);
   const identity = await loadIdentity(folder.identityKey);
   const config = await loadConfig({ ...options, file: folder.configFile });
   const logger = options.logger ?? jsonLogger(config.logLevel, identity);
@@ -85,9 +88,12 @@ async function openNode(
   opened.push(() => lock.release());
   const keyValue = await openKeyValue(folder.state);
   opened.push(() => keyValue.close());
-  await pinFolder(keyValue, folder, genesis, identity);
-  const membership = await openMembership({ keyValue, verify: nativeVerify, sha256: nativeSha256 }, genesis);
-  keepGenesisFile(folder, membership, logger);
+  await pinFolder(keyValue, folder, founding, identity);
+  const membership = await openMembership(
+    { keyValue, verify: nativeVerify, sha256: nativeSha256 },
+    later ?? founding.signed,
+  );
+  keepMembersFile(folder, membership, logger);
   const pieces = await openPieces(folder, config, identity, membership, clock, logger);
   opened.push(() => pieces.log.close());
   const coder = createCoder({
@@ -122,11 +128,13 @@ async function openNode(
       isLinked: (peer) => network.networkStatus().peers.some((linked) => equal(linked.node, peer)),
       ...(options.agent === undefined ? {} : { agent: options.agent }),
       ...(config.allowedOwners.length === 0 ? {} : { allowedOwners: new Set(config.allowedOwners) }),
-      ...(founder === undefined ? {} : { founder: { signer: founder.signer, seed: founder.secretSeed } }),
+      ...(founder === undefined
+        ? {}
+        : { founder: { signer: founder.signer, seed: founder.secretSeed, founding } }),
     },
   );
   opened.push(() => node.stop());
-  logger.info({ network: genesis.genesis.name, ...addresses() }, 'node is up');
+  logger.info({ network: genesis.name, ...addresses() }, 'node is up');
 
   let stopping: Promise<void> | undefined;
   return {
@@ -147,30 +155,26 @@ async function closeAll(opened: (() => Promise<unknown>)[], clock: Clock): Promi
 }
 
 /** The file follows the record in force, so that a lost state folder does not take membership back. */
-function keepGenesisFile(folder: DataFolder, membership: Membership, logger: NodeLogger): void {
+function keepMembersFile(folder: DataFolder, membership: Membership, logger: NodeLogger): void {
   membership.onChange((signed) => {
-    writeGenesis(folder.genesisFile, signed).catch((error: unknown) => {
-      logger.warn({ reason: String(error) }, 'genesis.json was not renewed');
+    writeMembers(folder.membersFile, signed).catch((error: unknown) => {
+      logger.warn({ reason: String(error) }, 'members.json was not renewed');
     });
   });
 }
 
 /** The founder's key, where the folder has one. Throws INVALID_CONFIG when it is of another network. */
-async function founderOf(folder: DataFolder, genesis: SignedEpoch): Promise<Identity | undefined> {
+async function founderOf(folder: DataFolder, genesis: Genesis): Promise<Identity | undefined> {
   try {
     const founder = await loadIdentity(folder.genesisKey);
-    if (equal(founder.signer.publicKey, genesis.genesis.genesisKey)) return founder;
+    if (equal(founder.signer.publicKey, genesis.genesisKey)) return founder;
   } catch (error) {
     if (error instanceof StoreError && error.code === 'NOT_FOUND') return undefined;
     throw error;
   }
-  throw new StoreError(
-    'INVALID_CONFIG',
-    `${folder.genesisKey} is not the key of network ${genesis.genesis.name}`,
-    {
-      next: `Move it away, or restore the ${folder.genesisFile} that it belongs to.`,
-    },
-  );
+  throw new StoreError('INVALID_CONFIG', `${folder.genesisKey} is not the key of network ${genesis.name}`, {
+    next: `Move it away, or restore the ${folder.genesisFile} that it belongs to.`,
+  });
 }
 
 /** Which network and node the state belongs to, written at the first start. */
@@ -180,18 +184,21 @@ const PIN_KEY: Uint8Array = toUtf8('folder/owner');
 async function pinFolder(
   keyValue: KeyValue,
   folder: DataFolder,
-  genesis: SignedEpoch,
+  founding: FoundingDocument,
   identity: Identity,
 ): Promise<void> {
-  const owner = concat(genesis.record.network, identity.nodeId);
+  const { network } = founding.signed.record;
+  const owner = concat(network, identity.nodeId, foundingId(founding, nativeSha256));
   const pinned = await keyValue.get(PIN_KEY);
   if (pinned === undefined) {
     await keyValue.batch([{ kind: 'put', key: PIN_KEY, value: owner }], { isDurable: true });
   } else if (!equal(pinned, owner)) {
-    const network = pinned.subarray(0, 32);
-    const whose = equal(network, genesis.record.network)
-      ? `node ${short(pinned.subarray(32))}, not of node ${short(identity.nodeId)}`
-      : `network ${short(network)}, not of network ${short(genesis.record.network)}`;
+    const [pinnedNetwork, pinnedNode] = [pinned.subarray(0, 32), pinned.subarray(32, 64)];
+    const whose = !equal(pinnedNetwork, network)
+      ? `network ${short(pinnedNetwork)}, not of network ${short(network)}`
+      : !equal(pinnedNode, identity.nodeId)
+        ? `node ${short(pinnedNode)}, not of node ${short(identity.nodeId)}`
+        : `network ${short(network)} with another founding`;
     throw new StoreError('INVALID_CONFIG', `${folder.state} holds the state of ${whose}`, {
       next: `Restore the ${folder.identityKey} and ${folder.genesisFile} that belong to it, or start in an empty folder.`,
     });

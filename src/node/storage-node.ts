@@ -21,6 +21,7 @@ import type {
 } from '../base/ports.ts';
 import type { NodeDirectory } from '../dht/directory.ts';
 import type { NodeStatus } from '../replication/messages.ts';
+import type { FoundingDocument } from '../shards/founding.ts';
 import { openAddressBook } from './address-book.ts';
 import { type Announcer, createAnnouncer, NODES_TOPIC } from './announcer.ts';
 import { joinService } from './join.ts';
@@ -56,7 +57,12 @@ export interface StorageNodeOptions {
   readonly allowedOwners?: ReadonlySet<string>;
   readonly damagedEntries?: () => number;
   /** The genesis key, at the founder: then this node admits new members. */
-  readonly founder?: { readonly signer: Signer; readonly seed: () => Uint8Array };
+  readonly founder?: {
+    readonly signer: Signer;
+    readonly seed: () => Uint8Array;
+    /** What new members are given. */
+    readonly founding: FoundingDocument;
+  };
   /** Whether a connection of the control lane to the node stands; absent where there is one lane only. */
   readonly isLinked?: (node: NodeId) => boolean;
   readonly greetIntervalMs?: number;
@@ -162,7 +168,7 @@ export async function startStorageNode(
 function founderService(ports: StorageNodePorts, founder: NonNullable<StorageNodeOptions['founder']>) {
   const { gossip, logger, sha256 } = ports;
   return joinService(
-    { ...ports, genesisSigner: founder.signer, genesisSeed: founder.seed },
+    { ...ports, genesisSigner: founder.signer, genesisSeed: founder.seed, founding: founder.founding },
     {
       onAdmitted: (signed, node) => {
         logger.info({ node: short(node), epoch: signed.record.epoch }, 'admitted a new member');

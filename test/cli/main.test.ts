@@ -234,6 +234,7 @@ describe('nodes', () => {
     expect(made).toMatchObject({
       name: 'holdfast',
       operator: 'op',
+      account: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
       dir,
       bootstrap: [`/ip4/127.0.0.1/tcp/${port + 1}/tls`],
       isTrial: false,

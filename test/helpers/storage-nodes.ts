@@ -4,7 +4,8 @@ import { toHex } from '../../src/base/bytes.ts';
 import type { SignedEpoch } from '../../src/base/epoch.ts';
 import type { NodeId, OperatorId, Stake } from '../../src/base/ids.ts';
 import type { NodeAddresses, Signer } from '../../src/base/ports.ts';
-import { type Candidate, foundNetwork } from '../../src/node/genesis.ts';
+import type { Candidate } from '../../src/node/candidate.ts';
+import { drawGenesis, foundNetwork } from '../../src/node/genesis.ts';
 import { type Membership, openMembership } from '../../src/node/membership.ts';
 import { type NodeLogger, startStorageNode, type StorageNode } from '../../src/node/storage-node.ts';
 import { hashPiece } from '../../src/replication/piece-tree.ts';
@@ -14,6 +15,7 @@ import { MemoryLog } from '../../src/runtime/memory-log.ts';
 import { MemoryKeyValue } from '../../src/runtime/memory-key-value.ts';
 import { createMemoryHub, type MemoryHub, type MemoryNode } from '../../src/runtime/memory-network.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
+import type { FoundingDocument } from '../../src/shards/founding.ts';
 import { digestFrom, signerFrom } from './records.ts';
 
 export interface TestNode {
@@ -30,7 +32,9 @@ export interface TestNode {
 
 export interface TestNetwork {
   readonly hub: MemoryHub;
+  /** The founding's record. */
   readonly epoch: SignedEpoch;
+  readonly founding: FoundingDocument;
   readonly nodes: TestNode[];
   /** Starts one more node; a member or not, as the epoch record says. */
   start(name: string, options?: StartOptions): Promise<TestNode>;
@@ -64,10 +68,11 @@ export const addressOf = (name: string): string => `/memory/${name}`;
 /** A network whose members are `names`; the first is the founder. All know the founder's address to begin with. */
 export async function openTestNetwork(names: readonly string[]): Promise<TestNetwork> {
   const hub = createMemoryHub();
-  const epoch = foundNetwork(
-    { clock: systemClock, random: systemRandom, genesisSigner },
-    { name: 'test', members: names.map((name) => candidateNamed(name)) },
-  );
+  const ports = { clock: systemClock, random: systemRandom, genesisSigner };
+  const founding = foundNetwork(ports, drawGenesis(ports, 'test'), {
+    members: names.map((name) => ({ ...candidateNamed(name), account: digestFrom(`account of ${name}`) })),
+  });
+  const epoch = founding.signed;
   const nodes: TestNode[] = [];
 
   async function start(name: string, options: StartOptions = {}): Promise<TestNode> {
@@ -99,7 +104,7 @@ export async function openTestNetwork(names: readonly string[]): Promise<TestNet
         greetIntervalMs: 200,
         reconnectMinMs: 20,
         ...(options.isFounder === true
-          ? { founder: { signer: genesisSigner, seed: () => GENESIS_SEED } }
+          ? { founder: { signer: genesisSigner, seed: () => GENESIS_SEED, founding } }
           : {}),
       },
     );
@@ -125,6 +130,7 @@ export async function openTestNetwork(names: readonly string[]): Promise<TestNet
   for (const [index, name] of names.entries()) await start(name, { isFounder: index === 0 });
   return {
     hub,
+    founding,
     epoch,
     nodes,
     start,

@@ -3,23 +3,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
-import { encodeEpoch, networkIdOf } from '../../src/base/epoch.ts';
+import { encodeEpoch, networkIdOf, signEpoch } from '../../src/base/epoch.ts';
 import { StoreError } from '../../src/base/errors.ts';
-import type { NodeId, OperatorId, Stake } from '../../src/base/ids.ts';
+import type { Epoch, NetworkId, NodeId, OperatorId, OwnerId, Stake } from '../../src/base/ids.ts';
+import { GENESIS_FILE_LENGTH_MAX } from '../../src/base/limits.ts';
+import { admit, type Candidate } from '../../src/node/candidate.ts';
 import {
-  admit,
-  type Candidate,
+  drawGenesis,
   formatGenesis,
   foundNetwork,
+  type FoundingMember,
   parseGenesis,
   readGenesis,
+  readMembers,
   writeGenesis,
+  writeMembers,
 } from '../../src/node/genesis.ts';
 import { nativeVerify } from '../../src/runtime/crypto.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
+import { encodeFounding, type FoundingDocument } from '../../src/shards/founding.ts';
 import { expectCode, expectCodeAsync } from '../helpers/expect-code.ts';
 import { SetClock } from '../helpers/keeper.ts';
-import { signerFrom } from '../helpers/records.ts';
+import { digestFrom, signerFrom } from '../helpers/records.ts';
 
 const genesisSigner = signerFrom('genesis');
 const ports = { clock: new SetClock(), random: systemRandom, genesisSigner };
@@ -38,7 +43,20 @@ function candidate(index: number, overrides: Partial<Candidate> = {}): Candidate
   };
 }
 
-const signed = foundNetwork(ports, { name: 'test', members: [candidate(0), candidate(1), candidate(2)] });
+function member(index: number, overrides: Partial<FoundingMember> = {}): FoundingMember {
+  const account = digestFrom<OwnerId>(`account ${index}`);
+  const chain = { tip: digestFrom(`tip ${index}`), remaining: 16_384 };
+  return { ...candidate(index), account, chain, ...overrides };
+}
+
+const found = (name: string, members: readonly FoundingMember[]): FoundingDocument =>
+  foundNetwork(ports, drawGenesis(ports, name), {
+    members,
+    balances: [[digestFrom<OwnerId>('alice'), [[0, 2n ** 53n + 1n]]]],
+  });
+
+const founding = found('test', [member(0), member(1), member(2)]);
+const { signed } = founding;
 
 describe('a new network', () => {
   test('has its members in order, with seeds that nobody chose', () => {
@@ -54,12 +72,33 @@ describe('a new network', () => {
   });
 
   test('differs from another of the same name and founder', () => {
-    const other = foundNetwork(ports, { name: 'test', members: [] });
-    expect(toHex(other.record.network)).not.toBe(toHex(signed.record.network));
+    const other = found('test', [member(0)]);
+    expect(toHex(other.signed.record.network)).not.toBe(toHex(signed.record.network));
   });
 
   test.each(['', 'Test', 'a b', 'x'.repeat(65), '../x'])('is not founded under the name %j', (name) => {
-    expectCode('INVALID_ARGUMENT', () => foundNetwork(ports, { name, members: [] }));
+    expectCode('INVALID_ARGUMENT', () => drawGenesis(ports, name));
+  });
+
+  test('has an account of every operator, and the reveal chains that its members have', () => {
+    const one = digestFrom<OwnerId>('account');
+    const operator = 'operator-0' as OperatorId;
+    const { chain: _chain, ...plain } = member(1, { operator, account: one });
+    const document = found('test', [member(0, { account: one }), plain, member(2)]);
+    expect(document.operators).toEqual([
+      [operator, one],
+      ['operator-2', member(2).account],
+    ]);
+    expect(document.chains.map(([node]) => toHex(node)).sort()).toEqual(
+      [member(0), member(2)].map(({ node }) => toHex(node)).sort(),
+    );
+  });
+
+  test('is not founded with two accounts of one operator, without members, or with too little stake', () => {
+    const operator = 'operator-0' as OperatorId;
+    expectCode('INVALID_ARGUMENT', () => found('test', [member(0), member(1, { operator })]));
+    expectCode('INVALID_CONFIG', () => found('test', []));
+    expectCode('INVALID_CONFIG', () => found('test', [member(0, { stake: 0n as Stake })]));
   });
 
   test('takes no member with a failure domain that stands twice, is misspelt, or too many', () => {
@@ -75,13 +114,12 @@ describe('a new network', () => {
 });
 
 describe('genesis.json', () => {
-  test('gives back the record that was written', () => {
-    const parsed = parseGenesis(formatGenesis(signed), 'genesis.json', nativeVerify);
-    expect(encodeEpoch(parsed)).toEqual(encodeEpoch(signed));
+  test('gives back the document that was written', () => {
+    expect(parseGenesis(formatGenesis(founding), 'genesis.json', nativeVerify)).toEqual(founding);
   });
 
   test('reads well', () => {
-    const file = JSON.parse(formatGenesis(signed)) as Record<string, unknown>;
+    const file = JSON.parse(formatGenesis(founding)) as Record<string, unknown>;
     expect(Object.keys(file)).toEqual([
       'network',
       'name',
@@ -94,7 +132,23 @@ describe('genesis.json', () => {
       'params',
       'members',
       'signature',
+      'chain',
     ]);
+    const chain = file['chain'] as Record<string, unknown>;
+    expect(Object.keys(chain)).toEqual(['parameters', 'operators', 'balances', 'revealChains', 'signature']);
+    expect(chain['operators']).toContainEqual({ operator: 'operator-1', account: toHex(member(1).account) });
+    expect(chain['balances']).toEqual([
+      { account: toHex(digestFrom('alice')), amounts: [{ asset: 0, amount: '9007199254740993' }] },
+    ]);
+    expect(chain['parameters']).toMatchObject({
+      epochBlocks: 3600,
+      rewardPerEpoch: '0',
+      stake: { nodeMin: '1', validatorsMax: 100 },
+      assets: [
+        { name: 'native', weight: '1', isCapacity: false },
+        { name: 'capacity', weight: '1', isCapacity: true },
+      ],
+    });
     expect(file['createdAt']).toBe('2025-10-09T08:53:20.000Z');
     expect(file['members']).toContainEqual(
       expect.objectContaining({ operator: 'operator-1', stake: '100', domains: { host: 'h1', rack: 'r1' } }),
@@ -102,15 +156,15 @@ describe('genesis.json', () => {
   });
 
   test('every character changed is found, or changes nothing', () => {
-    const text = formatGenesis(signed);
-    const canonical = toHex(encodeEpoch(signed));
+    const text = formatGenesis(founding);
+    const canonical = toHex(encodeFounding(founding));
     const codes = new Set<string>();
     for (let at = 0; at < text.length; at++) {
       for (const replacement of ['0', ' ']) {
         if (text[at] === replacement) continue;
         const edited = text.slice(0, at) + replacement + text.slice(at + 1);
         try {
-          expect(toHex(encodeEpoch(parseGenesis(edited, 'f', nativeVerify)))).toBe(canonical);
+          expect(toHex(encodeFounding(parseGenesis(edited, 'f', nativeVerify)))).toBe(canonical);
         } catch (error) {
           if (!(error instanceof StoreError)) throw error;
           codes.add(error.code);
@@ -121,9 +175,16 @@ describe('genesis.json', () => {
   });
 
   const edit = (
-    change: (file: Record<string, never> & { members: Record<string, unknown>[] }) => void,
+    change: (
+      file: Record<string, never> & {
+        members: Record<string, unknown>[];
+        chain: Record<'operators' | 'balances' | 'revealChains', Record<string, unknown>[]> & {
+          parameters: Record<string, unknown>;
+        };
+      },
+    ) => void,
   ): string => {
-    const file = JSON.parse(formatGenesis(signed));
+    const file = JSON.parse(formatGenesis(founding));
     change(file);
     return JSON.stringify(file);
   };
@@ -144,11 +205,37 @@ describe('genesis.json', () => {
     [
       'digits in capitals',
       'INVALID_CONFIG',
-      formatGenesis(signed).replace(/"nonce": "[^"]*"/, (all) =>
+      formatGenesis(founding).replace(/"nonce": "[^"]*"/, (all) =>
         all.replace(/[a-f]/g, (letter) => letter.toUpperCase()),
       ),
     ],
-    ['no JSON', 'INVALID_CONFIG', formatGenesis(signed).slice(0, 200)],
+    [
+      'an account changed',
+      'INVALID_SIGNATURE',
+      edit((file) => void (file.chain.operators[0]!['account'] = '0'.repeat(64))),
+    ],
+    ['an operator left out', 'INVALID_SIGNATURE', edit((file) => void file.chain.operators.pop())],
+    ['a balance left out', 'INVALID_SIGNATURE', edit((file) => void file.chain.balances.pop())],
+    [
+      'a reveal chain shortened',
+      'INVALID_SIGNATURE',
+      edit((file) => void (file.chain.revealChains[0]!['remaining'] = 1)),
+    ],
+    ['another rule', 'INVALID_SIGNATURE', edit((file) => void (file.chain.parameters['proposalEpochs'] = 1))],
+    [
+      'rules that contradict each other',
+      'INVALID_CONFIG',
+      edit((file) => void (file.chain.parameters['epochBlocks'] = 1)),
+    ],
+    ['a rule that there is not', 'INVALID_CONFIG', edit((file) => void (file.chain.parameters['mercy'] = 1))],
+    ['a rule missing', 'INVALID_CONFIG', edit((file) => void delete file.chain.parameters['fees'])],
+    [
+      'tokens as a number',
+      'INVALID_CONFIG',
+      edit((file) => void (file.chain.parameters['rewardPerEpoch'] = 0)),
+    ],
+    ['no chain part', 'INVALID_CONFIG', edit((file) => void delete (file as { chain?: unknown }).chain)],
+    ['no JSON', 'INVALID_CONFIG', formatGenesis(founding).slice(0, 200)],
     ['nothing', 'INVALID_CONFIG', ''],
     ['a list', 'INVALID_CONFIG', '[]'],
   ] as const)('with %s is refused as %s, and the message names the file', (_what, code, text) => {
@@ -158,7 +245,7 @@ describe('genesis.json', () => {
   });
 
   test('a key that means something to JavaScript is only a refused field', () => {
-    const text = formatGenesis(signed).replace('"name"', '"__proto__"');
+    const text = formatGenesis(founding).replace('"name"', '"__proto__"');
     expectCode('INVALID_CONFIG', () => parseGenesis(text, 'f', nativeVerify));
   });
 });
@@ -172,16 +259,35 @@ describe('the file on disk', () => {
 
   test('is written whole and read back', async () => {
     const path = join(folder, 'genesis.json');
-    await writeGenesis(path, signed);
-    expect(await readFile(path, 'utf8')).toBe(formatGenesis(signed));
-    expect(encodeEpoch(await readGenesis(path, nativeVerify))).toEqual(encodeEpoch(signed));
+    await writeGenesis(path, founding);
+    expect(await readFile(path, 'utf8')).toBe(formatGenesis(founding));
+    expect(await readGenesis(path, nativeVerify)).toEqual(founding);
+  });
+
+  test('beside it, a later record of the same network is kept in the same form', async () => {
+    const path = join(folder, 'members.json');
+    const { network } = signed.record;
+    expect(await readMembers(path, network, nativeVerify)).toBeUndefined();
+    const later = signEpoch(signed.genesis, { ...signed.record, epoch: 1 as Epoch }, genesisSigner);
+    await writeMembers(path, later);
+    expect(encodeEpoch((await readMembers(path, network, nativeVerify))!)).toEqual(encodeEpoch(later));
+    await expectCodeAsync(
+      'INVALID_SIGNATURE',
+      readMembers(path, digestFrom<NetworkId>('another'), nativeVerify),
+    );
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.replace('"epoch": 1', '"epoch": 2'));
+    await expectCodeAsync('INVALID_SIGNATURE', readMembers(path, network, nativeVerify));
+    await writeFile(path, text.slice(1));
+    const error = await expectCodeAsync('INVALID_CONFIG', readMembers(path, network, nativeVerify));
+    expect(error.message).toContain(path);
   });
 
   test('missing, a folder or far too long is a clear refusal', async () => {
     const error = await expectCodeAsync('NOT_FOUND', readGenesis(join(folder, 'genesis.json'), nativeVerify));
     expect(error.next).toContain('store init');
     await expectCodeAsync('DISK', readGenesis(folder, nativeVerify));
-    await writeFile(join(folder, 'long'), Buffer.alloc(5 * 2 ** 20));
+    await writeFile(join(folder, 'long'), Buffer.alloc(GENESIS_FILE_LENGTH_MAX + 1));
     await expectCodeAsync('INVALID_CONFIG', readGenesis(join(folder, 'long'), nativeVerify));
   });
 });

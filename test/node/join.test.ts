@@ -1,20 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
-import {
-  decodeEpoch,
-  encodeEpoch,
-  epochDigest,
-  findMember,
-  type Member,
-  type SignedEpoch,
-} from '../../src/base/epoch.ts';
+import { encodeEpoch, epochDigest, findMember, type Member, type SignedEpoch } from '../../src/base/epoch.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import type { NodeId, OperatorId, Signature, Stake } from '../../src/base/ids.ts';
 import { EPOCH_RECORD_LENGTH_MAX } from '../../src/base/limits.ts';
 import type { Signer } from '../../src/base/ports.ts';
-import type { Candidate } from '../../src/node/genesis.ts';
+import type { Candidate } from '../../src/node/candidate.ts';
 import { invitationSecret, type InvitationTerms } from '../../src/node/invitation.ts';
 import {
+  decodeJoinReply,
   decodeJoinRequest,
   encodeJoinRequest,
   JOIN_SERVICE,
@@ -78,7 +72,9 @@ async function send(name: string, request: JoinRequest): Promise<SignedEpoch> {
     { header: encodeJoinRequest(request) },
     { maxBodyLength: 2 ** 21 },
   );
-  return decodeEpoch(reply.body, network, nativeVerify);
+  const { epoch, founding } = decodeJoinReply(reply.body, network, nativeVerify);
+  expect(founding.signed).toEqual(net.epoch);
+  return epoch;
 }
 
 const join = (name: string, invitation: Invite, candidate: Partial<Candidate> = {}): Promise<SignedEpoch> =>
@@ -245,6 +241,7 @@ describe('is refused:', () => {
       membership: { ...founder.membership, current: () => full },
       genesisSigner,
       genesisSeed: () => GENESIS_SEED,
+      founding: net.founding,
     });
     const invitation = invite();
     const request = requestOf('carol', invitation, { domains });

@@ -3,12 +3,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
+import type { Epoch } from '../../src/base/ids.ts';
 import { loadConfig } from '../../src/node/config.ts';
 import { dataFolder } from '../../src/node/data-folder.ts';
+import { FOUNDER_BALANCE } from '../../src/node/folder-setup.ts';
 import { readGenesis } from '../../src/node/genesis.ts';
 import { prepareLocalNetwork } from '../../src/node/local-network.ts';
 import { createNode } from '../../src/node/node.ts';
-import { nativeVerify } from '../../src/runtime/crypto.ts';
+import { makeKeys } from '../../src/node/node-keys.ts';
+import { openSigner } from '../../src/node/validator/signer-file.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { nativeSha256, nativeVerify } from '../../src/runtime/crypto.ts';
+import { accountOf } from '../../src/shards/account.ts';
+import { foundState } from '../../src/shards/founding.ts';
+import { contributorOf } from '../../src/shards/turns.ts';
+import { settledEntries } from '../../src/shards/validator-sets.ts';
+import { Overlay } from '../../src/shards/view.ts';
 import { expectCodeAsync } from '../helpers/expect-code.ts';
 import { until } from '../helpers/storage-nodes.ts';
 
@@ -26,7 +36,9 @@ test('a local network has so many members of as many operators, and says that it
   const epochs = await Promise.all(
     made.nodeFolders.map((path) => readGenesis(dataFolder(path).genesisFile, nativeVerify)),
   );
-  for (const { record } of epochs) {
+  for (const { signed, parameters } of epochs) {
+    const { record } = signed;
+    expect(parameters.epochBlocks).toBe(120);
     expect(toHex(record.network)).toBe(made.description.network);
     expect(record.params.isTrial).toBe(true);
     expect(new Set(record.members.map(({ operator }) => operator)).size).toBe(5);
@@ -40,6 +52,30 @@ test('a local network has so many members of as many operators, and says that it
   expect(made.description.bootstrap).toEqual(
     configs.map(({ bulkPort }) => `/ip4/127.0.0.1/tcp/${bulkPort}/tls`),
   );
+});
+
+test('every member is a validator from the first block on, with an account and a reveal chain of its own', async () => {
+  const made = await prepareLocalNetwork({ folder: root, count: 4 });
+  const folders = made.nodeFolders.map(dataFolder);
+  const document = await readGenesis(folders[2]!.genesisFile, nativeVerify);
+  const { network } = document.signed.record;
+  const records = new Map(foundState(document, nativeSha256).map(({ key, after }) => [key.text, after]));
+  const state = new Overlay({ read: (key) => records.get(key.text) ?? null });
+  const validators = settledEntries(state, 0).map(({ node }) => toHex(node));
+  expect(validators.length).toBe(4);
+  const accounts = new Set<string>();
+  for (const folder of folders) {
+    const { identity, account, beacon } = await makeKeys(folder, network, false);
+    expect(validators).toContain(toHex(identity.nodeId));
+    const contributor = contributorOf(state, identity.nodeId);
+    expect(beacon.reveal(contributor, 0 as Epoch)).toBeDefined();
+    expect(beacon.isRunningOut(contributor, 0 as Epoch, 2 * document.parameters.epochBlocks)).toBe(false);
+    expect(accountOf(state, account).balances).toEqual([[0, FOUNDER_BALANCE]]);
+    accounts.add(toHex(account));
+    const guard = { folder: join(folder.validator, 'signer'), network, clock: systemClock, identity };
+    await (await openSigner(guard)).signer.close();
+  }
+  expect(accounts.size).toBe(4);
 });
 
 test('its nodes start, find each other, and do so again under the same ports', async () => {

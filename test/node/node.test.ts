@@ -9,7 +9,7 @@ import type { Digest, NetworkId, NodeId, OwnerId, PieceRoot, Stake } from '../..
 import { checkRecord, objectKey } from '../../src/dht/record.ts';
 import { dataFolder } from '../../src/node/data-folder.ts';
 import { initNetwork } from '../../src/node/folder-setup.ts';
-import { readGenesis } from '../../src/node/genesis.ts';
+import { readGenesis, readMembers, writeGenesis } from '../../src/node/genesis.ts';
 import { descriptionFromCode, joinNetwork, makeInvitation } from '../../src/node/invite.ts';
 import { createNode, type Node, type NodeOptions } from '../../src/node/node.ts';
 import { encodeManifest } from '../../src/replication/manifest.ts';
@@ -27,9 +27,12 @@ import { hashPiece } from '../../src/replication/piece-tree.ts';
 import { signPut } from '../../src/replication/ticket.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { nativeSha256, nativeVerify } from '../../src/runtime/crypto.ts';
-import { ephemeralIdentity } from '../../src/runtime/identity.ts';
+import { ephemeralIdentity, loadIdentity } from '../../src/runtime/identity.ts';
 import { createClientNetwork } from '../../src/runtime/network.ts';
 import type { StatusNetwork } from '../../src/runtime/two-lanes.ts';
+import { foundingId, foundState, signFounding } from '../../src/shards/founding.ts';
+import { settledEntries } from '../../src/shards/validator-sets.ts';
+import { Overlay } from '../../src/shards/view.ts';
 import { expectCodeAsync } from '../helpers/expect-code.ts';
 import { until } from '../helpers/storage-nodes.ts';
 import { patterned } from '../suites/network.ts';
@@ -82,13 +85,62 @@ describe('a data folder', () => {
   test('is private, and holds what it should', async () => {
     const folder = await found();
     expect((await readdir(folder)).sort()).toEqual([
+      'beacon.key',
       'genesis.json',
       'genesis.key',
       'identity.key',
       'node.yaml',
+      'operator.key',
+      'validator',
     ]);
-    for (const name of await readdir(folder)) expect((await stat(join(folder, name))).mode & 0o077).toBe(0);
+    for (const name of await readdir(folder, { recursive: true }))
+      expect((await stat(join(folder, name))).mode & 0o077, name).toBe(0);
     expect(await readFile(join(folder, 'genesis.json'), 'utf8')).not.toContain('key ed25519');
+  });
+
+  test('of a founder has a network whose only validator it is', async () => {
+    const { founding, identity, account } = await initNetwork({
+      folder: folderOf('alice'),
+      name: 'test',
+      config: { ...CONFIG, operator: 'alice' },
+    });
+    expect(await readGenesis(dataFolder(folderOf('alice')).genesisFile, nativeVerify)).toEqual(founding);
+    const records = new Map(foundState(founding, nativeSha256).map(({ key, after }) => [key.text, after]));
+    const state = new Overlay({ read: (key) => records.get(key.text) ?? null });
+    expect(settledEntries(state, 0)).toEqual([
+      { node: identity.nodeId, power: 100n, registration: identity.nodeId, operator: account },
+    ]);
+    expect(founding.chains.map(([node]) => node)).toEqual([identity.nodeId]);
+    expect(founding.parameters).toMatchObject({ epochBlocks: 3600, fees: { perTransaction: 0n } });
+  });
+
+  test('of one founder has nothing in common with that of another', async () => {
+    const [one, two] = [await found('alice'), await found('bob')];
+    const documents = await Promise.all(
+      [one, two].map((path) => readGenesis(dataFolder(path).genesisFile, nativeVerify)),
+    );
+    const facts = documents.flatMap((document) => [
+      document.signed.record.network,
+      document.signed.genesis.genesisKey,
+      foundingId(document),
+      ...document.operators.map(([, account]) => account),
+      ...document.chains.flatMap(([node, { tip }]) => [node, tip]),
+    ]);
+    expect(new Set(facts.map((fact) => toHex(fact))).size).toBe(12);
+    for (const name of ['operator.key', 'beacon.key'])
+      expect(await readFile(join(one, name), 'utf8')).not.toBe(await readFile(join(two, name), 'utf8'));
+  });
+
+  test('with the state of another founding of the same network is refused', async () => {
+    const folder = await found();
+    await (await start(folder)).stop();
+    const file = dataFolder(folder);
+    const document = await readGenesis(file.genesisFile, nativeVerify);
+    const genesisKey = await loadIdentity(file.genesisKey);
+    const other = signFounding(document.signed, { ...document, balances: [] }, genesisKey.signer);
+    await writeGenesis(file.genesisFile, other);
+    const error = await expectCodeAsync('INVALID_CONFIG', start(folder));
+    expect(error.message).toContain('another founding');
   });
 
   test('that holds a node is not made again', async () => {
@@ -115,6 +167,11 @@ describe('a data folder', () => {
   test.each([
     ['genesis.json', 'INVALID_SIGNATURE', (text: string) => text.replace('"100"', '"101"')],
     ['genesis.json', 'INVALID_CONFIG', (text: string) => text.slice(0, 300)],
+    [
+      'genesis.json',
+      'INVALID_SIGNATURE',
+      (text: string) => text.replace('"epochBlocks": 3600', '"epochBlocks": 7200'),
+    ],
     ['identity.key', 'INVALID_IDENTITY', (text: string) => text.replace(/[0-9a-f]{4} /, 'ffff ')],
     ['identity.key', 'INVALID_IDENTITY', () => ''],
     ['genesis.key', 'INVALID_IDENTITY', () => 'rubbish'],
@@ -170,7 +227,7 @@ describe('a node', () => {
     const folder = await found();
     const first = await start(folder);
     const { node, addresses } = first.status();
-    const { record } = await readGenesis(dataFolder(folder).genesisFile, nativeVerify);
+    const { record } = (await readGenesis(dataFolder(folder).genesisFile, nativeVerify)).signed;
     const owner = ephemeralIdentity();
     const [salt, piece] = [new Uint8Array(16), patterned(300_000)];
     const object = objectIdOf(record.network, owner.nodeId as Uint8Array as OwnerId, salt);
@@ -241,7 +298,7 @@ describe('a node', () => {
     const path = join(root, 'network.psk');
     await writeFile(path, `${'5a'.repeat(32)}\n`, { mode: 0o600 });
     const node = await start(folder, { flags: { presharedKeyFile: path } });
-    const network = (await readGenesis(dataFolder(folder).genesisFile, nativeVerify)).record.network;
+    const network = (await readGenesis(dataFolder(folder).genesisFile, nativeVerify)).signed.record.network;
     const [address] = node.status().addresses.bulk;
     await expectCodeAsync('UNAUTHORIZED', client(network).connect(address!));
     const peer = await client(network, new Uint8Array(32).fill(0x5a)).connect(address!);
@@ -330,8 +387,10 @@ describe('an invitation', () => {
     const { founder, folder, code } = await invited();
     const { epoch } = await join1(code, 'bob');
     const file = dataFolder(folder);
-    const written = async (): Promise<boolean> =>
-      (await readGenesis(file.genesisFile, nativeVerify)).record.epoch === epoch.record.epoch;
+    const written = async (): Promise<boolean> => {
+      const members = await readMembers(file.membersFile, epoch.record.network, nativeVerify);
+      return members?.record.epoch === epoch.record.epoch;
+    };
     while (!(await written())) await new Promise((resolve) => setTimeout(resolve, 10));
     await founder.stop();
     await rm(file.state, { recursive: true });
@@ -339,18 +398,20 @@ describe('an invitation', () => {
   });
 
   test('may be used again by the same folder, and by no other', async () => {
-    const { code } = await invited();
+    const { code, folder } = await invited();
     const first = await join1(code, 'bob');
+    expect(first.founding).toEqual(await readGenesis(dataFolder(folder).genesisFile, nativeVerify));
+    expect(await readGenesis(join(folderOf('bob'), 'genesis.json'), nativeVerify)).toEqual(first.founding);
     await rm(join(folderOf('bob'), 'genesis.json'));
     expect((await join1(code, 'bob')).epoch).toEqual(first.epoch);
     expect((await join1(code, 'bob')).epoch).toEqual(first.epoch);
     await expectCodeAsync('UNAUTHORIZED', join1(code, 'carol'));
-    expect(await readdir(folderOf('carol'))).toEqual(['identity.key']);
+    expect(await readdir(folderOf('carol'))).not.toContain('genesis.json');
   });
 
   test('alone tells a client where the network is', async () => {
     const { founder, code, folder } = await invited();
-    const { record } = await readGenesis(dataFolder(folder).genesisFile, nativeVerify);
+    const { record } = (await readGenesis(dataFolder(folder).genesisFile, nativeVerify)).signed;
     const bootstrap = [...founder.status().addresses.bulk];
     expect(descriptionFromCode(code)).toEqual({ network: toHex(record.network), name: 'test', bootstrap });
   });

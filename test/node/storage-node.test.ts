@@ -3,7 +3,7 @@ import { toHex, toUtf8 } from '../../src/base/bytes.ts';
 import { encode } from '../../src/base/codec.ts';
 import { encodeEpoch, epochDigest, signEpoch, type SignedEpoch } from '../../src/base/epoch.ts';
 import type { Epoch, NodeId } from '../../src/base/ids.ts';
-import { admit } from '../../src/node/genesis.ts';
+import { admit } from '../../src/node/candidate.ts';
 import { decodeGreeting, encodeGreeting, GREET_SERVICE } from '../../src/node/greeting.ts';
 import { decodeMembersReply, SERVICES } from '../../src/replication/messages.ts';
 import { signRecord } from '../../src/dht/record.ts';
