@@ -8,6 +8,8 @@ import type { ShardHeader } from '../../shards/header.ts';
 import type { RefusalCode } from '../../shards/operation.ts';
 import type { Executed } from '../../shards/session.ts';
 import type { StateKey } from '../../shards/state-key.ts';
+import type { StateChunk } from '../../shards/tree/chunk.ts';
+import type { Prefix } from '../../shards/tree/path.ts';
 import type { StateProof } from '../../shards/tree/proof.ts';
 import type { Change, Loaded } from '../../shards/view.ts';
 
@@ -29,6 +31,12 @@ export interface Decided {
   readonly certificate: CommitCertificate;
 }
 
+/** A decision as it is stored and sent. */
+export interface Decision {
+  readonly block: Uint8Array;
+  readonly certificate: CommitCertificate;
+}
+
 export interface ProvenState {
   /** The state after the block of this height. Header `height + 1` names its roots. */
   readonly height: number;
@@ -45,10 +53,39 @@ export interface TransactionPlace {
   readonly refusal: RefusalCode | undefined;
 }
 
+/** A part of a state, for whoever fetches it. */
+export interface StatePart {
+  readonly chunk: StateChunk;
+  /** In the order of the chunk's leaves. */
+  readonly records: readonly Uint8Array[];
+}
+
+/** The state to fetch: after the block of `head`, with the shards that the header above it names, which whoever asks has checked. */
+export interface RestoreTarget {
+  readonly network: NetworkId;
+  readonly head: Head;
+  /** The block of `head`, which the next proposal needs the certificate of. */
+  readonly decided: Decided;
+}
+
+/** A state that is being fetched. What was put is durable; after a crash the rest is still pending. */
+export interface StateRestore {
+  readonly head: Head;
+  /** What is not here yet, from left to right; a chunk may cover a part of one of them, or several. */
+  readonly pending: readonly Prefix[];
+  /** Keeps what belongs to the state, in any order, once or again. Throws INTEGRITY when it does not belong, and keeps nothing then. */
+  put(part: StatePart): Promise<void>;
+  /** When nothing is pending any more: the state becomes the head, in one durable write. */
+  finish(): Promise<Head>;
+  /** Gives up what was fetched. */
+  abandon(): Promise<void>;
+}
+
 /** Blocks and state on disk. One writer; reads at any time. */
 export interface ChainStore {
   /** Undefined before genesis. */
   readonly head: Head | undefined;
+  readonly network: NetworkId | undefined;
   /** The oldest height whose block is here, and the oldest whose state can be read. */
   readonly oldestBlock: number;
   readonly oldestState: number;
@@ -64,10 +101,17 @@ export interface ChainStore {
   keepCandidate(height: number, id: Digest, block: Uint8Array): Promise<void>;
   candidate(height: number, id: Digest): Promise<Uint8Array | undefined>;
   /** Bytes of a decided block, and the certificate for it. */
-  decision(
-    height: number,
-  ): Promise<{ readonly block: Uint8Array; readonly certificate: CommitCertificate } | undefined>;
+  decision(height: number): Promise<Decision | undefined>;
   transaction(id: Digest): Promise<TransactionPlace | undefined>;
-  /** Blocks below `block` and states below `state` are given up, a part at a time. */
+  /** Blocks below `block` and states below `state` are given up, a part at a time. What the head needs stays. */
   prune(oldest: { readonly block: number; readonly state: number }): Promise<void>;
+  /**
+   * The left end of what the state after `height` has under `prefix`, which lies in one shard. Throws NOT_FOUND when the state is not
+   * here, INVALID_ARGUMENT when no shard has all of the prefix.
+   */
+  chunk(height: number, prefix: Prefix): Promise<StatePart>;
+  /** Fetches a state beside the one that is here, or goes on with it. Blocks stay. Throws INVALID_ARGUMENT when it is not above the head. */
+  restore(target: RestoreTarget): Promise<StateRestore>;
+  /** What is being fetched, if only since before a crash. */
+  readonly restoring: StateRestore | undefined;
 }
