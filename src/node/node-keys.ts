@@ -27,8 +27,7 @@ export interface NodeKeys {
 
 /**
  * Makes what is missing of a node's secrets for `network`. `isNewNetwork` says that the network was drawn just now, so that no key has
- * signed in it. Throws INVALID_IDENTITY, WRONG_NETWORK or INVALID_CONFIG (the key of the folder has the guard of another network or
- * key), LOCKED, DISK.
+ * signed in it. Throws INVALID_IDENTITY, WRONG_NETWORK (the key of the folder has the guard of another network), DAMAGED, LOCKED, DISK.
  */
 export async function makeKeys(
   folder: DataFolder,
@@ -84,7 +83,13 @@ async function guard(
   try {
     if ((await readGuardFile(path, { network, node }, systemFiles)) !== undefined) return;
   } catch (error) {
-    if (!isUnsigned || !isAnothers(error)) throw error;
+    if (!isAnothers(error)) throw error;
+    if (!isUnsigned) {
+      throw new StoreError('WRONG_NETWORK', `the key in ${folder.path} is that of a validator elsewhere`, {
+        next: 'Use an empty folder: what this key has signed in another network must not be forgotten.',
+        cause: error,
+      });
+    }
     await moveAside(folder);
   }
   if (isUnsigned) await guardNewKey({ folder: path, network }, node);
