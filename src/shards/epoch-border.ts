@@ -94,10 +94,10 @@ export function closeEpoch(state: Overlay, block: BlockContext, canReshape = tru
   const next = settledEntries(state, before.epoch + 1);
   const { after, listed } = freeze(state, parameters, before.epoch, next);
   forgetChains(state, ending, [...next, ...after]);
-  const opening = open(state, block, parameters, before, canReshape, listed);
   const newParameters = tally(state, parameters, ending, before.epoch);
   const haveParametersChanged = newParameters !== parameters;
   if (haveParametersChanged) putParameters(state, newParameters);
+  const opening = open(state, block, newParameters, before, canReshape, listed);
   const starts = [...before.starts, { height: block.height + 1, timeMs: block.timeMs }];
   const begun: EpochState = { ...opening, lengthBlocks: newParameters.epochBlocks, starts };
   putEpochState(state, forgetOld(state, newParameters, block, begun));
@@ -191,6 +191,7 @@ function open(
     shardBits,
     mode: before.mode,
     membersDigest: epochDigest(record, block.sha256),
+    previousDigest: before.membersDigest,
     memberCount: members.length,
   };
 }

@@ -33,8 +33,9 @@ export interface EpochState {
   readonly seed: Digest;
   readonly shardBits: number;
   readonly mode: EpochMode;
-  /** `epochDigest` of the record of members (`members.ts`). */
+  /** `epochDigest` of the record of members (`members.ts`), and of the record before it, which it names. */
   readonly membersDigest: Digest;
+  readonly previousDigest: Digest;
   readonly memberCount: number;
   /** Of the last epochs in order; the last one is that of `epoch`. */
   readonly starts: readonly EpochStart[];
@@ -54,17 +55,29 @@ export const epochStateRecord: RecordType<EpochState> = {
       uint(SHARD_BITS_MAX),
       uint(EPOCH_MODES.length - 1),
       digestOf<Digest>(),
+      digestOf<Digest>(),
       uint(MEMBERS_MAX),
       listOf(startSchema, EPOCHS_KEPT_MAX).refine((starts) => starts.length > 0, 'no start'),
     ])
     .transform(
-      ([epoch, lengthBlocks, seed, shardBits, mode, membersDigest, memberCount, starts]): EpochState => ({
+      ([
+        epoch,
+        lengthBlocks,
+        seed,
+        shardBits,
+        mode,
+        membersDigest,
+        previousDigest,
+        memberCount,
+        starts,
+      ]): EpochState => ({
         epoch: epoch as Epoch,
         lengthBlocks,
         seed,
         shardBits,
         mode: EPOCH_MODES[mode]!,
         membersDigest,
+        previousDigest,
         memberCount,
         starts,
       }),
@@ -76,6 +89,7 @@ export const epochStateRecord: RecordType<EpochState> = {
     state.shardBits,
     EPOCH_MODES.indexOf(state.mode),
     state.membersDigest,
+    state.previousDigest,
     state.memberCount,
     state.starts.map(({ height, timeMs }) => [height, timeMs]),
   ],

@@ -149,7 +149,8 @@ function putFirstEpoch(
   const seed = epochSeed(record.network, epoch, foundingMix(record.network, sha256), sha256);
   const members = nodes.map((node) => memberOf(parameters, node, node.admissionSeed!));
   const { shardBits } = record.params;
-  const header = { network: record.network, epoch, previous: epochDigest(record, sha256), seed, shardBits };
+  const previous = epochDigest(record, sha256);
+  const header = { network: record.network, epoch, previous, seed, shardBits };
   const first = epochRecordOf(parameters, header, members);
   putMembers(state, first.members, 0);
   putEpochState(state, {
@@ -159,6 +160,7 @@ function putFirstEpoch(
     shardBits,
     mode: 'shared',
     membersDigest: epochDigest(first, sha256),
+    previousDigest: previous,
     memberCount: members.length,
     starts: [{ height: FIRST_HEIGHT, timeMs: createdAtMs }],
   });

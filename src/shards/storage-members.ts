@@ -6,7 +6,7 @@
 
 import { toHex } from '../base/bytes.ts';
 import { type EpochRecord, type Member, shardOf } from '../base/epoch.ts';
-import type { ObjectId } from '../base/ids.ts';
+import type { NetworkId, ObjectId } from '../base/ids.ts';
 import { shardMembers } from '../replication/placement.ts';
 import { epochStateKey, epochStateOf } from './epoch-state.ts';
 import { epochRecordOf, membersOf } from './members.ts';
@@ -61,14 +61,18 @@ const kept = new Map<string, StorageMembers>();
 
 /** The members of the epoch that runs. Throws MissingRecords. */
 export function storageMembersOf(state: Overlay, block: BlockContext): StorageMembers {
-  const { epoch, seed, shardBits, membersDigest, memberCount } = epochStateOf(state);
-  const name = toHex(membersDigest);
+  const name = toHex(epochStateOf(state).membersDigest);
   const known = kept.get(name);
   if (known !== undefined) return known;
-  const header = { network: block.network, epoch, previous: membersDigest, seed, shardBits };
-  const record = epochRecordOf(parametersOf(state), header, membersOf(state, memberCount));
-  const members = new StorageMembers(record);
+  const members = new StorageMembers(currentEpochRecord(state, block.network));
   if (kept.size === KEPT_MAX) kept.delete(kept.keys().next().value!);
   kept.set(name, members);
   return members;
+}
+
+/** The record of the epoch that runs, whose digest the state names. Throws MissingRecords. */
+export function currentEpochRecord(state: Overlay, network: NetworkId): EpochRecord {
+  const { epoch, seed, shardBits, previousDigest, memberCount } = epochStateOf(state);
+  const header = { network, epoch, previous: previousDigest, seed, shardBits };
+  return epochRecordOf(parametersOf(state), header, membersOf(state, memberCount));
 }

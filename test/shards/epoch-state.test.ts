@@ -26,6 +26,7 @@ const state = (epoch: number, lengths: readonly number[], lengthBlocks: number):
     shardBits: 0,
     mode: 'shared',
     membersDigest: digestFrom('members'),
+    previousDigest: digestFrom('members before'),
     memberCount: 0,
     starts,
   };

@@ -73,6 +73,7 @@ export class Objects extends Homes {
         shardBits: this.shardBits,
         mode: 'shared',
         membersDigest: epochDigest(record),
+        previousDigest: record.previous,
         memberCount: members.length,
         starts: [{ height: 0, timeMs: 0 }],
       });

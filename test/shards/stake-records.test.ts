@@ -126,6 +126,7 @@ const LARGEST: Readonly<Record<string, readonly unknown[]>> = {
     shardBits: 8,
     mode: 'endorsed',
     membersDigest: digestFrom('members'),
+    previousDigest: digestFrom('members before'),
     memberCount: 4096,
     starts: many(EPOCHS_KEPT_MAX, () => ({ height: 2 ** 48, timeMs: 2 ** 48 })),
   }),

@@ -70,6 +70,7 @@ export const STAKE_RECORDS: readonly Sample[] = [
     shardBits: 2,
     mode: 'shared',
     membersDigest: digestFrom('members'),
+    previousDigest: digestFrom('members before'),
     memberCount: 40,
     starts: [
       { height: 25_201, timeMs: 1_750_000_000_000 },
