@@ -35,6 +35,10 @@ function visible(spec: CommandSpec): OptionSpec[] {
   return [...spec.options, ...COMMON_OPTIONS].filter(({ isHidden }) => isHidden !== true);
 }
 
+function takesValue({ flags }: OptionSpec): boolean {
+  return flags.includes('<');
+}
+
 function longFlag(option: OptionSpec): string {
   return `--${isNegated(option) ? 'no-' : ''}${optionName(option)}`;
 }
@@ -64,7 +68,7 @@ _store() {
   COMPREPLY=()
   case "$before" in
 ${choices.join('\n')}
-    --home|--dir|--psk) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --home|--dir|--psk|--*-file) COMPREPLY=($(compgen -f -- "$word")); return ;;
   esac
   for each in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$each" in -*) ;; *) command="$each"; break ;; esac
@@ -85,7 +89,7 @@ function zsh(commands: readonly CommandSpec[]): string {
   const list = commands.map(({ name, summary }) => `    '${name}:${quote(summary)}'`).join('\n');
   const cases = commands.map((spec) => {
     const options = visible(spec).map((option) => {
-      const argument = option.parse === undefined ? '' : `:value:${zshValues(option)}`;
+      const argument = takesValue(option) ? `:value:${zshValues(option)}` : '';
       return `'${option.isList === true ? '*' : ''}${longFlag(option)}[${quote(option.help)}]${argument}'`;
     });
     const operands = spec.completes === 'files' ? "'*:file:_files'" : `'*:word:(${operandWords(spec)})'`;
@@ -119,8 +123,8 @@ function fish(commands: readonly CommandSpec[]): string {
     const used = `'__fish_seen_subcommand_from ${spec.name}'`;
     lines.push(`complete -c store -n __fish_use_subcommand -a ${spec.name} -d ${quote(spec.summary)}`);
     for (const option of visible(spec)) {
-      const value =
-        option.parse === undefined ? '' : ` -r${option.choices ? ` -a '${option.choices.join(' ')}'` : ''}`;
+      const choices = option.choices === undefined ? '' : ` -a '${option.choices.join(' ')}'`;
+      const value = takesValue(option) ? ` -r${choices}` : '';
       lines.push(
         `complete -c store -n ${used} -l ${longFlag(option).slice(2)}${value} -d ${quote(option.help)}`,
       );

@@ -42,6 +42,10 @@ export async function withStore<T>(
     signal,
     ...(flags.lane === undefined ? {} : { lane: flags.lane }),
     ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
+    passphrase: async (key) => {
+      const { askPassphrase } = await import('./passphrase.ts');
+      return askPassphrase(context, key, process.env['HOLDFAST_PASSPHRASE_FILE'] || undefined);
+    },
   });
   const progress = createProgress(output);
   const notices: NoticeJson[] = [];

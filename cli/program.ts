@@ -12,6 +12,7 @@ import { help } from './help.ts';
 import { init } from './init.ts';
 import { invite } from './invite.ts';
 import { join } from './join.ts';
+import { keys } from './keys.ts';
 import { network } from './network.ts';
 import { node } from './node.ts';
 import { put } from './put.ts';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   node,
   status,
   network,
+  keys,
   completion,
   version,
   help,

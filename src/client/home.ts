@@ -1,11 +1,12 @@
-// The client's folder: configuration, owner key, what was last known of the network, and the state of interrupted
+// The client's folder: configuration, keys, what was last known of the network, and the state of interrupted
 // uploads. Only its owner can enter it. Every file in it is replaced whole or appended to, never edited in place.
 
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { StoreError, toStoreError } from '../base/errors.ts';
+import { toStoreError } from '../base/errors.ts';
 import type { Signer } from '../base/ports.ts';
 import { systemFiles } from '../runtime/files.ts';
+import { ownerKeyPath } from './keys/key-paths.ts';
 
 /** The folder that `option`, else HOLDFAST_HOME, else the user's home names. Does not touch the disk. */
 export function homeFolder(option?: string): string {
@@ -23,52 +24,64 @@ export async function makeHome(home: string): Promise<void> {
   }
 }
 
-export const ownerKeyPath = (home: string): string => join(home, 'owner.key');
 export const networkFilePath = (home: string): string => join(home, 'network.json');
 export const uploadsFolder = (home: string): string => join(home, 'uploads');
 /** What was last known of the network with this id. */
 export const membersPath = (home: string, networkHex: string): string =>
   join(home, 'networks', `${networkHex.slice(0, 16)}.members`);
 
-/** The key that owns what this home puts. Read when first needed, and made by the first put. */
+/** The key that owns what this home puts. Opened when first needed, and made by the first put of a home without keys. */
 export interface OwnerKey {
-  /** Makes the key where there is none. Throws INVALID_IDENTITY, DISK. */
+  /**
+   * Makes an unprotected key where the home has none. Throws INVALID_IDENTITY, DISK; WRONG_KEY or UNAUTHORIZED for a
+   * key whose passphrase is wrong or missing; NOT_FOUND for a key that was named or chosen and is not there.
+   */
   loadOrCreate(): Promise<Signer>;
-  /** Undefined where there is none. Throws INVALID_IDENTITY, DISK. */
+  /** Undefined where there is none. Throws as `loadOrCreate`. */
   load(): Promise<Signer | undefined>;
 }
 
-export function fileOwnerKey(home: string): OwnerKey {
-  const path = ownerKeyPath(home);
-  let known: Signer | undefined;
+/** Which key, and how its passphrase is had. */
+export interface KeyChoice {
+  /** Default: HOLDFAST_KEY, else the default key of the home. */
+  readonly name?: string;
+  /** Default: the file that HOLDFAST_PASSPHRASE_FILE names. */
+  readonly passphrase?: (name: string) => Promise<string>;
+}
+
+export function fileOwnerKey(home: string, choice: KeyChoice = {}): OwnerKey {
+  let opening: Promise<Signer | undefined> | undefined;
+  /** Puts that begin together open the key once, so that one of them asks; a failure is not kept. */
+  const load = (): Promise<Signer | undefined> => {
+    opening ??= openOwnerKey(home, choice).then(
+      (signer) => {
+        if (signer === undefined) opening = undefined;
+        return signer;
+      },
+      (error: unknown) => {
+        opening = undefined;
+        throw error;
+      },
+    );
+    return opening;
+  };
   return {
+    load,
     loadOrCreate: async () => {
+      const known = await load();
+      if (known !== undefined) return known;
       const { loadOrCreateIdentity } = await import('../runtime/identity.ts');
       await makeHome(home);
-      known ??= (await loadOrCreateIdentity(path).catch(renamed)).signer;
-      return known;
-    },
-    load: async () => {
-      const { loadIdentity } = await import('../runtime/identity.ts');
-      try {
-        known ??= (await loadIdentity(path).catch(renamed)).signer;
-      } catch (error) {
-        if (error instanceof StoreError && error.code === 'NOT_FOUND') return undefined;
-        throw error;
-      }
-      return known;
+      await loadOrCreateIdentity(ownerKeyPath(home));
+      return (await load())!;
     },
   };
 }
 
-/** Key files of nodes and owners have one form; what to do about a damaged one differs. */
-function renamed(error: unknown): never {
-  if (!(error instanceof StoreError) || error.code !== 'INVALID_IDENTITY') throw error;
-  throw new StoreError('INVALID_IDENTITY', `owner key: ${error.message}`, {
-    cause: error,
-    next:
-      error.next?.startsWith('Run') === true
-        ? error.next
-        : 'Restore it from a backup. Without it what it owns can be read but not removed; move the file away to start a new key.',
-  });
+async function openOwnerKey(home: string, choice: KeyChoice): Promise<Signer | undefined> {
+  const { openKey, signingKeyName } = await import('./keys/keys.ts');
+  const name = await signingKeyName(home, choice.name);
+  if (name === undefined) return undefined;
+  const { environmentPassphrase } = await import('./keys/passphrase.ts');
+  return openKey(home, { name, passphrase: choice.passphrase ?? environmentPassphrase });
 }

@@ -8,7 +8,7 @@ import { CLIENT_CODER_MEMORY } from '../base/limits.ts';
 import type { NetworkId } from '../base/ids.ts';
 import type { Coder } from '../base/ports.ts';
 import type { GroupHasher } from '../replication/blake3.ts';
-import { fileOwnerKey, homeFolder } from './home.ts';
+import { fileOwnerKey, homeFolder, type KeyChoice } from './home.ts';
 import type { NetworkDescription, Store, StoreOptions } from './types.ts';
 
 const MEMORY_FOR_TWO_WORKERS: number = 128 * 1024 * 1024;
@@ -53,7 +53,7 @@ export async function createStore(options: StoreOptions = {}): Promise<Store> {
       verify: nativeVerify,
       sha256: nativeSha256,
       hasher: await openHasher(),
-      owner: fileOwnerKey(home),
+      owner: fileOwnerKey(home, keyChoice(options)),
     },
     {
       networkId,
@@ -66,6 +66,13 @@ export async function createStore(options: StoreOptions = {}): Promise<Store> {
       },
     },
   );
+}
+
+function keyChoice({ key, passphrase }: StoreOptions): KeyChoice {
+  return {
+    ...(key === undefined ? {} : { name: key }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+  };
 }
 
 function checkOptions({ lane, memoryBytes }: StoreOptions): void {

@@ -23,6 +23,10 @@ export interface StoreOptions {
   readonly lane?: 'bulk' | 'control';
   /** Most bytes that segments in flight may hold. */
   readonly memoryBytes?: number;
+  /** Name of the key that owns what is put. Default: HOLDFAST_KEY, else the default key of the home. */
+  readonly key?: string;
+  /** Asked when that key is protected. Default: the file that HOLDFAST_PASSPHRASE_FILE names. */
+  readonly passphrase?: (keyName: string) => Promise<string>;
   readonly signal?: AbortSignal;
 }
 
