@@ -603,8 +603,8 @@ export const KEY_LENGTH_MAX = 1024;
 export const WRITE_BATCH_MAX = 64;
 /** How often an action is signed anew because another program that uses the account was faster. */
 export const WRITE_TRIES_MAX = 32;
-/** Heights after which a transaction that was not included never will be: half a minute of a busy chain, hours of an idle one. */
-export const TRANSACTION_LIFETIME_BLOCKS = 1000;
+/** Heights after which a transaction that was not included never will be: a minute of a busy chain, hours of an idle one. */
+export const TRANSACTION_LIFETIME_BLOCKS = 2048;
 /** Pages of a directory that one look at the state walks through: a megabyte and a half. */
 export const LISTING_WALK_PAGES = 256;
 
@@ -655,6 +655,8 @@ export const HTTP_BODY_LENGTH_MAX: number = 2 * TRANSACTION_LENGTH_MAX + KIB;
 export const HTTP_HEADERS_LENGTH_MAX: number = 8 * KIB;
 /** Programs of one machine: each keeps a few connections. */
 export const HTTP_CONNECTIONS_MAX = 64;
+/** Requests of all of them under way, many of which may come over one connection. */
+export const HTTP_REQUESTS_MAX = 256;
 /** A request's headers arrive within the first, all of it within the second; a connection on which nothing moves ends after the third. */
 export const HTTP_HEADERS_TIMEOUT_MS = 5_000;
 export const HTTP_REQUEST_TIMEOUT_MS = 15_000;

@@ -1,0 +1,149 @@
+// Reading the chain's state: a decision is tried on what is loaded, what it finds missing is loaded with proofs, and it is tried again.
+//
+// Invariants
+//   Every record that a decision sees is of the state after one height, under a header that the light client verified.
+//   A reading sees what was finished before it began, as far as the nodes asked know of it, and never less than an earlier one saw.
+
+import { assert } from '../../base/assert.ts';
+import { StoreError } from '../../base/errors.ts';
+import type { Sha256 } from '../../base/hash.ts';
+import { CHAIN_WAIT_MS_MAX, READ_RESTARTS_MAX } from '../../base/limits.ts';
+import { equal } from '../../base/bytes.ts';
+import { merkleRoot } from '../../base/merkle.ts';
+import { epochStateKey } from '../../shards/epoch-state.ts';
+import type { Header } from '../../shards/header.ts';
+import type { StateKey } from '../../shards/state-key.ts';
+import { LoadedState, MissingRecords, Overlay } from '../../shards/view.ts';
+import type { LightClient } from './light-client.ts';
+import { Snapshot } from './snapshot.ts';
+import type { Answer, Moment, ReadOptions } from './types.ts';
+
+type Decide<T> = (state: Overlay, at: Moment) => T;
+
+/** Heights of headers: `wanted` proves what is asked for, `least` is good enough if it does not come. */
+interface Goal {
+  readonly wanted: number;
+  readonly least: number;
+}
+
+export class StateReader {
+  readonly #light: LightClient;
+  readonly #sha256: Sha256;
+  readonly #isStrict: boolean;
+  /** The newest that was read: what comes next is not older, and may find its records here. */
+  #snapshot: Snapshot | undefined;
+
+  /** With `isStrict` a reading fails rather than that it misses what may have been finished on a chain that then halted. */
+  constructor(light: LightClient, sha256: Sha256, isStrict: boolean) {
+    this.#light = light;
+    this.#sha256 = sha256;
+    this.#isStrict = isStrict;
+  }
+
+  async read<T>(decide: Decide<T>, options: ReadOptions = {}): Promise<Answer<T>> {
+    const { signal, atLeast } = options;
+    await this.#light.start(signal);
+    const goal = atLeast === undefined ? await this.#newest(signal) : this.#notBefore(atLeast + 1);
+    for (let left = READ_RESTARTS_MAX; left > 0; left--) {
+      const snapshot = await this.#open(decide, goal, signal);
+      const answer = await this.#decide(decide, snapshot, signal);
+      if (answer !== undefined) return answer;
+    }
+    throw new StoreError('BUSY', 'no node kept the state for as long as it took to read it', {
+      next: 'Try again, or read less at once.',
+    });
+  }
+
+  /** Undefined when the nodes no longer have the state of the snapshot. */
+  async #decide<T>(
+    decide: Decide<T>,
+    snapshot: Snapshot,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer<T> | undefined> {
+    const { moment, loaded } = snapshot;
+    for (;;) {
+      if (signal?.aborted === true) throw new StoreError('ABORTED', 'reading the chain: aborted');
+      const outcome = attempt(() => decide(new Overlay(loaded), moment));
+      if (outcome.missing === undefined) return { ...moment, value: outcome.value };
+      assert(
+        outcome.missing.some((key) => !loaded.has(key)),
+        'what a decision misses is not loaded',
+      );
+      try {
+        await snapshot.load(this.#light.providers, outcome.missing, signal);
+      } catch (error) {
+        if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND') throw error;
+        if (this.#snapshot === snapshot) this.#snapshot = undefined;
+        return undefined;
+      }
+    }
+  }
+
+  // ---- Which state ---------------------------------------------------------------------------------------------
+
+  async #open<T>(decide: Decide<T>, goal: Goal, signal: AbortSignal | undefined): Promise<Snapshot> {
+    const kept = this.#snapshot;
+    if (kept !== undefined && kept.height >= goal.wanted && !kept.isFull) return kept;
+    const keys = this.#firstKeys(decide);
+    const snapshot = await this.#openAt(keys, goal, signal);
+    if (snapshot.height >= (this.#snapshot?.height ?? 0)) this.#snapshot = snapshot;
+    return snapshot;
+  }
+
+  async #openAt(keys: readonly StateKey[], { wanted, least }: Goal, signal?: AbortSignal): Promise<Snapshot> {
+    const waitMs = CHAIN_WAIT_MS_MAX;
+    if (wanted === least)
+      return Snapshot.open(this.#light, this.#sha256, keys, { height: wanted, waitMs }, signal);
+    try {
+      const soon = { height: wanted, waitMs, attempts: 2 };
+      return await Snapshot.open(this.#light, this.#sha256, keys, soon, signal);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND') throw error;
+      return Snapshot.open(this.#light, this.#sha256, keys, { height: least, waitMs }, signal);
+    }
+  }
+
+  /** What the decision asks for first, so that the first request brings it. */
+  #firstKeys<T>(decide: Decide<T>): readonly StateKey[] {
+    const { height, timeMs } = this.#light.newest;
+    const at = this.#snapshot?.moment ?? { height, timeMs, epoch: 0 as Moment['epoch'] };
+    const { missing = [] } = attempt(() => decide(new Overlay(new LoadedState()), at));
+    return missing.length > 0 ? missing : [epochStateKey()];
+  }
+
+  /**
+   * A transaction is finished when the header after its block can be had. So nothing finished is missed under the newest header, or under
+   * the next one when the newest block has done something: validators make that at once, and if they do not, they have halted.
+   */
+  async #newest(signal: AbortSignal | undefined): Promise<Goal> {
+    const { header } = await this.#light.head(signal);
+    const goal = this.#notBefore(header.height);
+    if (isIdle(header, this.#sha256)) return goal;
+    const wanted = Math.max(goal.wanted, header.height + 1);
+    return { wanted, least: this.#isStrict ? wanted : goal.least };
+  }
+
+  #notBefore(height: number): Goal {
+    const wanted = Math.max(height, this.#snapshot?.height ?? 0);
+    return { wanted, least: wanted };
+  }
+}
+
+type Outcome<T> =
+  | { readonly value: T; readonly missing?: undefined }
+  | { readonly missing: readonly StateKey[] };
+
+function attempt<T>(decide: () => T): Outcome<T> {
+  try {
+    return { value: decide() };
+  } catch (error) {
+    if (error instanceof MissingRecords) return { missing: error.keys };
+    throw error;
+  }
+}
+
+/** The block carries nothing that was asked for by anybody. */
+function isIdle({ transactionsRoot, receiptsRoot, evidenceRoot }: Header, sha256: Sha256): boolean {
+  const nothing = merkleRoot([], sha256);
+  return [transactionsRoot, receiptsRoot, evidenceRoot].every((root) => equal(root, nothing));
+}

@@ -1,0 +1,308 @@
+// Handing in transactions, and finding out what came of them. That a transaction is in a block is proven by its path to a verified
+// header, that it can be no more by the nonce and height of a proven state. What no header binds is the refusal: whether a transaction
+// that is included was done. That is what most of the nodes asked say, so whoever must be sure reads the state.
+
+import { equal, short } from '../../base/bytes.ts';
+import { StoreError } from '../../base/errors.ts';
+import type { Sha256 } from '../../base/hash.ts';
+import type { NodeId } from '../../base/ids.ts';
+import {
+  CHAIN_WAIT_MS_MAX,
+  PROVIDERS_ASKED_MAX,
+  SUBMIT_NODES,
+  SUBMIT_PATIENCE_MS,
+} from '../../base/limits.ts';
+import { verifyInclusion } from '../../base/merkle.ts';
+import type { Clock } from '../../base/ports.ts';
+import { accountOf } from '../../shards/account.ts';
+import {
+  CHAIN_SERVICES,
+  decodeSubmitted,
+  decodeTransactionReply,
+  encodeNothing,
+  encodeTransactionRequest,
+  SUBMIT_REPLY_LENGTH_MAX,
+  TRANSACTION_REPLY_LENGTH_MAX,
+} from '../../shards/chain-messages.ts';
+import { encodeTransaction, type Operations, type SignedTransaction } from '../../shards/transaction.ts';
+import type { LightClient } from './light-client.ts';
+import { judged, Lie } from './providers.ts';
+import type { StateReader } from './reader.ts';
+import { TrustLost } from './trust-lost.ts';
+import type { Inclusion } from './types.ts';
+
+/** Between two questions about a transaction whose nonce is used, though nobody shows it. */
+const LOST_DELAY_MS = 300;
+/** How often nobody shows it, before another one is taken to have its nonce. */
+const LOST_QUESTIONS = 3;
+
+export interface SubmitterPorts {
+  readonly clock: Clock;
+  readonly sha256: Sha256;
+  readonly light: LightClient;
+  readonly reader: StateReader;
+  readonly operations: Operations;
+}
+
+/** What the nodes asked say, until there are enough of them. */
+interface Search {
+  /** The first that proved it; undefined when nobody did. */
+  readonly found: Promise<Inclusion | undefined>;
+  readonly said: Inclusion[];
+  /** All have answered. */
+  readonly all: Promise<unknown>;
+}
+
+export class Submitter {
+  readonly #ports: SubmitterPorts;
+
+  constructor(ports: SubmitterPorts) {
+    this.#ports = ports;
+  }
+
+  /** See `ChainClient.submit`. Refusals of the nodes that it was handed to are thrown with their code. */
+  async submit(signed: SignedTransaction, signal?: AbortSignal): Promise<Inclusion> {
+    const { reader, operations, light } = this.#ports;
+    await light.start(signal);
+    const bytes = encodeTransaction(signed, operations);
+    await this.#handIn(signed, bytes, signal);
+    const search = await this.#await(signed, bytes, signal);
+    const { height } = (await search.found)!;
+    const { sender } = signed.transaction;
+    await this.#patiently(signal, () =>
+      reader.read((state) => accountOf(state, sender).nonce, readOptions(height, signal)),
+    );
+    return { height, refusal: (await majorityOf(search)).refusal };
+  }
+
+  // ---- Handing in ----------------------------------------------------------------------------------------------
+
+  /** Resolves when one node has taken it, or when it may have been included before. Throws what the last of them says. */
+  async #handIn(
+    signed: SignedTransaction,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const order = this.#ports.light.providers.order().slice(0, PROVIDERS_ASKED_MAX);
+    let last: StoreError | undefined;
+    for (let from = 0; from < order.length; from += SUBMIT_NODES) {
+      const some = order.slice(from, from + SUBMIT_NODES);
+      const failure = await firstSuccess(some.map((node) => this.#handTo(node, signed, bytes, signal)));
+      if (failure === undefined) return;
+      last = failure;
+      // The nonce is used, or the height has passed: perhaps by this very transaction. The chain tells.
+      if (last.code === 'CONDITION_FAILED' || last.code === 'EXPIRED') return;
+    }
+    throw (
+      last ??
+      new StoreError('UNREACHABLE', `transaction ${short(signed.id)}: no node of the network is known`)
+    );
+  }
+
+  /** Undefined when it was taken. */
+  async #handTo(
+    node: NodeId,
+    { id }: SignedTransaction,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<StoreError | undefined> {
+    const { providers } = this.#ports.light;
+    try {
+      const reply = await providers.ask(node, {
+        service: CHAIN_SERVICES.submit,
+        header: encodeNothing(),
+        body: [bytes],
+        maxBodyLength: SUBMIT_REPLY_LENGTH_MAX,
+        signal,
+      });
+      if (
+        !equal(
+          judged(() => decodeSubmitted(reply)),
+          id,
+        )
+      )
+        throw new Lie('it took another transaction');
+      return undefined;
+    } catch (error) {
+      if (providers.isLie(node, error))
+        return new StoreError('PROTOCOL', `node ${short(node)} gave a false answer`);
+      // A refusal says nothing against the node.
+      if (error instanceof StoreError && REFUSALS_OF_POOLS.has(error.code)) return error;
+      return providers.failure(node, error);
+    }
+  }
+
+  // ---- Waiting -------------------------------------------------------------------------------------------------
+
+  /** The search that found it. Throws EXPIRED and ALREADY_EXISTS when it is proven that it will not be, UNREACHABLE, ABORTED. */
+  async #await(
+    signed: SignedTransaction,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<Search> {
+    const { clock, reader } = this.#ports;
+    const { sender, nonce, expiresAtHeight } = signed.transaction;
+    const what = `transaction ${short(signed.id)}`;
+    let lost = 0;
+    let newest = { height: -1, atMs: clock.monotonic() };
+    for (;;) {
+      const search = this.#search(
+        signed,
+        lost === 0 ? CHAIN_WAIT_MS_MAX : 0,
+        lost === 0 ? SUBMIT_NODES : PROVIDERS_ASKED_MAX,
+        signal,
+      );
+      if ((await search.found) !== undefined) return search;
+      const state = await this.#patiently(signal, () =>
+        reader.read((view) => accountOf(view, sender).nonce, readOptions(undefined, signal)),
+      );
+      const now = clock.monotonic();
+      if (state.height > newest.height) newest = { height: state.height, atMs: now };
+      if (state.value > nonce) {
+        if (++lost > LOST_QUESTIONS)
+          throw new StoreError('ALREADY_EXISTS', `${what}: another one was included with nonce ${nonce}`);
+        await clock.sleep(LOST_DELAY_MS, signal);
+      } else if (state.height >= expiresAtHeight) {
+        throw new StoreError('EXPIRED', `${what} was not included up to height ${expiresAtHeight}`);
+      } else if (now - newest.atMs > SUBMIT_PATIENCE_MS) {
+        throw new StoreError(
+          'UNREACHABLE',
+          `${what}: the chain has made no block since height ${newest.height}`,
+        );
+      } else {
+        // A node may have been restarted, or may never have passed it on.
+        await this.#handIn(signed, bytes, signal).catch(throwIfOver);
+      }
+    }
+  }
+
+  #search(signed: SignedTransaction, waitMs: number, nodes: number, signal: AbortSignal | undefined): Search {
+    const said: Inclusion[] = [];
+    const { providers } = this.#ports.light;
+    const questions = providers
+      .order()
+      .slice(0, nodes)
+      .map(async (node) => {
+        try {
+          const inclusion = await this.#askPlace(node, signed, waitMs, signal);
+          said.push(inclusion);
+          return inclusion;
+        } catch (error) {
+          if (!providers.isLie(node, error)) providers.failure(node, error);
+          return undefined;
+        }
+      });
+    const found = firstDefined(questions);
+    return { found, said, all: Promise.allSettled(questions) };
+  }
+
+  /** Throws NOT_FOUND, and Lie when it is not where the node says. */
+  async #askPlace(
+    node: NodeId,
+    { id }: SignedTransaction,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Inclusion> {
+    const { light, sha256 } = this.#ports;
+    const body = await light.providers.ask(node, {
+      service: CHAIN_SERVICES.transaction,
+      header: encodeTransactionRequest({ id, waitMs }),
+      maxBodyLength: TRANSACTION_REPLY_LENGTH_MAX,
+      waitMs,
+      signal,
+    });
+    const reply = judged(() => decodeTransactionReply(body, sha256));
+    const { header } = reply.light;
+    const isThere = verifyInclusion(
+      header.transactionsRoot,
+      reply.count,
+      reply.index,
+      id,
+      reply.path,
+      sha256,
+    );
+    if (!isThere) throw new Lie('the transaction is not in that block');
+    await light.follow(reply.light, node, signal);
+    return { height: header.height, refusal: reply.refusal };
+  }
+
+  /** What `run` gives, tried again while nobody can be reached or has the state yet. */
+  async #patiently<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+    const { clock } = this.#ports;
+    const since = clock.monotonic();
+    for (;;) {
+      try {
+        return await run();
+      } catch (error) {
+        throwUnlessPassing(error);
+        if (clock.monotonic() - since > SUBMIT_PATIENCE_MS) throw error;
+        await clock.sleep(LOST_DELAY_MS, signal);
+      }
+    }
+  }
+}
+
+/** Codes by which a node refuses a transaction, as opposed to failing. */
+const REFUSALS_OF_POOLS: ReadonlySet<string> = new Set([
+  'INVALID_ARGUMENT',
+  'INVALID_ENCODING',
+  'INVALID_SIGNATURE',
+  'WRONG_NETWORK',
+  'EXPIRED',
+  'CONDITION_FAILED',
+  'ALREADY_EXISTS',
+  'FULL',
+  'BUSY',
+]);
+const PASSING: ReadonlySet<string> = new Set(['UNREACHABLE', 'TIMEOUT', 'BUSY', 'NOT_FOUND']);
+
+function throwUnlessPassing(error: unknown): void {
+  const isPassing = error instanceof StoreError && !(error instanceof TrustLost) && PASSING.has(error.code);
+  if (!isPassing) throw error;
+}
+
+/** What nodes say about a transaction that one of them has taken is of no consequence. */
+function throwIfOver(error: unknown): void {
+  const isSaid = error instanceof StoreError && !(error instanceof TrustLost) && error.code !== 'ABORTED';
+  if (!isSaid) throw error;
+}
+
+function readOptions(atLeast: number | undefined, signal: AbortSignal | undefined) {
+  return { ...(atLeast === undefined ? {} : { atLeast }), ...(signal === undefined ? {} : { signal }) };
+}
+
+/** Undefined as soon as one gives undefined; else what the last one gives. What throws is thrown. */
+function firstSuccess(tries: readonly Promise<StoreError | undefined>[]): Promise<StoreError | undefined> {
+  return new Promise((resolve, reject) => {
+    let left = tries.length;
+    for (const each of tries) {
+      each.then((failure) => {
+        left--;
+        if (failure === undefined || left === 0) resolve(failure);
+      }, reject);
+    }
+  });
+}
+
+/** Undefined when all are. What throws is thrown. */
+function firstDefined<T>(all: readonly Promise<T | undefined>[]): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    let left = all.length;
+    if (left === 0) resolve(undefined);
+    for (const each of all) {
+      each.then((value) => {
+        left--;
+        if (value !== undefined || left === 0) resolve(value);
+      }, reject);
+    }
+  });
+}
+
+/** What most say; when as many say one thing as another, those who are still to answer are waited for, and then the first counts. */
+async function majorityOf({ said, all }: Search): Promise<Inclusion> {
+  const [first, ...others] = said;
+  if (others.some(({ refusal }) => refusal !== first!.refusal)) await all;
+  const votes = new Map<Inclusion['refusal'], number>();
+  for (const { refusal } of said) votes.set(refusal, (votes.get(refusal) ?? 0) + 1);
+  return said.reduce((best, each) => (votes.get(each.refusal)! > votes.get(best.refusal)! ? each : best));
+}
