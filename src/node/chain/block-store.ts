@@ -2,7 +2,6 @@
 // and may be decided yet. A block and the index of its transactions go together.
 
 import { toHex } from '../../base/bytes.ts';
-import { StoreError } from '../../base/errors.ts';
 import type { Sha256 } from '../../base/hash.ts';
 import type { Digest } from '../../base/ids.ts';
 import { PRUNE_BLOCKS_PER_STEP } from '../../base/limits.ts';
@@ -14,6 +13,7 @@ import type { LocalKeyValue } from '../../runtime/key-value.ts';
 import { decodeBlock, type Kinds } from '../../shards/block.ts';
 import { REFUSALS } from '../../shards/operation.ts';
 import type { Outcome } from '../../shards/session.ts';
+import { damaged } from './kept-state.ts';
 import { chainKey, heightRange, readHeightKey } from './store-keys.ts';
 import type { Decided, Decision, TransactionPlace } from './types.ts';
 
@@ -145,8 +145,4 @@ function decodePlace(bytes: Uint8Array): TransactionPlace {
   reader.end();
   if (code > REFUSALS.length) throw reader.refusal('its refusal is unknown');
   return { height, index, refusal: code === 0 ? undefined : REFUSALS[code - 1] };
-}
-
-function damaged(problem: string): StoreError {
-  return new StoreError('DAMAGED', `the chain is damaged: ${problem}`);
 }

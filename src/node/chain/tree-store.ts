@@ -4,7 +4,6 @@
 // Whoever writes calls `update` and `reshape`, writes their operations with the rest of the block in one batch, and then `remember`.
 
 import { assert } from '../../base/assert.ts';
-import { StoreError } from '../../base/errors.ts';
 import type { Sha256 } from '../../base/hash.ts';
 import { NODE_CACHE_NODES } from '../../base/limits.ts';
 import type { KeyValueOperation } from '../../base/ports.ts';
@@ -26,6 +25,7 @@ import { provePaths, type StateProof } from '../../shards/tree/proof.ts';
 import { mergeTrees, splitTree } from '../../shards/tree/reshape.ts';
 import { type Change, updateTree } from '../../shards/tree/update.ts';
 import { BoundedCache } from './bounded-cache.ts';
+import { damaged } from './kept-state.ts';
 import { nodeStoreKey, restOf, staleNodeKey, staleNodeRange } from './store-keys.ts';
 
 /** Trees of all shards, and what makes them. */
@@ -76,6 +76,7 @@ export class TreeStore {
   async reshape(grown: Grown, version: number, shardBits: number): Promise<Grown> {
     const { trees } = grown;
     if (trees.length === 2 ** shardBits) return { trees, written: [], operations: [] };
+    assert(Math.abs(Math.log2(trees.length) - shardBits) === 1, 'shards double or halve');
     return trees.length > 2 ** shardBits ? this.#merge(trees, version) : this.#split(grown, version);
   }
 
@@ -172,7 +173,7 @@ export class TreeStore {
     );
     for (const [index, key] of keys.entries()) {
       const bytes = values[index];
-      if (bytes === undefined) throw new StoreError('DAMAGED', `node ${key} of the state is gone`);
+      if (bytes === undefined) throw damaged(`node ${key} of the state is gone`);
       const node = decodeNode(bytes, key);
       loaded.set(key, node);
       this.#cache.set(key, node);
