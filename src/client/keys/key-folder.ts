@@ -14,7 +14,6 @@ import {
   type Files,
   readPrivateFile,
   readWhole,
-  sweepTemporaries,
   systemCode,
   systemFiles,
   writeWhole,
@@ -80,7 +79,7 @@ export async function writeNewKey(home: string, file: KeyFile, files: Files = sy
     await files.makeDirectory(keyFolder(home));
     await createWhole(path, encodeKeyFile(file), files);
     // After the link: a sweep before it could take the file of somebody who makes the same key just now.
-    await sweepTemporaries(path, files);
+    await sweep(path, files);
   } catch (error) {
     if ((await keyNames(home, files)).includes(file.name)) throw nameTaken(file.name);
     throw toStoreError(error, 'DISK', `cannot write ${path}`);
@@ -94,7 +93,7 @@ export async function replaceKey(home: string, file: KeyFile, files: Files = sys
   try {
     await files.makeDirectory(keyFolder(home));
     await atomicWrite(path, encodeKeyFile(file), files);
-    await sweepTemporaries(path, files);
+    await sweep(path, files);
     if (file.name === DEFAULT_KEY_NAME) await removeFile(ownerKeyPath(home), files);
   } catch (error) {
     throw toStoreError(error, 'DISK', `cannot write ${path}`);
@@ -106,7 +105,7 @@ export async function replaceKey(home: string, file: KeyFile, files: Files = sys
 export async function removeKeyFiles(home: string, name: string, files: Files = systemFiles): Promise<void> {
   const path = keyPath(home, checkKeyName(name));
   try {
-    if ((await listFolder(keyFolder(home), files)).length > 0) await sweepTemporaries(path, files);
+    await sweep(path, files);
     if (name === DEFAULT_KEY_NAME) await removeFile(ownerKeyPath(home), files);
     await removeFile(path, files);
   } catch (error) {
@@ -136,7 +135,7 @@ export async function writeDefaultName(
   try {
     await files.makeDirectory(keyFolder(home));
     await atomicWrite(path, toUtf8(`${checkKeyName(name)}\n`), files);
-    await sweepTemporaries(path, files);
+    await sweep(path, files);
   } catch (error) {
     throw toStoreError(error, 'DISK', `cannot write ${path}`);
   }
@@ -183,6 +182,16 @@ async function createWhole(path: string, bytes: Uint8Array, files: Files): Promi
   await files.syncDirectory(dirname(path));
 }
 
+/** Removes what a process that died while it wrote the file left aside: a copy of the key. */
+async function sweep(path: string, files: Files): Promise<void> {
+  const folder = dirname(path);
+  const start = `.${basename(path)}.`;
+  for (const name of await listFolder(folder, files)) {
+    if (name.startsWith(start) && name.endsWith('.tmp')) await removeFile(join(folder, name), files);
+  }
+}
+
+/** Durably; nothing happens where there is no such file, or somebody else is faster. */
 async function removeFile(path: string, files: Files): Promise<void> {
   try {
     await files.remove(path);
