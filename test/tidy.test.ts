@@ -140,6 +140,7 @@ test('every source file is reached from an entry point', () => {
     'src/node/chain/transaction-pool.ts',
     'src/node/chain/verified-signatures.ts',
     'src/node/chain/gossip.ts',
+    'src/node/chain/account-news.ts',
     // What nodes serve and clients ask of a chain.
     ...['chain-messages', 'sync-messages'].map((name) => `src/shards/${name}.ts`),
     ...['client', 'trust-file'].map((name) => `src/client/chain/${name}.ts`),

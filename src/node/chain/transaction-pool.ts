@@ -59,10 +59,13 @@ export interface Included {
   readonly nonce: number;
 }
 
-export interface NextNonce {
+/** What the chain says of an account, at the head. */
+export interface AccountNow {
   readonly sender: OwnerId;
   /** That the next transaction of the sender carries. */
   readonly nonce: number;
+  /** In native tokens; when absent, it is taken to be enough. */
+  readonly balance?: bigint;
 }
 
 export class TransactionPool {
@@ -99,6 +102,11 @@ export class TransactionPool {
     return this.#byId.has(toHex(id));
   }
 
+  /** Whether anything of `sender` waits. */
+  waitsFor(sender: OwnerId): boolean {
+    return this.#accounts.has(toHex(sender));
+  }
+
   get(id: Digest): SignedTransaction | undefined {
     return this.#byId.get(toHex(id))?.signed;
   }
@@ -130,26 +138,37 @@ export class TransactionPool {
   }
 
   /**
-   * The head has `height` now. What the block included leaves, what lost its nonce to another, and what expired: the last two are given.
-   * `nextNonces` is for what happened in blocks that the pool was not told of.
+   * The head has `height` now. What the block included leaves; so does what lost its nonce to another, what expired and what can no longer be paid,
+   * and these are given. `accounts` are those that changed: who empties its account keeps nothing waiting that no block could take.
    */
   committed(
     height: number,
     included: readonly Included[],
-    nextNonces: readonly NextNonce[] = [],
+    accounts: readonly AccountNow[] = [],
   ): readonly SignedTransaction[] {
     const ids = new Set(included.map(({ id }) => toHex(id)));
     const next = new Map<string, number>();
-    const used = included.map(({ sender, nonce }): NextNonce => ({ sender, nonce: nonce + 1 }));
-    for (const { sender, nonce } of [...used, ...nextNonces]) {
+    const used = included.map(({ sender, nonce }): AccountNow => ({ sender, nonce: nonce + 1 }));
+    for (const { sender, nonce } of [...used, ...accounts]) {
       next.set(toHex(sender), Math.max(nonce, next.get(toHex(sender)) ?? 0));
     }
     const past = [...next].flatMap(([sender, nonce]) => {
       const account = this.#accounts.get(sender);
       return account === undefined ? [] : this.#advance(account, nonce);
     });
-    const gone = [...past, ...this.#expire(height)];
-    return gone.map(({ signed }) => signed).filter(({ id }) => !ids.has(toHex(id)));
+    const expired = this.#expire(height);
+    const unpayable = accounts.flatMap((account) => this.#dropUnpayable(account));
+    const gone = [...past, ...expired, ...unpayable].map(({ signed }) => signed);
+    return gone.filter(({ id }) => !ids.has(toHex(id)));
+  }
+
+  /** The least fees have changed: what pays less than `leastFee` for its length leaves, and is given. */
+  raiseFees(leastFee: (lengthBytes: number) => bigint): readonly SignedTransaction[] {
+    const below = [...this.#byId.values()].filter(
+      ({ signed }) => signed.transaction.fee < leastFee(signed.lengthBytes),
+    );
+    for (const waiting of below) this.#delete(waiting);
+    return below.map(({ signed }) => signed);
   }
 
   // ---- Room --------------------------------------------------------------------------------------------------
@@ -255,6 +274,19 @@ export class TransactionPool {
     const count = Math.max(0, last - first + 1);
     if (count < this.#byExpiry.size) return Array.from({ length: count }, (_, index) => first + index);
     return [...this.#byExpiry.keys()].filter((each) => each <= last).sort((a, b) => a - b);
+  }
+
+  /** From the last on, until the account can pay for all that is left. */
+  #dropUnpayable({ sender, balance }: AccountNow): readonly Waiting[] {
+    const account = this.#accounts.get(toHex(sender));
+    const dropped: Waiting[] = [];
+    if (account === undefined || balance === undefined) return dropped;
+    while (account.fees > balance) {
+      const { last } = account;
+      this.#delete(last);
+      dropped.push(last);
+    }
+    return dropped;
   }
 
   #forget(waiting: Waiting): void {

@@ -3,7 +3,7 @@
 import { toHex } from '../../../src/base/bytes.ts';
 import type { PoolLimits } from '../../../src/node/chain/transaction-pool.ts';
 import type { AdmissionFacts } from '../../../src/node/chain/pool-admission.ts';
-import type { Included, NextNonce } from '../../../src/node/chain/transaction-pool.ts';
+import type { Included, AccountNow } from '../../../src/node/chain/transaction-pool.ts';
 import type { SignedTransaction } from '../../../src/shards/transaction.ts';
 
 interface Entry {
@@ -21,7 +21,7 @@ const cheaper = (a: SignedTransaction, b: SignedTransaction): number =>
 export class PoolModel {
   readonly #limits: PoolLimits;
   entries: Entry[] = [];
-  readonly #next = new Map<string, number>();
+  #next = new Map<string, number>();
   #height = 0;
   #arrivals = 0;
 
@@ -48,7 +48,7 @@ export class PoolModel {
       const old = rival.signed.transaction.fee;
       if (fee <= old || fee * 10n < old * 11n || cheaper(signed, rival.signed) < 0) return 'ALREADY_EXISTS';
     }
-    const fees = own.reduce((sum, entry) => sum + (entry === rival ? 0n : entry.signed.transaction.fee), fee);
+    const fees = feesOf(own.filter((entry) => entry !== rival)) + fee;
     if (facts.balance !== undefined && fees > facts.balance) return 'INVALID_ARGUMENT';
     return this.#fit({ signed, arrival: this.#arrivals++ }, rival, next);
   }
@@ -56,12 +56,12 @@ export class PoolModel {
   #fit(newcomer: Entry, rival: Entry | undefined, next: number): string {
     const before = this.entries;
     const sender = senderOf(newcomer);
-    const nextBefore = this.#next.get(sender);
+    const nextBefore = new Map(this.#next);
     this.#next.set(sender, next);
     this.entries = [...before.filter((entry) => entry !== rival), newcomer];
     const refused = (code: string): string => {
       this.entries = before;
-      if (nextBefore === undefined) this.#next.delete(sender);
+      this.#next = nextBefore;
       return code;
     };
     for (;;) {
@@ -80,12 +80,20 @@ export class PoolModel {
     }
   }
 
-  committed(height: number, included: readonly Included[], nextNonces: readonly NextNonce[]): void {
+  committed(height: number, included: readonly Included[], accounts: readonly AccountNow[]): void {
     this.#height = Math.max(this.#height, height);
     for (const { sender, nonce } of included) this.#advance(toHex(sender), nonce + 1);
-    for (const { sender, nonce } of nextNonces) this.#advance(toHex(sender), nonce);
+    for (const { sender, nonce } of accounts) this.#advance(toHex(sender), nonce);
     for (const entry of this.entries) {
       if (entry.signed.transaction.expiresAtHeight <= this.#height) this.#drop(entry);
+    }
+    for (const { sender, balance } of accounts) {
+      if (balance === undefined) continue;
+      let own = this.#of(toHex(sender));
+      while (feesOf(own) > balance) {
+        this.#drop(own.at(-1)!);
+        own = own.slice(0, -1);
+      }
     }
   }
 
@@ -170,6 +178,9 @@ export class PoolModel {
     if (this.#of(senderOf(gone)).length === 0) this.#next.delete(senderOf(gone));
   }
 }
+
+const feesOf = (entries: readonly Entry[]): bigint =>
+  entries.reduce((sum, { signed }) => sum + signed.transaction.fee, 0n);
 
 export function bytesOf(entries: readonly Entry[]): number {
   return entries.reduce((sum, { signed }) => sum + signed.lengthBytes, 0);

@@ -96,6 +96,26 @@ describe('a transaction', () => {
   });
 });
 
+test('an account that was emptied keeps nothing waiting that no block could take', () => {
+  const pool = poolOf();
+  const all = [0, 1, 2, 3].map((nonce) => transactionOf('a', nonce, { fee: 10 }));
+  for (const each of all) add(pool, each, { balance: 1000n });
+  const sender = senderOf('a');
+  expect(pool.committed(1, [includedOf(all[0]!)], [{ sender, nonce: 1, balance: 29n }])).toEqual([all[3]]);
+  expect(shown(pool)).toBe('a1 a2');
+  expect(shown(pool.committed(2, [], [{ sender, nonce: 1, balance: 0n }]))).toBe('a2 a1');
+  expect([pool.isEmpty, pool.waitsFor(sender)]).toEqual([true, false]);
+});
+
+test('what pays less than is asked for from now on leaves', () => {
+  const pool = poolOf();
+  for (const [nonce, fee] of [5, 4, 6].entries()) add(pool, transactionOf('a', nonce, { fee }));
+  add(pool, transactionOf('b', 0, { fee: 9, lengthBytes: 200 }));
+  expect(shown(pool.raiseFees((lengthBytes) => BigInt(lengthBytes) / 20n))).toBe('a1 b0');
+  expect(shown(pool)).toBe('a0 a2');
+  expect(shown(pool.candidates(1000, 10))).toBe('a0');
+});
+
 describe('a second one with the same nonce', () => {
   test.each([
     [100, 110, 100, 'replaced'],
@@ -252,14 +272,14 @@ const names = fc.constantFrom('a', 'b', 'c', 'd');
 
 const steps = fc.oneof(
   {
-    weight: 8,
+    weight: 16,
     arbitrary: fc.record({
       kind: fc.constant('add' as const),
       name: names,
-      ahead: fc.integer({ min: -1, max: 5 }),
+      ahead: fc.constantFrom(-1, 0, 0, 1, 1, 2, 3, 4, 5),
       fee: fc.constantFrom(0, 0, 1, 10, 11, 12, 100),
       lengthBytes: fc.constantFrom(50, 100, 100, 200, 400),
-      life: fc.integer({ min: 0, max: 11 }),
+      life: fc.constantFrom(0, 1, 3, 10, 10, 10, 11),
       mark: fc.nat(2),
       leastFee: fc.constantFrom(0n, 0n, 0n, 1n),
       balance: fc.constantFrom(undefined, undefined, 60n),
@@ -280,13 +300,15 @@ const steps = fc.oneof(
       kind: fc.constant('elsewhere' as const),
       name: names,
       /** How the pool hears of it. */
-      news: fc.constantFrom('included', 'nonce', 'later'),
+      news: fc.constantFrom('included', 'account', 'later'),
+      balance: fc.constantFrom(undefined, 0n, 11n, 30n),
     }),
   },
 );
 
 test('does what a list does that is searched from end to end, and every invariant holds after each step', () => {
   let sheds = 0;
+  let unpayable = 0;
   fc.assert(
     fc.property(fc.array(steps, { minLength: 20, maxLength: 80 }), (all) => {
       const pool = new TransactionPool(TIGHT);
@@ -339,9 +361,15 @@ test('does what a list does that is searched from end to end, and every invarian
             height++;
             const other = includedOf(transactionOf(step.name, nonce, { mark: 99 }));
             const used = step.news === 'included' ? [other] : [];
-            const nonces = step.news === 'nonce' ? [{ sender: other.sender, nonce: nonce + 1 }] : [];
-            explain(pool.committed(height, used, nonces));
-            model.committed(height, used, nonces);
+            const now = { sender: other.sender, nonce: nonce + 1 };
+            const whole = step.balance === undefined ? now : { ...now, balance: step.balance };
+            const accounts = step.news === 'account' ? [whole] : [];
+            const gone = pool.committed(height, used, accounts);
+            unpayable += gone.filter(
+              ({ transaction }) => transaction.fee > 0n && transaction.nonce > nonce,
+            ).length;
+            explain(gone);
+            model.committed(height, used, accounts);
           }
         }
         const now = [...pool];
@@ -370,9 +398,10 @@ test('does what a list does that is searched from end to end, and every invarian
         }
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
-  expect(sheds, 'the property sees evictions').toBeGreaterThan(100);
+  expect(sheds, 'the property sees evictions').toBeGreaterThan(50);
+  expect(unpayable, 'and accounts that are emptied').toBeGreaterThan(2);
 });
 
 function isPast({ sender, nonce }: SignedTransaction['transaction'], name: string, next: number): boolean {
