@@ -24,6 +24,7 @@ import type { SignedTransaction } from '../../shards/transaction.ts';
 import { comparePrices, PoolAccount, type Waiting, waitingOf } from './pool-account.ts';
 import { type AdmissionFacts, type AdmissionLimits, refusal, refusalOf } from './pool-admission.ts';
 import { byFirst, chooseCandidates } from './pool-candidates.ts';
+import { PoolIndex } from './pool-index.ts';
 import { RankedHeap } from './ranked-heap.ts';
 
 export interface PoolLimits extends AdmissionLimits {
@@ -71,14 +72,10 @@ export interface AccountNow {
 export class TransactionPool {
   readonly #limits: PoolLimits;
   readonly #accounts = new Map<string, PoolAccount>();
-  readonly #byId = new Map<string, Waiting>();
-  readonly #byExpiry = new Map<number, Set<Waiting>>();
+  readonly #index = new PoolIndex();
   readonly #byFirst = new RankedHeap<PoolAccount>(byFirst);
   readonly #byLoss: RankedHeap<PoolAccount>;
   #height = 0;
-  /** What expires up to this height is gone. */
-  #expiredHeight = 0;
-  #bytes = 0;
   #arrivals = 0;
 
   constructor(limits: PoolLimits = LIMITS) {
@@ -87,11 +84,11 @@ export class TransactionPool {
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#index.size;
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#index.bytes;
   }
 
   get isEmpty(): boolean {
@@ -99,7 +96,7 @@ export class TransactionPool {
   }
 
   has(id: Digest): boolean {
-    return this.#byId.has(toHex(id));
+    return this.#index.get(id) !== undefined;
   }
 
   /** Whether anything of `sender` waits. */
@@ -108,7 +105,7 @@ export class TransactionPool {
   }
 
   get(id: Digest): SignedTransaction | undefined {
-    return this.#byId.get(toHex(id))?.signed;
+    return this.#index.get(id)?.signed;
   }
 
   /** Everything, each sender's by nonce: for somebody who has nothing yet. */
@@ -164,7 +161,7 @@ export class TransactionPool {
 
   /** The least fees have changed: what pays less than `leastFee` for its length leaves, and is given. */
   raiseFees(leastFee: (lengthBytes: number) => bigint): readonly SignedTransaction[] {
-    const below = [...this.#byId.values()].filter(
+    const below = [...this.#index.all].filter(
       ({ signed }) => signed.transaction.fee < leastFee(signed.lengthBytes),
     );
     for (const waiting of below) this.#delete(waiting);
@@ -209,7 +206,7 @@ export class TransactionPool {
         refusal: refusal('BUSY', newcomer, what, 'Send it when earlier ones are included.'),
       };
     }
-    if (this.size <= transactions && this.#bytes <= bytes) return undefined;
+    if (this.size <= transactions && this.bytes <= bytes) return undefined;
     const of = this.#byLoss.first;
     assert(of !== undefined, 'a pool with too much has something');
     const what = 'the pool is full, and nothing in it is worth less';
@@ -234,46 +231,29 @@ export class TransactionPool {
   // ---- What waits --------------------------------------------------------------------------------------------
 
   #put(waiting: Waiting): void {
-    const { signed, account } = waiting;
-    const { expiresAtHeight } = signed.transaction;
-    account.put(waiting);
-    this.#byId.set(toHex(signed.id), waiting);
-    this.#bytes += signed.lengthBytes;
-    const expiring = this.#byExpiry.get(expiresAtHeight);
-    if (expiring === undefined) this.#byExpiry.set(expiresAtHeight, new Set([waiting]));
-    else expiring.add(waiting);
-    this.#settle(account);
+    waiting.account.put(waiting);
+    this.#index.add(waiting);
+    this.#settle(waiting.account);
   }
 
   #delete(waiting: Waiting): void {
     waiting.account.delete(waiting);
-    this.#forget(waiting);
+    this.#index.delete(waiting);
     this.#settle(waiting.account);
   }
 
   #advance(account: PoolAccount, next: number): readonly Waiting[] {
     const past = account.advance(next);
-    for (const waiting of past) this.#forget(waiting);
+    for (const waiting of past) this.#index.delete(waiting);
     if (past.length > 0 || this.#accounts.has(account.sender)) this.#settle(account);
     return past;
   }
 
   #expire(height: number): readonly Waiting[] {
-    const from = this.#expiredHeight + 1;
     this.#height = Math.max(this.#height, height);
-    this.#expiredHeight = this.#height;
-    const expired = this.#heightsBetween(from, this.#height).flatMap((each) => [
-      ...(this.#byExpiry.get(each) ?? []),
-    ]);
+    const expired = this.#index.expiring(this.#height);
     for (const waiting of expired) this.#delete(waiting);
     return expired;
-  }
-
-  /** At which something expires, ascending. */
-  #heightsBetween(first: number, last: number): readonly number[] {
-    const count = Math.max(0, last - first + 1);
-    if (count < this.#byExpiry.size) return Array.from({ length: count }, (_, index) => first + index);
-    return [...this.#byExpiry.keys()].filter((each) => each <= last).sort((a, b) => a - b);
   }
 
   /** From the last on, until the account can pay for all that is left. */
@@ -287,15 +267,6 @@ export class TransactionPool {
       dropped.push(last);
     }
     return dropped;
-  }
-
-  #forget(waiting: Waiting): void {
-    const { id, lengthBytes, transaction } = waiting.signed;
-    this.#byId.delete(toHex(id));
-    this.#bytes -= lengthBytes;
-    const expiring = this.#byExpiry.get(transaction.expiresAtHeight);
-    expiring?.delete(waiting);
-    if (expiring?.size === 0) this.#byExpiry.delete(transaction.expiresAtHeight);
   }
 
   /** After a change of an account, before anything else is asked. */
