@@ -137,6 +137,7 @@ test('every source file is reached from an entry point', () => {
     // What the chain service of a node will start.
     'src/node/chain/chain-store.ts',
     'src/node/chain/query-services.ts',
+    'src/node/chain/http/server.ts',
     'src/node/chain/transaction-pool.ts',
     'src/node/chain/verified-signatures.ts',
     'src/node/chain/gossip.ts',

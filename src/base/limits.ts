@@ -548,6 +548,8 @@ export const KEPT_STATE_LENGTH_MAX: number = 128 * KIB;
 /** Entries, and blocks, that one step of pruning reads and deletes: others write in between. */
 export const PRUNE_ENTRIES_PER_STEP = 1024;
 export const PRUNE_BLOCKS_PER_STEP = 8;
+/** Of nodes and former records that nobody needs any more, one entry of the store lists so many; a step of pruning deletes as many. */
+export const STALE_PIECE_MAX = 1024;
 /** Look-ups of former versions of records under way for one reader. */
 export const HISTORY_READS_CONCURRENCY = 64;
 

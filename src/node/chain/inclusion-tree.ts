@@ -1,6 +1,7 @@
 // The Merkle tree over a list of digests (`base/merkle.ts`), kept whole, so that a path for each of thousands costs one tree and not one
 // each.
 
+import { assert } from '../../base/assert.ts';
 import { digest, type Sha256 } from '../../base/hash.ts';
 import type { Digest } from '../../base/ids.ts';
 import { splitOf } from '../../base/merkle.ts';
@@ -11,18 +12,22 @@ interface Subtree {
   readonly count: number;
 }
 
+/** Made when the first path is asked for. */
 export class InclusionTree {
-  readonly #top: Subtree;
+  readonly #records: readonly Digest[];
+  readonly #sha256: Sha256;
+  #top: Subtree | undefined;
 
-  /** Of at least one digest. */
   constructor(records: readonly Digest[], sha256: Sha256) {
-    this.#top = subtree(records, 0, records.length, sha256);
+    this.#records = records;
+    this.#sha256 = sha256;
   }
 
   /** Siblings on the way from record `index` up, lowest first: what `proveInclusion` gives. */
   path(index: number): Digest[] {
+    assert(0 <= index && index < this.#records.length, 'the record proved is in the list');
     const path: Digest[] = [];
-    let at = this.#top;
+    let at = (this.#top ??= subtree(this.#records, 0, this.#records.length, this.#sha256));
     let rest = index;
     while (at.halves !== undefined) {
       const [left, right] = at.halves;

@@ -29,6 +29,7 @@ import type {
 } from '../../shards/chain-messages.ts';
 import type { ShardHeader } from '../../shards/header.ts';
 import type { LightBlock } from '../../shards/light-block.ts';
+import type { RefusalCode } from '../../shards/operation.ts';
 import type { StateKey } from '../../shards/state-key.ts';
 import { encodeTransaction } from '../../shards/transaction.ts';
 import type { StateProof } from '../../shards/tree/proof.ts';
@@ -40,7 +41,7 @@ import { InclusionTree } from './inclusion-tree.ts';
 import { LightBlocks } from './light-blocks.ts';
 import { QueryWaits } from './query-waits.ts';
 import { settle } from './settle.ts';
-import type { ChainStore, Head, ProvenState, TransactionPlace } from './types.ts';
+import type { ChainStore, Decided, Head, ProvenState, TransactionPlace } from './types.ts';
 
 export interface QueryPorts {
   readonly chain: Pick<Chain, 'head' | 'rolesAt' | 'decision' | 'load' | 'onCommit'>;
@@ -80,6 +81,10 @@ export interface ReadAnswer<T> {
   readonly height: number;
   readonly shards: readonly ShardHeader[];
   readonly proof: ReadProof | undefined;
+}
+
+export interface BlockOutcomes extends Decided {
+  readonly refusals: readonly (RefusalCode | undefined)[];
 }
 
 interface DecodedBlock {
@@ -165,6 +170,14 @@ export class ChainQueries {
       if (decision === undefined) throw this.#lights.noBlock(height);
       return decision;
     });
+  }
+
+  /** A block taken apart, with what came of its transactions, in their order. Throws NOT_FOUND. */
+  async outcomes(height: number, signal: AbortSignal = NEVER): Promise<BlockOutcomes> {
+    const { certificate } = await this.block(height, signal);
+    const { block } = await this.#budget.use(BLOCK_LENGTH_MAX, signal, () => this.#decodedAt(height));
+    const places = await Promise.all(block.body.transactions.map(({ id }) => this.placeOf(id)));
+    return { block, certificate, refusals: places.map((place) => place?.refusal) };
   }
 
   // ---- Transactions ------------------------------------------------------------------------------------------

@@ -226,6 +226,18 @@ describe('transactions', () => {
   });
 });
 
+test('a block taken apart says what came of each transaction, and may have none', async () => {
+  const solo = await found();
+  await solo.intake.submit(solo.pay('alice', 0, 'bob', 5_000n).bytes);
+  await solo.intake.submit(solo.pay('alice', 1, 'bob', 5n).bytes);
+  await solo.steps(2);
+  const full = await solo.queries.outcomes(1);
+  expect(full.block.body.transactions.length).toBe(2);
+  expect(full.refusals).toEqual(['insufficient-balance', undefined]);
+  expect((await solo.queries.outcomes(2)).refusals).toEqual([]);
+  await expectCodeAsync('NOT_FOUND', solo.queries.outcomes(3));
+});
+
 test('a block is given as it was proposed, with its certificate', async () => {
   const solo = await found();
   const { bytes, id } = await solo.step();
