@@ -70,7 +70,7 @@ function gather(
 ): Promise<readonly Answered<LightBlock>[]> {
   return new Promise((resolve, reject) => {
     const heads: Answered<LightBlock>[] = [];
-    const waiting = new Set<string>();
+    const waiting = new Map<string, NodeId>();
     let next = 0;
     let isOver = false;
     let cancel = (): void => undefined;
@@ -79,18 +79,23 @@ function gather(
       cancel();
       resolve([...heads]);
     };
+    /** Who is so late is asked last for a while. */
+    const endWithout = (): void => {
+      for (const node of waiting.values()) providers.bar(node);
+      end();
+    };
     const step = (): void => {
       if (isOver) return;
       while (heads.length + waiting.size < wanted && next < order.length) start(order[next++]!);
       if (waiting.size === 0 || heads.length >= wanted || isEnough?.(heads) === true) end();
     };
     const start = (node: NodeId): void => {
-      waiting.add(toHex(node));
+      waiting.set(toHex(node), node);
       ask(node)
         .then((value) => {
           heads.push({ node, value });
           if (isEnough === undefined && heads.length === 1 && !isOver)
-            cancel = clock.timer(WITNESS_PATIENCE_MS, end);
+            cancel = clock.timer(WITNESS_PATIENCE_MS, endWithout);
         })
         .catch((error: unknown) => {
           if (!providers.isLie(node, error)) providers.failure(node, error);

@@ -72,7 +72,7 @@ export class StateReader {
       try {
         await snapshot.load(this.#light.providers, outcome.missing, signal);
       } catch (error) {
-        if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND') throw error;
+        unlessNotFound(error);
         if (this.#snapshot === snapshot) this.#snapshot = undefined;
         return undefined;
       }
@@ -91,15 +91,22 @@ export class StateReader {
   }
 
   async #openAt(keys: readonly StateKey[], { wanted, least }: Goal, signal?: AbortSignal): Promise<Snapshot> {
-    const waitMs = CHAIN_WAIT_MS_MAX;
-    if (wanted === least)
-      return Snapshot.open(this.#light, this.#sha256, keys, { height: wanted, waitMs }, signal);
+    const open = (height: number, attempts?: number): Promise<Snapshot> => {
+      const goal = { height, waitMs: CHAIN_WAIT_MS_MAX, ...(attempts === undefined ? {} : { attempts }) };
+      return Snapshot.open(this.#light, this.#sha256, keys, goal, signal);
+    };
     try {
-      const soon = { height: wanted, waitMs, attempts: 2 };
-      return await Snapshot.open(this.#light, this.#sha256, keys, soon, signal);
+      if (wanted > least) {
+        const early = await open(wanted, 2).catch(unlessNotFound);
+        if (early !== undefined) return early;
+      }
+      return await open(least);
     } catch (error) {
-      if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND') throw error;
-      return Snapshot.open(this.#light, this.#sha256, keys, { height: least, waitMs }, signal);
+      unlessNotFound(error);
+      // Not the caller's "not found": what was asked for may well be there.
+      throw new StoreError('UNREACHABLE', `no node has the state after height ${least - 1} yet`, {
+        cause: error,
+      });
     }
   }
 
@@ -140,6 +147,11 @@ function attempt<T>(decide: () => T): Outcome<T> {
     if (error instanceof MissingRecords) return { missing: error.keys };
     throw error;
   }
+}
+
+function unlessNotFound(error: unknown): undefined {
+  if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND') throw error;
+  return undefined;
 }
 
 /** The block carries nothing that was asked for by anybody. */

@@ -144,7 +144,7 @@ export class Snapshot {
   }
 }
 
-export function momentOf({ header }: LightBlock): Moment {
+function momentOf({ header }: LightBlock): Moment {
   return { height: header.height - 1, timeMs: header.timeMs, epoch: header.epoch };
 }
 

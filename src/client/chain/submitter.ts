@@ -77,13 +77,15 @@ export class Submitter {
 
   // ---- Handing in ----------------------------------------------------------------------------------------------
 
-  /** Resolves when one node has taken it, or when it may have been included before. Throws what the last of them says. */
+  /** Resolves when one node has taken it, or when it may have been included before. Throws what the last of them says. Each try begins with other nodes. */
   async #handIn(
     signed: SignedTransaction,
     bytes: Uint8Array,
     signal: AbortSignal | undefined,
+    tries = 0,
   ): Promise<void> {
-    const order = this.#ports.light.providers.order().slice(0, PROVIDERS_ASKED_MAX);
+    const all = this.#ports.light.providers.order();
+    const order = turned(all, tries * SUBMIT_NODES).slice(0, PROVIDERS_ASKED_MAX);
     let last: StoreError | undefined;
     for (let from = 0; from < order.length; from += SUBMIT_NODES) {
       const some = order.slice(from, from + SUBMIT_NODES);
@@ -144,6 +146,7 @@ export class Submitter {
     const { sender, nonce, expiresAtHeight } = signed.transaction;
     const what = `transaction ${short(signed.id)}`;
     let lost = 0;
+    let tries = 0;
     let newest = { height: -1, atMs: clock.monotonic() };
     for (;;) {
       const search = this.#search(
@@ -170,8 +173,8 @@ export class Submitter {
           `${what}: the chain has made no block since height ${newest.height}`,
         );
       } else {
-        // A node may have been restarted, or may never have passed it on.
-        await this.#handIn(signed, bytes, signal).catch(throwIfOver);
+        // Those who took it may have been restarted, or may never have passed it on.
+        await this.#handIn(signed, bytes, signal, ++tries).catch(throwIfOver);
       }
     }
   }
@@ -259,6 +262,11 @@ const PASSING: ReadonlySet<string> = new Set(['UNREACHABLE', 'TIMEOUT', 'BUSY', 
 function throwUnlessPassing(error: unknown): void {
   const isPassing = error instanceof StoreError && !(error instanceof TrustLost) && PASSING.has(error.code);
   if (!isPassing) throw error;
+}
+
+function turned<T>(list: readonly T[], by: number): readonly T[] {
+  const at = list.length === 0 ? 0 : by % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
 }
 
 /** What nodes say about a transaction that one of them has taken is of no consequence. */

@@ -153,8 +153,12 @@ describe('nodes that are behind or gone', () => {
 
   test('that never answer are waited for only until another has', async () => {
     const silent: Services = { [CHAIN_SERVICES.head]: () => new Promise<Uint8Array>(() => undefined) };
-    const { light } = setup({ n0: honest(30), n1: silent, n2: silent });
+    const others = { n3: honest(31), n4: honest(31), n5: honest(31) };
+    const { light, net } = setup({ n0: honest(30), n1: silent, n2: silent, ...others });
     expect(await heightOf(light)).toBe(30);
+    net.log.length = 0;
+    expect(await heightOf(light)).toBe(31);
+    expect(net.log).toEqual(['n0', 'n3', 'n4'].map((name) => `${name} chain-head`));
   });
 
   test('make a quorum impossible when too many are gone, and nothing is said then', async () => {
