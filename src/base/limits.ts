@@ -659,6 +659,8 @@ export const HTTP_HEADERS_LENGTH_MAX: number = 8 * KIB;
 export const HTTP_CONNECTIONS_MAX = 64;
 /** Requests of all of them under way, many of which may come over one connection. */
 export const HTTP_REQUESTS_MAX = 256;
+/** Bytes of answers that callers have not read yet: a dozen of the longest blocks as JSON. */
+export const HTTP_UNREAD_LENGTH_MAX: number = 64 * MIB;
 /** A request's headers arrive within the first, all of it within the second; a connection on which nothing moves ends after the third. */
 export const HTTP_HEADERS_TIMEOUT_MS = 5_000;
 export const HTTP_REQUEST_TIMEOUT_MS = 15_000;

@@ -29,7 +29,7 @@ export class BoundedCache<K, V> {
   }
 
   set(key: K, value: V): void {
-    this.delete(key);
+    this.#youngCost -= this.#young.get(key)?.cost ?? 0;
     this.#put(key, { value, cost: this.#costOf(value) });
   }
 
@@ -40,13 +40,16 @@ export class BoundedCache<K, V> {
   }
 
   #put(key: K, entry: Entry<V>): void {
-    if (entry.cost > this.#halfMax) return;
+    if (entry.cost > this.#halfMax) {
+      this.#young.delete(key);
+      this.#old.delete(key);
+      return;
+    }
     if (this.#youngCost + entry.cost > this.#halfMax) {
       this.#old = this.#young;
       this.#young = new Map();
       this.#youngCost = 0;
     }
-    this.#old.delete(key);
     this.#young.set(key, entry);
     this.#youngCost += entry.cost;
   }

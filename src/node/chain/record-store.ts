@@ -16,14 +16,8 @@ import { Reader, Writer } from '../../consensus/binary.ts';
 import type { LocalKeyValue } from '../../runtime/key-value.ts';
 import type { Change, Loaded } from '../../shards/view.ts';
 import { BoundedCache } from './bounded-cache.ts';
-import {
-  historyKey,
-  historyRange,
-  readStaleRecord,
-  recordKey,
-  staleRecordKey,
-  staleRecordRange,
-} from './store-keys.ts';
+import { putStaleRecords, type StaleRecord, staleRecords } from './stale-lists.ts';
+import { historyKey, historyRange, recordKey } from './store-keys.ts';
 
 /** Where a record lies: `text` is the hex of `path`. */
 export interface RecordPlace {
@@ -38,7 +32,6 @@ interface Versioned {
 
 /** No record, and none before: no version that can be read has one. A tombstone is newer, for genesis removes nothing. */
 const ABSENT: Versioned = { version: 0, record: null };
-const NOTHING: Uint8Array = new Uint8Array(0);
 const VERSION_LENGTH = 8;
 /** What an entry costs in memory beside the record's bytes: key, map and objects. */
 const ENTRY_OVERHEAD = 300;
@@ -99,28 +92,20 @@ export class RecordStore {
   /** What makes `changes` the records after `version`. They were made on the latest records, of versions before. */
   async operations(version: number, changes: readonly Change[]): Promise<KeyValueOperation[]> {
     const latest = await this.#latest(changes.map(({ key }) => key));
-    return changes.flatMap(({ key, before, after }, index) => {
-      const { version: former, record } = latest[index]!;
-      assert(isSame(before, record), 'a block is committed on the state on which it was executed');
-      const operations: KeyValueOperation[] = [putRecord(this.#generation, key.path, version, after)];
-      if (former > 0 || record !== null)
-        operations.push(...this.#toHistory(key.path, former, record, version));
-      if (after === null) operations.push(this.#stale(version, 'tombstone', key.path, version));
-      return operations;
-    });
-  }
-
-  #toHistory(path: Uint8Array, version: number, record: Loaded, since: number): KeyValueOperation[] {
-    const key = historyKey(this.#generation, path, version);
-    return [{ kind: 'put', key, value: encodeLoaded(record) }, this.#stale(since, 'former', path, version)];
-  }
-
-  #stale(since: number, kind: 'former' | 'tombstone', path: Uint8Array, version: number): KeyValueOperation {
-    return {
-      kind: 'put',
-      key: staleRecordKey(this.#generation, { since, kind, path, version }),
-      value: NOTHING,
-    };
+    const puts: KeyValueOperation[] = [];
+    const stale: StaleRecord[] = [];
+    for (const [index, { key, before, after }] of changes.entries()) {
+      const { path } = key;
+      const former = latest[index]!;
+      assert(isSame(before, former.record), 'a block is committed on the state on which it was executed');
+      puts.push(putRecord(this.#generation, path, version, after));
+      if (former.version > 0 || former.record !== null) {
+        puts.push(putFormer(this.#generation, path, former));
+        stale.push({ kind: 'former', path, version: former.version });
+      }
+      if (after === null) stale.push({ kind: 'tombstone', path, version });
+    }
+    return [...puts, ...putStaleRecords(this.#generation, version, stale)];
   }
 
   /** After `changes` were written. */
@@ -131,28 +116,27 @@ export class RecordStore {
 
   // ---- Pruning -----------------------------------------------------------------------------------------------
 
-  /** Deletes up to `limit` entries that no version from `oldest` on needs; nothing else may write meanwhile. False: there are no more. */
-  async pruneStep(oldest: number, limit: number): Promise<boolean> {
-    const { from, to } = staleRecordRange(this.#generation, oldest);
-    const entries: Uint8Array[] = [];
-    for await (const [key] of this.#keyValue.range(from, to, limit)) entries.push(key);
-    const stale = entries.map(readStaleRecord);
-    const tombstones = stale.filter(({ kind }) => kind === 'tombstone');
+  /** Deletes some of what no version from `oldest` on needs; nothing else may write meanwhile. False: there is no more. */
+  async pruneStep(oldest: number): Promise<boolean> {
+    const { entries, items, hasMore } = await staleRecords(this.#keyValue, this.#generation, oldest);
+    const tombstones = items.filter(({ kind }) => kind === 'tombstone');
     const values = await this.#keyValue.getMany(
       tombstones.map(({ path }) => recordKey(this.#generation, path)),
     );
     // A tombstone on which a record was written is a former version, and pruned as such.
     const latest = tombstones.filter(({ version }, index) => isTombstoneOf(values[index], version));
-    const former = stale.filter(({ kind }) => kind === 'former');
+    const former = items.filter(({ kind }) => kind === 'former');
     const keys = [
       ...entries,
       ...former.map(({ path, version }) => historyKey(this.#generation, path, version)),
       ...latest.map(({ path }) => recordKey(this.#generation, path)),
     ];
-    if (keys.length > 0) await this.#keyValue.batch(keys.map((key) => ({ kind: 'delete', key })));
+    // Durable, because the order counts: a later batch must not survive an earlier one.
+    const deletes = keys.map((key) => ({ kind: 'delete' as const, key }));
+    if (keys.length > 0) await this.#keyValue.batch(deletes, { isDurable: true });
     this.#writes++;
     for (const { path } of latest) this.#cache.delete(toHex(path));
-    return entries.length === limit;
+    return hasMore;
   }
 }
 
@@ -180,6 +164,10 @@ export function putRecord(
   writer.uint8(record === null ? 0 : 1);
   if (record !== null) writer.raw(record);
   return { kind: 'put', key: recordKey(generation, path), value: writer.finish() };
+}
+
+function putFormer(generation: number, path: Uint8Array, { version, record }: Versioned): KeyValueOperation {
+  return { kind: 'put', key: historyKey(generation, path, version), value: encodeLoaded(record) };
 }
 
 function decodeVersioned(value: Uint8Array): Versioned {

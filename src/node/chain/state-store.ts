@@ -130,8 +130,8 @@ export class StateStore {
   /** Deletes some of what no height from `oldest` on needs; nothing else may write meanwhile. False: there is no more. */
   async pruneStep(oldest: number): Promise<boolean> {
     return (
-      (await this.records.pruneStep(oldest, PRUNE_ENTRIES_PER_STEP)) ||
-      (await this.trees.pruneStep(oldest, PRUNE_ENTRIES_PER_STEP)) ||
+      (await this.records.pruneStep(oldest)) ||
+      (await this.trees.pruneStep(oldest)) ||
       (await this.#pruneKept(oldest))
     );
   }

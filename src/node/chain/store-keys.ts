@@ -9,8 +9,6 @@
 
 import { HEIGHT_MAX } from '../../base/limits.ts';
 import { Reader, Writer } from '../../consensus/binary.ts';
-import { encodeStaleKey, type NodeKey, staleRange } from '../../shards/tree/node-key.ts';
-import { PATH_LENGTH } from '../../shards/tree/path.ts';
 
 const FIRST = 0xc0;
 const STATE = 8;
@@ -119,48 +117,34 @@ export function partKey(generation: number, prefix: Uint8Array): Uint8Array {
 
 // ---- What nobody needs any more --------------------------------------------------------------------------------
 
-/** A former version of a record, or the tombstone of one that was removed: versions from `since` on do not need it. */
-export interface StaleRecord {
-  readonly since: number;
-  readonly kind: 'former' | 'tombstone';
-  readonly path: Uint8Array;
-  readonly version: number;
-}
-
-/** Of one `since`, tombstones come last: without its tombstone a record must have no former versions either. */
-const STALE_TAGS = { former: 0, tombstone: 1 } as const;
-
-export function staleRecordKey(generation: number, { since, kind, path, version }: StaleRecord): Uint8Array {
-  const writer = new Writer(HEIGHT_LENGTH + 1 + PATH_LENGTH + HEIGHT_LENGTH);
+/**
+ * A list, in pieces, of what versions from `since` on do not need. `version`, which found out, tells apart what a split leaves for the next
+ * version from what that one leaves itself.
+ */
+export function staleKey(
+  generation: number,
+  subject: 'stale-record' | 'stale-node',
+  since: number,
+  version: number,
+  piece: number,
+): Uint8Array {
+  const writer = new Writer(2 * HEIGHT_LENGTH + 4);
   writer.uint64(since);
-  writer.uint8(STALE_TAGS[kind]);
-  writer.raw(path);
   writer.uint64(version);
-  return stateKeyOf(generation, 'stale-record', writer.finish());
+  writer.uint32(piece);
+  return stateKeyOf(generation, subject, writer.finish());
 }
 
-export function readStaleRecord(key: Uint8Array): StaleRecord {
-  const reader = new Reader(restOf(key), 'stale record');
-  const since = reader.uint64();
-  const kind = reader.uint8() === STALE_TAGS.former ? 'former' : 'tombstone';
-  return { since, kind, path: reader.raw(PATH_LENGTH), version: reader.uint64() };
-}
-
-/** Those that no version from `oldest` on needs. */
-export function staleRecordRange(generation: number, oldest: number): KeyRange {
+/** Of what no version from `oldest` on needs. */
+export function staleRange(
+  generation: number,
+  subject: 'stale-record' | 'stale-node',
+  oldest: number,
+): KeyRange {
   return {
-    from: stateKeyOf(generation, 'stale-record'),
-    to: stateKeyOf(generation, 'stale-record', heightBytes(oldest + 1)),
+    from: stateKeyOf(generation, subject),
+    to: stateKeyOf(generation, subject, heightBytes(oldest + 1)),
   };
-}
-
-export function staleNodeKey(generation: number, since: number, key: NodeKey): Uint8Array {
-  return stateKeyOf(generation, 'stale-node', encodeStaleKey(since, key));
-}
-
-export function staleNodeRange(generation: number, oldest: number): KeyRange {
-  const { from, to } = staleRange(oldest);
-  return { from: stateKeyOf(generation, 'stale-node', from), to: stateKeyOf(generation, 'stale-node', to) };
 }
 
 function heightBytes(height: number): Uint8Array {

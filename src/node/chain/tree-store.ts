@@ -4,6 +4,7 @@
 // Whoever writes calls `update` and `reshape`, writes their operations with the rest of the block in one batch, and then `remember`.
 
 import { assert } from '../../base/assert.ts';
+import { compare } from '../../base/bytes.ts';
 import type { Sha256 } from '../../base/hash.ts';
 import { NODE_CACHE_NODES } from '../../base/limits.ts';
 import type { KeyValueOperation } from '../../base/ports.ts';
@@ -15,18 +16,20 @@ import {
   encodeNode,
   type LoadedNodes,
   type Missing,
+  type Subtree,
   type Tree,
   type TreeNode,
   type WrittenNode,
 } from '../../shards/tree/node.ts';
-import { decodeStaleKey, encodeNodeKey, type NodeKey } from '../../shards/tree/node-key.ts';
-import type { Prefix, StatePath } from '../../shards/tree/path.ts';
+import { encodeNodeKey, nodeKey, type NodeKey } from '../../shards/tree/node-key.ts';
+import { firstRight, type Prefix, type StatePath } from '../../shards/tree/path.ts';
 import { provePaths, type StateProof } from '../../shards/tree/proof.ts';
 import { mergeTrees, splitTree } from '../../shards/tree/reshape.ts';
 import { type Change, updateTree } from '../../shards/tree/update.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { damaged } from './kept-state.ts';
-import { nodeStoreKey, restOf, staleNodeKey, staleNodeRange } from './store-keys.ts';
+import { putStaleNodes, staleNodes } from './stale-lists.ts';
+import { nodeStoreKey } from './store-keys.ts';
 
 /** Trees of all shards, and what makes them. */
 export interface Grown {
@@ -34,8 +37,6 @@ export interface Grown {
   readonly written: readonly WrittenNode[];
   readonly operations: readonly KeyValueOperation[];
 }
-
-const NOTHING: Uint8Array = new Uint8Array(0);
 
 export class TreeStore {
   readonly #keyValue: LocalKeyValue;
@@ -63,12 +64,12 @@ export class TreeStore {
     const updates = await Promise.all(
       trees.map((tree, shard) => {
         const own = byShard.get(shard) ?? [];
-        return this.#settle((loaded) => updateTree(loaded, tree, version, own, this.#sha256));
+        return this.#onWays(tree, own, (loaded) => updateTree(loaded, tree, version, own, this.#sha256));
       }),
     );
     const written = updates.flatMap((update) => update.written);
     const stale = updates.flatMap((update) => update.stale);
-    const operations = [...this.#puts(written), ...this.#stale(version, stale)];
+    const operations = [...this.#puts(written), ...putStaleNodes(this.#generation, version, version, stale)];
     return { trees: updates.map(({ tree }) => tree), written, operations };
   }
 
@@ -88,8 +89,10 @@ export class TreeStore {
     return {
       trees: splits.flatMap(({ left, right }) => [left, right]),
       written: [],
-      operations: this.#stale(
+      operations: putStaleNodes(
+        this.#generation,
         version + 1,
+        version,
         splits.flatMap(({ stale }) => stale),
       ),
     };
@@ -107,14 +110,6 @@ export class TreeStore {
     return written.map((node) => putNode(this.#generation, node));
   }
 
-  #stale(since: number, keys: readonly NodeKey[]): KeyValueOperation[] {
-    return keys.map((key) => ({
-      kind: 'put',
-      key: staleNodeKey(this.#generation, since, key),
-      value: NOTHING,
-    }));
-  }
-
   /** After these nodes were written. */
   remember(written: readonly WrittenNode[]): void {
     for (const { key, node } of written) this.#cache.set(key, node);
@@ -128,7 +123,11 @@ export class TreeStore {
     const proofs: StateProof[] = [];
     const proving = [...byShard].map(async ([shard, indices]) => {
       const own = indices.map((index) => paths[index]!);
-      const proved = await this.#settle((loaded) => provePaths(loaded, trees[shard]!, own, this.#sha256));
+      const tree = trees[shard]!;
+      const places = own.map((path) => ({ path }));
+      const proved = await this.#onWays(tree, places, (loaded) =>
+        provePaths(loaded, tree, own, this.#sha256),
+      );
       for (const [at, index] of indices.entries()) proofs[index] = proved.proofs[at]!;
     });
     await Promise.all(proving);
@@ -144,6 +143,33 @@ export class TreeStore {
   async node(key: NodeKey): Promise<TreeNode | undefined> {
     const bytes = await this.#keyValue.get(nodeStoreKey(this.#generation, encodeNodeKey(key)));
     return bytes === undefined ? undefined : decodeNode(bytes, key);
+  }
+
+  /**
+   * What `decide` says with the nodes on the ways to `places` at hand. It would name them itself, a level each time; but it begins at the
+   * top each time, which for a thousand places takes longer than all the rest.
+   */
+  async #onWays<T extends { readonly kind: string }>(
+    tree: Tree,
+    places: readonly Placed[],
+    decide: (loaded: LoadedNodes) => T | Missing,
+  ): Promise<Exclude<T, Missing>> {
+    const sorted = places.toSorted((a, b) => compare(a.path, b.path));
+    const loaded = new Map<NodeKey, TreeNode>();
+    let level = waysAt(tree.top, sorted, tree.prefix.length, 0, sorted.length);
+    while (level.length > 0) {
+      const missing = level.map(({ key }) => key).filter((key) => this.#cached(loaded, key) === undefined);
+      if (missing.length > 0) await this.#load(missing, loaded);
+      level = level.flatMap(({ key, depth, from, to }) => {
+        const node = loaded.get(key)!;
+        const middle = firstRight(sorted, from, to, depth);
+        return [
+          ...waysAt(node.left, sorted, depth + 1, from, middle),
+          ...waysAt(node.right, sorted, depth + 1, middle, to),
+        ];
+      });
+    }
+    return this.#settle(decide, loaded);
   }
 
   /** Asks `decide` until it misses nothing; there are as many rounds as the tree is deep. Throws DAMAGED when a node is gone. */
@@ -182,20 +208,31 @@ export class TreeStore {
 
   // ---- Pruning -----------------------------------------------------------------------------------------------
 
-  /** Deletes up to `limit` nodes that no version from `oldest` on needs. False: there are no more. */
-  async pruneStep(oldest: number, limit: number): Promise<boolean> {
-    const { from, to } = staleNodeRange(this.#generation, oldest);
-    const keys: Uint8Array[] = [];
-    let count = 0;
-    for await (const [entry] of this.#keyValue.range(from, to, limit)) {
-      const { key } = decodeStaleKey(restOf(entry));
-      keys.push(entry, nodeStoreKey(this.#generation, encodeNodeKey(key)));
-      this.#cache.delete(key);
-      count++;
-    }
+  /** Deletes some of the nodes that no version from `oldest` on needs. False: there are no more. */
+  async pruneStep(oldest: number): Promise<boolean> {
+    const { entries, items, hasMore } = await staleNodes(this.#keyValue, this.#generation, oldest);
+    const nodes = items.map((key) => nodeStoreKey(this.#generation, encodeNodeKey(key)));
+    const keys = [...entries, ...nodes];
     if (keys.length > 0) await this.#keyValue.batch(keys.map((key) => ({ kind: 'delete', key })));
-    return count === limit;
+    return hasMore;
   }
+}
+
+interface Placed {
+  readonly path: Uint8Array;
+}
+
+/** A node on the ways to the places [from, to). */
+interface Way {
+  readonly key: NodeKey;
+  readonly depth: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+function waysAt(at: Subtree, sorted: readonly Placed[], depth: number, from: number, to: number): Way[] {
+  if (at.kind !== 'inner' || from === to) return [];
+  return [{ key: nodeKey(at.version, sorted[from]!.path, depth), depth, from, to }];
 }
 
 function shardIn(trees: readonly Tree[], path: Uint8Array): number {
