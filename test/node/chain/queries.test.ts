@@ -169,6 +169,23 @@ describe('records', () => {
     await expectCodeAsync('NOT_FOUND', solo.queries.prove({ ...PLAIN, paths, atLeast: 9 }));
   });
 
+  test('are there again one block after a state was fetched without those before it', async () => {
+    const solo = await found();
+    await solo.steps(3);
+    await solo.store.prune({ block: 3, state: 3 });
+    const paths = [pathOf('alice')];
+    await expectCodeAsync('NOT_FOUND', solo.queries.prove({ ...PLAIN, paths }));
+    await expectCodeAsync(
+      'NOT_FOUND',
+      solo.queries.read(() => null, { isProven: true }),
+    );
+    expect((await solo.queries.read((state) => state.read(epochStateKey()))).height).toBe(3);
+    const later = solo.queries.prove({ ...PLAIN, paths, waitMs: 5_000 });
+    await solo.step();
+    expect((await later).height).toBe(4);
+    expect(proven(await later, paths).map(balanceOf)).toEqual([1_000n]);
+  });
+
   test('whoever waits and goes away, or whose node stops, is told so', async () => {
     const solo = await found();
     const paths = [pathOf('alice')];

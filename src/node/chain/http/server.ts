@@ -22,6 +22,7 @@ import {
   HTTP_REQUEST_TIMEOUT_MS,
   HTTP_REQUESTS_MAX,
   HTTP_STOP_MS,
+  HTTP_UNREAD_LENGTH_MAX,
 } from '../../../base/limits.ts';
 import type { Clock } from '../../../base/ports.ts';
 import type { NodeLogger } from '../../storage-node.ts';
@@ -36,6 +37,8 @@ export interface HttpOptions extends RoutePorts {
   readonly port: number;
   /** A loopback address. */
   readonly host?: string;
+  /** Bytes of answers that wait to be read by those who asked. */
+  readonly unreadMax?: number;
   readonly clock: Pick<Clock, 'timer'>;
   readonly logger: NodeLogger;
 }
@@ -79,6 +82,7 @@ class RunningServer {
   readonly #document: JsonObject = openApi();
   /** Of the requests under way. */
   readonly #stops = new Set<AbortController>();
+  #unread = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: HttpOptions) {
@@ -138,7 +142,9 @@ class RunningServer {
       if (isTooMany) throw new StoreError('BUSY', `${HTTP_REQUESTS_MAX} requests are under way already`);
       checkOrigin(request, this.port);
       const { status, body } = await this.#answer(request, stop.signal);
-      this.#send(response, status, body, {});
+      const text = Buffer.from(JSON.stringify(body));
+      this.#reserve(response, text.length);
+      this.#send(response, status, text, {});
     } catch (error) {
       this.#refuse(request, response, error);
     } finally {
@@ -166,17 +172,30 @@ class RunningServer {
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#options.logger.error({ path: pathOf(request), reason }, 'a request over HTTP failed');
     }
-    this.#send(response, status, body, headers);
+    this.#send(response, status, Buffer.from(JSON.stringify(body)), headers);
+  }
+
+  /** Until the answer was read, or its reader is gone. Throws BUSY. */
+  #reserve(response: ServerResponse, length: number): void {
+    if (response.destroyed) return;
+    if (this.#unread + length > (this.#options.unreadMax ?? HTTP_UNREAD_LENGTH_MAX)) {
+      throw new StoreError('BUSY', 'too many answers wait to be read', {
+        next: 'Read them, then ask again.',
+      });
+    }
+    this.#unread += length;
+    response.on('close', () => {
+      this.#unread -= length;
+    });
   }
 
   #send(
     response: ServerResponse,
     status: number,
-    body: JsonObject,
+    text: Buffer,
     headers: Readonly<Record<string, string>>,
   ): void {
     if (response.destroyed) return;
-    const text = Buffer.from(JSON.stringify(body));
     const isLast = this.#closing !== undefined;
     response.writeHead(status, {
       ...HEADERS,

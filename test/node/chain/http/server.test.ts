@@ -313,6 +313,15 @@ describe('a sender of nonsense', () => {
   });
 });
 
+test('answers that nobody reads are bounded, and count no more when they are read', async () => {
+  const other = await Served.start({}, { unreadMax: 500 });
+  for (let asked = 0; asked < 5; asked++) expect((await other.call('/v1/head')).status).toBe(200);
+  const answer = await other.call('/openapi.json');
+  expect([answer.status, errorOf(answer).code]).toEqual([503, 'BUSY']);
+  expect((await other.call('/v1/head')).status).toBe(200);
+  await other.close();
+});
+
 describe('the end', () => {
   test('does not wait for those who wait', async () => {
     const other = await Served.start();
