@@ -54,7 +54,8 @@ async function serve({ output, signal }: Context, home: string, flags: RunFlags)
     const { isMember, isTrial } = running.status();
     if (!isMember) output.warn('this node is not a member of the network: it gets nothing new to store');
     if (isTrial) output.note('trial network: its nodes are on one machine');
-    await untilStopped(signal, flags.supervised === true);
+    const failure = await Promise.race([untilStopped(signal, flags.supervised === true), running.ended]);
+    if (failure !== undefined) throw failure;
   } finally {
     await running.stop();
   }
@@ -74,14 +75,14 @@ async function networkName(folder: string): Promise<string> {
 }
 
 /** Until a signal asks for the end, or the supervisor at the other end of standard input is gone. */
-function untilStopped(signal: AbortSignal, isSupervised: boolean): Promise<void> {
+function untilStopped(signal: AbortSignal, isSupervised: boolean): Promise<undefined> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (signal.aborted) return resolve(undefined);
     // Keeps the process alive although every socket may be idle.
     const alive = setInterval(() => undefined, 60_000);
     const end = (): void => {
       clearInterval(alive);
-      resolve();
+      resolve(undefined);
     };
     signal.addEventListener('abort', end, { once: true });
     if (!isSupervised) return;

@@ -8,6 +8,7 @@
 //     members.json    a later signed epoch record, where there is one
 //     node.yaml       configuration, written by people
 //     state/          small state: the epoch record in force, addresses of members, used invitations
+//     chain/          blocks and state of the chain
 //     pieces/         the log of pieces and its index
 //     validator/      what it signed last as a validator, and its write-ahead log
 
@@ -23,6 +24,7 @@ export interface DataFolder {
   readonly membersFile: string;
   readonly configFile: string;
   readonly state: string;
+  readonly chain: string;
   readonly pieces: string;
   /** As `startValidator` wants it; the guard of `identityKey` is in its folder `signer`. */
   readonly validator: string;
@@ -39,6 +41,7 @@ export function dataFolder(path: string): DataFolder {
     membersFile: join(path, 'members.json'),
     configFile: join(path, 'node.yaml'),
     state: join(path, 'state'),
+    chain: join(path, 'chain'),
     pieces: join(path, 'pieces'),
     validator: join(path, 'validator'),
   };

@@ -16,7 +16,7 @@ import type { NetworkDescription } from '../client/types.ts';
 import { formatEndpoint } from '../runtime/bulk/endpoint.ts';
 import { nativeVerify } from '../runtime/crypto.ts';
 import { systemCode } from '../runtime/files.ts';
-import { DEFAULT_PARAMETERS, type Parameters } from '../shards/parameters.ts';
+import { DEFAULT_PARAMETERS, MILLION, type Parameters } from '../shards/parameters.ts';
 import type { NodeConfig } from './config.ts';
 import { dataFolder } from './data-folder.ts';
 import {
@@ -53,8 +53,10 @@ const TRIAL_RESERVE = GIB;
 /** Two minutes at a block a second: whoever tries things out should see epochs end. */
 const TRIAL_EPOCH_BLOCKS = 120;
 /** The rest is as elsewhere: the time-outs suit one machine, and no fees are taken. Evidence lives as many epochs as ever. */
-const TRIAL_PARAMETERS: Pick<Parameters, 'epochBlocks' | 'evidence'> = {
+const TRIAL_PARAMETERS: Pick<Parameters, 'epochBlocks' | 'evidence' | 'slashing'> = {
   epochBlocks: TRIAL_EPOCH_BLOCKS,
+  // Whoever tries things out stops nodes, and wants them back when they are started again.
+  slashing: { ...DEFAULT_PARAMETERS.slashing, missedPerMillion: MILLION },
   evidence: {
     ...DEFAULT_PARAMETERS.evidence,
     ageBlocks: DEFAULT_PARAMETERS.stake.unbondingEpochs * TRIAL_EPOCH_BLOCKS,

@@ -21,11 +21,13 @@ import type { NetworkStatus } from '../runtime/two-lanes.ts';
 import { openPieceLog } from '../runtime/piece-log/log.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { type FoundingDocument, foundingId } from '../shards/founding.ts';
+import type { ChainStatus } from './chain/chain-service.ts';
 import { type ConfigInput, loadConfig, type LogLevel, type NodeConfig } from './config.ts';
 import { type DataFolder, dataFolder } from './data-folder.ts';
 import { readGenesis, readMembers, writeMembers } from './genesis.ts';
 import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts';
 import { type Membership, openMembership } from './membership.ts';
+import { openNodeChain } from './node-chain.ts';
 import { readPresharedKey } from './preshared-key.ts';
 import { type NodeLogger, startStorageNode, type StorageNodeStatus } from './storage-node.ts';
 
@@ -44,11 +46,14 @@ export interface NodeOptions {
 export interface RunningStatus extends StorageNodeStatus {
   readonly folder: string;
   readonly lanes: NetworkStatus;
+  readonly chain: ChainStatus;
 }
 
 export interface Node {
   readonly config: NodeConfig;
   status(): RunningStatus;
+  /** Resolves when the chain of this node has ended: with the failure after which it must be started again, or undefined after `stop`. */
+  readonly ended: Promise<StoreError | undefined>;
   /** Resolves when everything is closed, or NODE_STOP_MS later. A second call waits for the first. */
   stop(): Promise<void>;
 }
@@ -134,12 +139,25 @@ async function openNode(
     },
   );
   opened.push(() => node.stop());
+  const chain = await openNodeChain(
+    { clock, identity, network, gossip: network.gossip, logger },
+    folder,
+    founding,
+    () => node.status().neighbours,
+  );
+  opened.push(() => chain.stop());
   logger.info({ network: genesis.name, ...addresses() }, 'node is up');
 
   let stopping: Promise<void> | undefined;
   return {
     config,
-    status: () => ({ ...node.status(), folder: folder.path, lanes: network.networkStatus() }),
+    ended: chain.service.ended,
+    status: () => ({
+      ...node.status(),
+      folder: folder.path,
+      lanes: network.networkStatus(),
+      chain: chain.service.status(),
+    }),
     stop: () => (stopping ??= closeAll(opened, clock).then(() => logger.info({}, 'node has stopped'))),
   };
 }

@@ -1,7 +1,7 @@
 // Making a block on a state that is read as needed: what of the proposer's own goes in, and the proofs that receipts travel with.
 
-import type { Digest, NodeId } from '../../base/ids.ts';
-import { positionIn } from '../../consensus/beacon.ts';
+import type { Digest, Epoch, NodeId } from '../../base/ids.ts';
+import type { Contributor } from '../../consensus/beacon.ts';
 import type { CommitCertificate, Evidence } from '../../consensus/types.ts';
 import { type ChainContext, contextOf } from '../../shards/apply.ts';
 import type { Block } from '../../shards/block.ts';
@@ -20,8 +20,8 @@ export interface Proposing {
   readonly proposer: NodeId;
   readonly candidates: readonly SignedTransaction[];
   readonly evidence: readonly Evidence[];
-  /** The next preimage of the proposer's reveal chain; undefined when it has none. */
-  readonly reveal: (position: { readonly tip: Digest; readonly remaining: number }) => Digest | undefined;
+  /** The next preimage of the proposer's reveal chain as the state knows it; undefined when there is none to reveal. */
+  readonly reveal: (contributor: Contributor | undefined, epoch: Epoch) => Digest | undefined;
 }
 
 type Source = Pick<ChainStore, 'load' | 'prove'>;
@@ -62,11 +62,9 @@ function chooseOwn(
   { proposer, evidence, reveal }: Proposing,
 ): Pick<Ingredients, 'reveal' | 'evidence'> {
   const state = new Overlay(loaded);
-  const contributor = contributorOf(state, proposer);
-  const position = contributor === undefined ? undefined : positionIn(contributor, context.epoch);
   const height = context.parent.height + 1;
   return {
-    reveal: position === undefined ? null : (reveal(position) ?? null),
+    reveal: reveal(contributorOf(state, proposer), context.epoch) ?? null,
     evidence: convicting(state, contextOf(context, { height, timeMs }), evidence),
   };
 }

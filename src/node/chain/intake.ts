@@ -14,6 +14,7 @@ import {
   verifyTransaction,
 } from '../../shards/transaction.ts';
 import { LoadedState, Overlay } from '../../shards/view.ts';
+import { accountNews } from './account-news.ts';
 import type { Chain, Committed } from './chain.ts';
 import type { ChainRules } from './next-height.ts';
 import { settle } from './settle.ts';
@@ -98,13 +99,13 @@ export class Intake {
     return waiting;
   }
 
-  #committed({ block, head }: Committed): void {
+  #committed({ block, head, executed }: Committed): void {
     const included = block.body.transactions.map(({ id, transaction: { sender, nonce } }) => ({
       id,
       sender,
       nonce,
     }));
     for (const { id } of included) this.#own.delete(toHex(id));
-    this.pool.committed(head.height, included);
+    this.pool.committed(head.height, included, accountNews(executed.changes, this.pool));
   }
 }
