@@ -16,6 +16,8 @@ import {
   type ProveReply,
   type TransactionReply,
 } from '../../../src/shards/chain-messages.ts';
+import { encodeHeader } from '../../../src/shards/header.ts';
+import { merkleRoot } from '../../../src/base/merkle.ts';
 import { encodeFounding } from '../../../src/shards/founding.ts';
 import { LEDGER_RULES } from '../../../src/shards/ledger.ts';
 import { readAll } from '../../../src/shards/read-all.ts';
@@ -186,6 +188,7 @@ describe('reading', () => {
     head = 6;
     expect((await client.read(balance('alice'))).height).toBe(9);
     await expectCodeAsync('UNREACHABLE', client.read(balance('bob')));
+    await expectCodeAsync('UNREACHABLE', client.read(balance('bob'), { atLeast: 2 }));
     net.serve('n1', chain.services());
     expect((await client.read(balance('bob'))).height).toBe(9);
   });
@@ -228,6 +231,7 @@ describe('a node that lies about the state is found out, and another is asked:',
     ...chain.services(),
     [CHAIN_SERVICES.prove]: handler,
   });
+  const poorer = new LedgerChain({ accounts: ['mallory'] }).run(12);
   const richer = (record: Uint8Array): Uint8Array => record.with(record.length - 1, 0xff);
 
   const liars: Readonly<Record<string, Services>> = {
@@ -268,11 +272,24 @@ describe('a node that lies about the state is found out, and another is asked:',
       records: reply.records.slice(1),
       proofs: reply.proofs.slice(1),
     })),
-    'an older header than asked for': lying((reply) => ({
-      ...reply,
-      height: 3,
-      framing: reply.framing && { light: chain.lights[2]!, shards: chain.states[2]!.shards },
-    })),
+    'an older header than asked for': replacing((header) => {
+      const { paths } = decodeProve(header);
+      return encodeProveReply({
+        height: 3,
+        framing: { light: chain.lights[2]!, shards: chain.states[2]!.shards },
+        records: paths.map((path) => chain.states[2]!.records.get(toHex(path))?.bytes ?? null),
+        proofs: chain.prove(2, paths),
+      });
+    }),
+    'another state under the right header': replacing((header) => {
+      const { paths } = decodeProve(header);
+      return encodeProveReply({
+        height: 12,
+        framing: { light: chain.lights[11]!, shards: poorer.states[11]!.shards },
+        records: paths.map((path) => poorer.states[11]!.records.get(toHex(path))?.bytes ?? null),
+        proofs: poorer.prove(11, paths),
+      });
+    }),
     'another height than its header': lying((reply) => ({ ...reply, height: 13 })),
     'no header': lying((reply) => ({ ...reply, framing: undefined })),
     'bytes that are nothing': replacing(() => new Uint8Array(1000)),
@@ -280,8 +297,12 @@ describe('a node that lies about the state is found out, and another is asked:',
 
   test.each(Object.entries(liars))('%s', async (_name, liar) => {
     const { client, lies } = clientOf(chain, { liar, n1: chain.services() });
-    const { value } = await client.read((state) => [balance('alice')(state), balance('nobody')(state)]);
+    const { value, height } = await client.read((state) => [
+      balance('alice')(state),
+      balance('nobody')(state),
+    ]);
     expect(value).toEqual([10_000n, 0n]);
+    expect(height).toBe(11);
     expect(lies).toHaveLength(1);
     expect(lies[0]).toMatch(/^liar: /);
   });
@@ -465,6 +486,34 @@ describe('submitting', () => {
     const submitting = client.submit(transferOf(chain, 'alice', 0), { signal: controller.signal });
     setTimeout(() => controller.abort(), 20);
     await expectCodeAsync('ABORTED', submitting);
+  });
+
+  test('does not believe a node that shows it in a block that nobody signed', async () => {
+    const chain = new LedgerChain().run(3);
+    const signed = transferOf(chain, 'alice', 0, { expiresAtHeight: 5 });
+    const { headerBytes: _, ...light } = chain.lights[2]!;
+    const headerBytes = encodeHeader({ ...light.header, transactionsRoot: merkleRoot([signed.id]) });
+    const reply: TransactionReply = {
+      light: { ...light, headerBytes },
+      index: 0,
+      count: 1,
+      path: [],
+      refusal: undefined,
+      bytes: new Uint8Array(1),
+    };
+    const liar: Services = {
+      ...chain.services(),
+      [CHAIN_SERVICES.transaction]: () => encodeTransactionReply(reply),
+    };
+    const forgetful = chain.services({
+      onSubmit: () => {
+        chain.pending = [];
+        setTimeout(() => chain.step(), 1);
+      },
+    });
+    const { client, lies } = clientOf(chain, { liar, n1: forgetful });
+    await expectCodeAsync('EXPIRED', client.submit(signed));
+    expect(lies).toHaveLength(1);
   });
 
   const placed = (chain: LedgerChain, change: (reply: TransactionReply) => TransactionReply): Services =>

@@ -273,6 +273,20 @@ describe('a node that lies', () => {
     await expectCodeAsync('PROTOCOL', light.head());
   });
 
+  test('about a header below what was trusted first is found out by the ids of parents', async () => {
+    const fork = steady.fork(90, {});
+    const liar: Services = {
+      ...honest(200),
+      [CHAIN_SERVICES.light]: (header) => {
+        const height = header.at(-1)!;
+        return encodeLightBlock((height < 100 ? fork : steady).light(height));
+      },
+    };
+    const { light, lies } = setup({ liar, n1: honest(200) }, { start: 100 });
+    expect(toHex((await light.at(97)).id)).toBe(toHex(steady.light(97).id));
+    expect(lies).toHaveLength(1);
+  });
+
   test('about a lower header does not make the others liars', async () => {
     const halfTrue: Services = {
       ...honest(60),
@@ -315,8 +329,10 @@ describe('two valid blocks of one height', () => {
   });
 
   test('are noticed at different newest heights too', async () => {
-    const { light } = setup({ n0: honest(61), n1: honest(58, fork) });
-    await expectCodeAsync('INTEGRITY', light.head());
+    for (const height of [58, 60]) {
+      const { light } = setup({ n0: honest(61), n1: honest(height, fork) });
+      await expectCodeAsync('INTEGRITY', light.head());
+    }
   });
 
   test('are noticed when more than a third of who was trusted turned to other validators', async () => {
@@ -382,11 +398,14 @@ describe('trust', () => {
   test('ends after the trust period, whoever says what', async () => {
     let now = timeOf(100);
     const options = { trustPeriodMs: 60_000, now: () => now };
-    const { light, store, lies } = setup({ n0: honest(60) }, { ...options, start: 50 });
+    const { light, net, store, lies } = setup({ n0: honest(60) }, { ...options, start: 50 });
     expect(await heightOf(light)).toBe(60);
     await light.flush();
     now = timeOf(121);
     await expectCodeAsync('INVALID_CONFIG', light.head());
+    net.serve('n0', honest(110));
+    await expectCodeAsync('INVALID_CONFIG', light.head());
+    expect(light.newest.height).toBe(60);
     const later = setup({ n0: honest(110) }, { ...options, store, start: 50 });
     expect(await later.light.head().catch((error: unknown) => error)).toBeInstanceOf(TrustExpired);
     const told = setup({ n0: honest(110) }, { ...options, store, start: 100 });
