@@ -19,11 +19,11 @@ import {
 import type { Home } from '../../shards/state-key.ts';
 import type { Overlay } from '../../shards/view.ts';
 import type { Answer, ReadOptions } from '../chain/types.ts';
+import type { Job, Written } from './batch.ts';
 import { type CallOptions, type NamesContext, refusedBecause } from './context.ts';
 import { openBucket } from './directory-reader.ts';
 import { checkBucketName, RESERVED_PREFIX } from './path.ts';
 import { readSettled } from './settle.ts';
-import type { Job, Written } from './writer.ts';
 
 export interface BucketView {
   readonly name: string;
@@ -99,9 +99,9 @@ export async function makeBucket(
     },
     signal,
   );
-  if (written.refusal === 'already-exists') throw taken(name);
   const made = await afterwards(context, bucket, written, signal, (state) => bucketOf(state, bucket));
   if (made === undefined) throw notDone(`create bucket ${name}`, written);
+  if (made.createdAtHeight < written.height) throw taken(name);
   return viewOf(made);
 }
 

@@ -7,7 +7,8 @@ import type { RefusalCode } from '../../shards/operation.ts';
 import type { Operations } from '../../shards/transaction.ts';
 import type { ChainClient } from '../chain/types.ts';
 import type { NameKeys } from './name-cipher.ts';
-import { createWriter, type Writer, type WriterPorts } from './writer.ts';
+import type { WriterPorts } from './batch.ts';
+import { createWriter, type Writer } from './writer.ts';
 
 export interface NamesContext {
   readonly chain: ChainClient;

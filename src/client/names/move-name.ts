@@ -8,13 +8,13 @@ import { bucketHome, bucketOf } from '../../shards/bucket.ts';
 import { type Condition, etagOf, type NameEntry, type ObjectReference } from '../../shards/name-entry.ts';
 import { entryOf } from '../../shards/names.ts';
 import type { Overlay } from '../../shards/view.ts';
+import type { Written } from './batch.ts';
 import { ANY, checkCondition, overtaken } from './condition.ts';
 import type { CallOptions, NamesContext } from './context.ts';
 import { type FoundName, nameIn, noSuchName } from './directory-reader.ts';
 import { type Aftermath, aftermath, isCertain, subjectOf, whyRefused } from './name-operations.ts';
 import { formatNameUri, type NamePath } from './path.ts';
 import { isQuiet, readSettled } from './settle.ts';
-import type { Written } from './writer.ts';
 
 export interface MoveOptions extends CallOptions {
   /** What must be true of the old name. Default: it is there. */

@@ -13,12 +13,12 @@ import { type Condition, etagOf, type NameEntry, type ObjectReference } from '..
 import { entryOf } from '../../shards/names.ts';
 import type { Overlay } from '../../shards/view.ts';
 import type { Answer } from '../chain/types.ts';
+import type { Written } from './batch.ts';
 import { ANY, checkCondition, overtaken } from './condition.ts';
 import { type CallOptions, type NamesContext, refusedBecause } from './context.ts';
 import { type FoundName, nameIn, noSuchName } from './directory-reader.ts';
 import { formatNameUri, type NamePath } from './path.ts';
 import { isQuiet, readSettled } from './settle.ts';
-import type { Written } from './writer.ts';
 
 export interface WriteOptions extends CallOptions {
   /** What must be true of the name. Default: anything. */
@@ -170,9 +170,9 @@ export function aftermath(
   return readSettled(chain, way, decide, { sentAt: height, ...(signal === undefined ? {} : { signal }) });
 }
 
-/** Whether it is certain that a write whose own entry is not there did nothing. */
-export function isRefused({ refusal, height }: Written<unknown>, { entry, isLast }: Aftermath): boolean {
-  return refusal !== undefined || isLast || (entry !== undefined && entry.height < height);
+/** Whether it is certain, whatever nodes say, that a write whose own entry is not there did nothing. */
+export function isRefused({ height }: Written<unknown>, { entry, isLast }: Aftermath): boolean {
+  return isLast || (entry !== undefined && entry.height < height);
 }
 
 export function whyRefused(

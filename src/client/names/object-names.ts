@@ -2,8 +2,8 @@
 // do. So that an object which lost a name can be deleted with the last one, and never before, clients keep a note of every object that
 // ever got a second name: a name of its own, the object's id, in the bucket `holdfast.copies`. An object without a note has one name at most.
 //
-// A note is written before the second name is, and who copies looks again afterwards: so whoever deletes sees the note, or the copy sees that
-// the object is gone and takes itself back.
+// A note is written before the second name is, and who copies looks at the old name again then. Who takes a name away looks for a note
+// afterwards. So either the note is seen and the object stays, or the copy sees that the old name is gone.
 
 import { equal, short, toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
@@ -17,9 +17,10 @@ import { objectHome } from '../../shards/state-key.ts';
 import type { Action } from '../../shards/transaction.ts';
 import type { Overlay } from '../../shards/view.ts';
 import { makeBucket } from './bucket-operations.ts';
-import { ANY } from './condition.ts';
+import { ANY, checkCondition } from './condition.ts';
 import { type CallOptions, type NamesContext, refusedBecause } from './context.ts';
-import { listNames, nameIn, noSuchName, statName } from './directory-reader.ts';
+import { nameIn, noSuchName, statName } from './directory-reader.ts';
+import { listNames } from './name-listing.ts';
 import { dropName, putName, type PutName, type WriteOptions } from './name-operations.ts';
 import { subjectOfObject } from './registration.ts';
 import { formatNameUri, type NamePath, RESERVED_PREFIX } from './path.ts';
@@ -45,15 +46,23 @@ export async function copyName(
   { to: condition = ANY, signal }: CopyOptions = {},
 ): Promise<PutName> {
   const more = signal === undefined ? {} : { signal };
-  const { value, height } = await statName(context, from, more);
-  const { object } = value;
-  if (!(await isRegistered(context, object.object, { ...more, atLeast: height }))) throw notRegistered(from);
+  const text = formatNameUri(to);
+  const { value: object } = await context.chain.read((state) => {
+    const { entry } = nameIn(state, context, from);
+    if (entry === undefined) throw noSuchName(from);
+    if (!isRegistered(state, entry.object.object)) throw notRegistered(from);
+    checkCondition(text, condition, nameIn(state, context, to).entry);
+    return entry.object;
+  }, more);
   const noted = await note(context, object, more);
   // From here on nobody deletes the object with the old name: if that is still there now, the object is.
   const again = await statName(context, from, { ...more, atLeast: noted });
   if (!equal(again.value.object.object, object.object)) throw noSuchName(from);
   const put = await putName(context, to, object, { condition, ...more });
-  if (await isRegistered(context, object.object, { ...more, atLeast: put.height })) return put;
+  const look = { ...more, atLeast: put.height };
+  const { value: isThere } = await context.chain.read((state) => isRegistered(state, object.object), look);
+  if (isThere) return put;
+  // All that was named nowhere else was deleted meanwhile.
   await dropName(context, to, { condition: { kind: 'match', etag: put.etag }, ...more });
   throw new StoreError('NOT_FOUND', `${formatNameUri(from)} was deleted while it was copied`, {
     next: 'Look at what is there, and decide again.',
@@ -89,16 +98,9 @@ function hasNote(state: Overlay, context: NamesContext, object: ObjectId): boole
   return nameIn(state, context, noteOf(object)).entry !== undefined;
 }
 
-async function isRegistered(
-  { chain }: NamesContext,
-  object: ObjectId,
-  options: CallOptions & { readonly atLeast: number },
-): Promise<boolean> {
-  const { value } = await chain.read((state) => {
-    const record = objectOf(state, object);
-    return record !== undefined && !record.isLeaving;
-  }, options);
-  return value;
+function isRegistered(state: Overlay, object: ObjectId): boolean {
+  const record = objectOf(state, object);
+  return record !== undefined && !record.isLeaving;
 }
 
 // ---- Remove --------------------------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ import type { AddSegments } from '../../shards/operations/add-segments.ts';
 import type { RegisterObject } from '../../shards/operations/register-object.ts';
 import { objectHome } from '../../shards/state-key.ts';
 import type { Action } from '../../shards/transaction.ts';
+import type { Written } from './batch.ts';
 import { type CallOptions, type NamesContext, refusedBecause } from './context.ts';
 import { readSettled } from './settle.ts';
-import type { Written } from './writer.ts';
 
 /** What a finished upload knows of its object. */
 export interface UploadedObject {
@@ -82,7 +82,7 @@ export async function registerObject(
     if (record === undefined) throw refused(upload, written);
     checkSame(upload, record);
     const isStuck = before !== undefined && record.registered <= before.registered;
-    if (isStuck || written.refusal !== undefined) throw refused(upload, written);
+    if (isStuck) throw refused(upload, written);
   }
   if (record?.registered !== total) throw tooFewSegments(upload);
   return record;

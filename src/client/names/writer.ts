@@ -1,62 +1,19 @@
-// Takes what an owner wants to be done to the chain. Everything that comes while a batch is under way makes the next batch: it is decided
-// on one proven state, signed with the nonces that follow, and handed in together.
+// Takes what a program wants to be done to the chain, in batches: everything that comes while one is under way makes the next. So many
+// writes at once cost a few blocks, and none waits for the nonce of another.
 //
-// Because only the owner's transactions change the owner's names, and nonces put those in one order, a writer knows more than that it was
-// included: whether anything came in between the state on which it decided and its own transaction (`isNext`). When another program
-// that uses the account was faster, the decision is made again on the newer state.
-//
-// Two programs that decide the same on the same state would sign the very same transaction, and each take it for its own. So a part of its
-// lifetime is drawn by lot.
-//
-// Actions about the same thing are never in one batch: the second is decided when the first has been included.
+// Jobs about the same thing are never in one batch: the second is decided when the first has been included. When another program that uses
+// the account was faster, a job is decided again on the newer state.
 
-import { StoreError, toStoreError } from '../../base/errors.ts';
-import type { Digest, OwnerId } from '../../base/ids.ts';
-import { TRANSACTION_LIFETIME_BLOCKS, WRITE_BATCH_MAX, WRITE_TRIES_MAX } from '../../base/limits.ts';
-import type { Random, Signer } from '../../base/ports.ts';
-import { accountOf } from '../../shards/account.ts';
-import type { RefusalCode } from '../../shards/operation.ts';
-import { parametersOf } from '../../shards/parameters.ts';
-import { leastFee, type LedgerParams } from '../../shards/rules.ts';
-import type { StateKey } from '../../shards/state-key.ts';
-import {
-  type Action,
-  type Operations,
-  signTransaction,
-  type SignedTransaction,
-} from '../../shards/transaction.ts';
-import { MissingRecords, type Overlay } from '../../shards/view.ts';
-import type { ChainClient, Inclusion, Moment } from '../chain/types.ts';
-
-export interface Plan<T> {
-  readonly action: Action;
-  /** What the decision was based on, for whoever judges what came of it. */
-  readonly basis: T;
-}
-
-export interface Job<T> {
-  /** What it is about: jobs that share one take turns. */
-  readonly subjects: readonly string[];
-  /** Free of effects, as `ChainClient.read` asks. What it throws ends the job, and nothing is handed in. */
-  decide(state: Overlay, at: Moment): Plan<T>;
-}
-
-export interface Written<T> {
-  readonly id: Digest;
-  readonly nonce: number;
-  /** Of the block that has it. */
-  readonly height: number;
-  /** By the sender's home; what other homes made of it, their records tell. */
-  readonly refusal: RefusalCode | undefined;
-  readonly basis: T;
-  /** No other transaction of the account came between the state that was decided on and this one, but for those about other subjects. */
-  readonly isNext: boolean;
-}
+import { StoreError } from '../../base/errors.ts';
+import { WRITE_BATCH_MAX, WRITE_TRIES_MAX } from '../../base/limits.ts';
+import type { Operations } from '../../shards/transaction.ts';
+import { abortReason, deferred, type Deferred, untilAborted } from '../tasks.ts';
+import { type Job, type Outcome, runBatch, type WriterPorts, type Written } from './batch.ts';
 
 export interface Writer {
   /**
-   * Resolves when it is final. Throws what `decide` throws, UNREACHABLE, ABORTED, EXPIRED, and BUSY when other programs
-   * that use the account are always faster.
+   * Resolves when it is final. Throws what `decide` throws, UNREACHABLE, ABORTED, EXPIRED, and BUSY when other programs that use the account
+   * are always faster. A write that was aborted, or could not be handed in, may still happen.
    */
   write<T>(job: Job<T>, signal?: AbortSignal): Promise<Written<T>>;
 }
@@ -64,33 +21,11 @@ export interface Writer {
 interface Waiting {
   readonly job: Job<unknown>;
   readonly signal: AbortSignal | undefined;
-  readonly resolve: (written: Written<unknown>) => void;
-  readonly reject: (error: unknown) => void;
+  readonly result: Deferred<Written<unknown>>;
   tries: number;
 }
 
-interface Decided {
-  readonly nonce: number;
-  readonly params: LedgerParams;
-  /** Of each job: its plan, or why there is none. */
-  readonly plans: readonly (Plan<unknown> | { readonly error: unknown })[];
-}
-
-interface Sent {
-  readonly waiting: Waiting;
-  readonly plan: Plan<unknown>;
-  readonly signed: SignedTransaction;
-  readonly outcome: Inclusion | { readonly error: unknown };
-}
-
-export interface WriterPorts {
-  readonly chain: ChainClient;
-  readonly signer: Signer;
-  readonly random: Random;
-}
-
-export function createWriter({ chain, signer, random }: WriterPorts, operations: Operations): Writer {
-  const owner = signer.publicKey as OwnerId;
+export function createWriter(ports: WriterPorts, operations: Operations): Writer {
   let queue: Waiting[] = [];
   let isRunning = false;
   /** What is decided on knows of everything that this writer has done. */
@@ -98,88 +33,66 @@ export function createWriter({ chain, signer, random }: WriterPorts, operations:
 
   const run = async (): Promise<void> => {
     isRunning = true;
+    // What is asked for in one go is done in one go.
+    await Promise.resolve();
     while (queue.length > 0) {
-      const batch = nextBatch(queue);
-      queue = queue.filter((waiting) => !batch.includes(waiting));
-      try {
-        await writeBatch(batch);
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
+      const batch = takeBatch();
+      if (batch.length > 0) await write(batch);
     }
     isRunning = false;
   };
 
-  const writeBatch = async (batch: readonly Waiting[]): Promise<void> => {
-    const { value, height } = await chain.read((state, at) => decideAll(state, at, owner, batch), {
-      atLeast,
-    });
-    const sent: Promise<Sent>[] = [];
-    for (const [index, waiting] of batch.entries()) {
-      const plan = value.plans[index]!;
-      if ('error' in plan) waiting.reject(plan.error);
-      else if (waiting.signal?.aborted === true) waiting.reject(abortOf(waiting.signal));
-      else {
-        const place = { nonce: value.nonce + sent.length, expiresAtHeight: height + lifetimeBlocks(random) };
-        const signed = sign(plan.action, place, value.params);
-        sent.push(submit(waiting, plan, signed));
-      }
-    }
-    atLeast = Math.max(atLeast, height);
-    conclude(await Promise.all(sent), height);
+  const takeBatch = (): readonly Waiting[] => {
+    for (const { signal, result } of queue) if (signal?.aborted === true) result.reject(abortReason(signal));
+    queue = queue.filter(({ signal }) => signal?.aborted !== true);
+    const batch = nextBatch(queue);
+    queue = queue.filter((waiting) => !batch.includes(waiting));
+    return batch;
   };
 
-  const sign = (
-    action: Action,
-    place: { readonly nonce: number; readonly expiresAtHeight: number },
-    params: LedgerParams,
-  ): SignedTransaction => {
-    const transaction = { network: chain.network, sender: owner, action, ...place };
-    const free = signTransaction({ ...transaction, fee: 0n }, operations, signer);
-    // A fee may take eight bytes more than none.
-    const fee = leastFee(params, free.lengthBytes + 8);
-    return fee === 0n ? free : signTransaction({ ...transaction, fee }, operations, signer);
-  };
-
-  const submit = async (waiting: Waiting, plan: Plan<unknown>, signed: SignedTransaction): Promise<Sent> => {
-    const { signal } = waiting;
+  const write = async (batch: readonly Waiting[]): Promise<void> => {
+    const abandoned = whenAll(batch.map(({ signal }) => signal));
+    const jobs = batch.map(({ job }) => job);
     try {
-      const outcome = await chain.submit(signed, signal === undefined ? {} : { signal });
-      return { waiting, plan, signed, outcome };
+      const options = { atLeast, signal: abandoned.signal };
+      const { outcomes, decidedAt } = await runBatch(ports, operations, jobs, options);
+      atLeast = Math.max(atLeast, decidedAt);
+      const again = batch.filter((waiting, index) => !settle(waiting, outcomes[index]!));
+      // Whoever was faster did it later than what this was decided on.
+      if (again.length > 0) atLeast = Math.max(atLeast, decidedAt + 1);
+      queue = [...again, ...queue];
     } catch (error) {
-      return { waiting, plan, signed, outcome: { error } };
+      for (const { result } of batch) result.reject(error);
+    } finally {
+      abandoned.release();
     }
   };
 
-  const conclude = (sent: readonly Sent[], decidedAt: number): void => {
-    const again: Waiting[] = [];
-    let isNext = true;
-    for (const { waiting, plan, signed, outcome } of sent) {
-      if (!('error' in outcome)) {
-        const { height, refusal } = outcome;
-        atLeast = Math.max(atLeast, height);
-        const { id, transaction } = signed;
-        waiting.resolve({ id, nonce: transaction.nonce, height, refusal, basis: plan.basis, isNext });
-        continue;
-      }
-      isNext = false;
-      const error = toStoreError(outcome.error, 'INTERNAL', 'write');
-      if (error.code !== 'ALREADY_EXISTS') waiting.reject(error);
-      else if (++waiting.tries >= WRITE_TRIES_MAX) waiting.reject(crowded());
-      else {
-        again.push(waiting);
-        atLeast = Math.max(atLeast, decidedAt + 1);
-      }
+  /** False when it is to be decided again. */
+  const settle = (waiting: Waiting, outcome: Outcome): boolean => {
+    const { result } = waiting;
+    switch (outcome.kind) {
+      case 'written':
+        atLeast = Math.max(atLeast, outcome.written.height);
+        result.resolve(outcome.written);
+        return true;
+      case 'failed':
+        result.reject(outcome.error);
+        return true;
+      case 'overtaken':
+        if (++waiting.tries < WRITE_TRIES_MAX) return false;
+        result.reject(crowded());
+        return true;
     }
-    queue = [...again, ...queue];
   };
 
   return {
     write: <T>(job: Job<T>, signal?: AbortSignal): Promise<Written<T>> => {
-      const { promise, resolve, reject } = Promise.withResolvers<Written<unknown>>();
-      queue.push({ job, signal, resolve, reject, tries: 0 });
+      const result = deferred<Written<unknown>>();
+      queue.push({ job, signal, result, tries: 0 });
       if (!isRunning) void run();
-      return promise as Promise<Written<T>>;
+      const written = result.promise as Promise<Written<T>>;
+      return signal === undefined ? written : untilAborted(written, signal);
     },
   };
 }
@@ -197,38 +110,25 @@ function nextBatch(queue: readonly Waiting[]): readonly Waiting[] {
   return batch;
 }
 
-/** All on one state; what is not loaded is asked for together. */
-function decideAll(state: Overlay, at: Moment, owner: OwnerId, batch: readonly Waiting[]): Decided {
-  const missing: StateKey[] = [];
-  const attempt = <T>(read: () => T): T | { readonly error: unknown } => {
-    try {
-      return read();
-    } catch (error) {
-      if (error instanceof MissingRecords) missing.push(...error.keys);
-      return { error };
-    }
+/** A signal that fires when all of them have: as long as one waits, nonces must leave no gap. */
+function whenAll(signals: readonly (AbortSignal | undefined)[]): {
+  readonly signal: AbortSignal;
+  release(): void;
+} {
+  const controller = new AbortController();
+  const present = signals.filter((signal) => signal !== undefined);
+  const look = (): void => {
+    if (present.length < signals.length || !present.every(({ aborted }) => aborted)) return;
+    controller.abort(abortReason(present.at(-1)!));
   };
-  const common = attempt(() => ({ nonce: accountOf(state, owner).nonce, params: paramsIn(state) }));
-  const plans = batch.map(({ job }) => attempt(() => job.decide(state, at)));
-  if (missing.length > 0) throw new MissingRecords(missing);
-  if ('error' in common) throw common.error;
-  return { ...common, plans };
-}
-
-/** Half of it at least. */
-function lifetimeBlocks(random: Random): number {
-  const [high, low] = random.bytes(2);
-  const half = TRANSACTION_LIFETIME_BLOCKS / 2;
-  return half + (((high! << 8) | low!) % half);
-}
-
-function paramsIn(state: Overlay): LedgerParams {
-  const { fees, receiptLifetimeBlocks } = parametersOf(state);
-  return { feePerTransaction: fees.perTransaction, feePerByte: fees.perByte, receiptLifetimeBlocks };
-}
-
-function abortOf(signal: AbortSignal): StoreError {
-  return new StoreError('ABORTED', 'write: aborted', { cause: signal.reason });
+  for (const signal of present) signal.addEventListener('abort', look);
+  look();
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const signal of present) signal.removeEventListener('abort', look);
+    },
+  };
 }
 
 function crowded(): StoreError {

@@ -18,6 +18,7 @@ import type { Action, SignedTransaction } from '../../../src/shards/transaction.
 import { LoadedState, MissingRecords, Overlay } from '../../../src/shards/view.ts';
 import { digestFrom } from '../../helpers/records.ts';
 import { referenceTo } from '../../shards/storage-samples.ts';
+import { Objects } from '../../shards/objects.ts';
 import { KINDS } from '../../shards/kinds.ts';
 import { NETWORK, signerOf, World } from '../../shards/world.ts';
 
@@ -50,6 +51,8 @@ export class MemoryChain implements ChainClient {
     this.world = new World({ shardBits, balances, params });
     const founding = new Overlay({ read: () => null });
     putParameters(founding, all);
+    // An epoch with its storage members.
+    for (const [text, record] of new Objects().memory.records) this.world.records.set(text, record);
     for (const { key, after } of founding.changes()) this.world.records.set(key.text, { key, bytes: after! });
   }
 
@@ -82,7 +85,7 @@ export class MemoryChain implements ChainClient {
     throw new Error('reading asks for more and more');
   }
 
-  async submit(signed: SignedTransaction): Promise<Inclusion> {
+  async submit(signed: SignedTransaction, _options?: { readonly signal?: AbortSignal }): Promise<Inclusion> {
     await this.delay();
     const { promise, resolve, reject } = Promise.withResolvers<Inclusion>();
     this.#pending.push({ signed, resolve, reject });

@@ -1,7 +1,7 @@
 // The dumb twin of a bucket: a map from keys to values, with the listings of S3 made by sorting and splitting text.
 
 import { compare, toUtf8 } from '../../../src/base/bytes.ts';
-import type { NameListing } from '../../../src/client/names/directory-reader.ts';
+import type { NameListing } from '../../../src/client/names/name-listing.ts';
 
 export interface ModelListing {
   readonly keys: readonly string[];
