@@ -5,6 +5,7 @@ import { toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import type { NetworkId } from '../base/ids.ts';
 import { guardedEvents } from './callbacks.ts';
+import type { TrustedBlock } from './chain/light-client.ts';
 import { type ClientPorts, type Context, DEFAULT_TIMING, type Timing } from './context.ts';
 import { getObject } from './download.ts';
 import { createMembership } from './membership.ts';
@@ -13,6 +14,7 @@ import { viewNetwork } from './network-view.ts';
 import { removeObject } from './remove.ts';
 import { listenTo } from './source.ts';
 import { statObject } from './stat.ts';
+import { createStoreChain } from './store-chain.ts';
 import { failureOf, linkedAbort } from './tasks.ts';
 import type { CallEvents, Store } from './types.ts';
 import { putObject } from './upload.ts';
@@ -26,6 +28,8 @@ export interface StoreOverOptions {
   /** Most bytes that segments in flight may hold; MEMORY_DEFAULT when absent. */
   readonly memoryBytes?: number;
   readonly timing?: Partial<Timing>;
+  /** A block of the chain that is trusted, in place of the founding document. */
+  readonly trust?: TrustedBlock;
   /** Closes the store. */
   readonly signal?: AbortSignal;
   /** What else to close with the store: network, coder. */
@@ -48,6 +52,7 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     home: options.home,
     signal: life.signal,
   });
+  const chain = createStoreChain(context, membership, options);
   const running = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
@@ -110,10 +115,12 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
           signal,
         ),
       ),
+    chain: (call = {}) => during(call, (signal) => chain.open(signal)),
     close: () => {
       closing ??= (async () => {
         life.abort(new StoreError('CLOSED', 'the store is closed'));
         await Promise.allSettled(running);
+        await chain.close();
         life.release();
         await options.onClose?.();
       })();

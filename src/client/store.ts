@@ -60,6 +60,7 @@ export async function createStore(options: StoreOptions = {}): Promise<Store> {
       bootstrap: description.bootstrap,
       home,
       ...(options.memoryBytes === undefined ? {} : { memoryBytes: options.memoryBytes }),
+      ...(options.trust === undefined ? {} : { trust: options.trust }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onClose: async () => {
         await Promise.allSettled([network.close(), coder.close()]);

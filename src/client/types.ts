@@ -2,6 +2,8 @@
 // times in milliseconds, every failure a StoreError.
 
 import type { ErrorCode } from '../base/errors.ts';
+import type { OpenChainClient } from './chain/client.ts';
+import type { TrustedBlock } from './chain/light-client.ts';
 
 /** Where a network is: what `store init`, `store join` and `store up` leave in the client's home. */
 export interface NetworkDescription {
@@ -23,6 +25,8 @@ export interface StoreOptions {
   readonly lane?: 'bulk' | 'control';
   /** Most bytes that segments in flight may hold. */
   readonly memoryBytes?: number;
+  /** A block of the chain that is trusted (weak subjectivity), in place of what was kept or the founding document. */
+  readonly trust?: TrustedBlock;
   /** Name of the key that owns what is put. Default: HOLDFAST_KEY, else the default key of the home. */
   readonly key?: string;
   /** Asked when that key is protected. Default: the file that HOLDFAST_PASSPHRASE_FILE names. */
@@ -189,5 +193,7 @@ export interface Store {
   remove(uri: string, options?: CallEvents): Promise<RemoveResult>;
   /** Members and, with `probe`, what each says of itself. */
   network(options?: CallEvents & { readonly probe?: boolean }): Promise<NetworkView>;
+  /** The network's chain: reads of proven state, headers, and transactions. Closed with the store. */
+  chain(options?: CallEvents): Promise<OpenChainClient>;
   close(): Promise<void>;
 }
