@@ -101,8 +101,8 @@ export class Providers {
   }
 
   /**
-   * What `ask` gives for the first node for which it neither fails nor finds a Lie. Throws ABORTED, TrustLost, NOT_FOUND when all
-   * who answered say so, PROTOCOL when they lied, UNREACHABLE.
+   * What `ask` gives for the first node for which it neither fails nor finds a Lie. Throws ABORTED, TrustLost, NOT_FOUND when one
+   * says so and none has it, PROTOCOL when they lied, UNREACHABLE.
    */
   async first<T>(
     what: string,
@@ -155,10 +155,8 @@ function remember(names: Set<string>, name: string): void {
 }
 
 function outcome(what: string, lies: number, failures: readonly StoreError[]): StoreError {
-  const cause = failures.at(-1);
-  if (failures.length > 0 && failures.every(({ code }) => code === 'NOT_FOUND')) {
-    return new StoreError('NOT_FOUND', `${what}: ${cause!.message}`, { cause });
-  }
+  const cause = failures.findLast(({ code }) => code === 'NOT_FOUND') ?? failures.at(-1);
+  if (cause?.code === 'NOT_FOUND') return new StoreError('NOT_FOUND', `${what}: ${cause.message}`, { cause });
   if (cause === undefined && lies > 0) {
     return new StoreError(
       'PROTOCOL',

@@ -30,8 +30,10 @@ export class StateReader {
   readonly #light: LightClient;
   readonly #sha256: Sha256;
   readonly #isStrict: boolean;
-  /** The newest that was read: what comes next is not older, and may find its records here. */
+  /** The newest that was read: what comes next may find its records here. */
   #snapshot: Snapshot | undefined;
+  /** Height of the highest header that proved something: what comes next is not older. */
+  #floor = 0;
 
   /** With `isStrict` a reading fails rather than that it misses what may have been finished on a chain that then halted. */
   constructor(light: LightClient, sha256: Sha256, isStrict: boolean) {
@@ -86,7 +88,8 @@ export class StateReader {
     if (kept !== undefined && kept.height >= goal.wanted && !kept.isFull) return kept;
     const keys = this.#firstKeys(decide);
     const snapshot = await this.#openAt(keys, goal, signal);
-    if (snapshot.height >= (this.#snapshot?.height ?? 0)) this.#snapshot = snapshot;
+    if (snapshot.height >= this.#floor) this.#snapshot = snapshot;
+    this.#floor = Math.max(this.#floor, snapshot.height);
     return snapshot;
   }
 
@@ -131,7 +134,7 @@ export class StateReader {
   }
 
   #notBefore(height: number): Goal {
-    const wanted = Math.max(height, this.#snapshot?.height ?? 0);
+    const wanted = Math.max(height, this.#floor);
     return { wanted, least: wanted };
   }
 }

@@ -129,18 +129,22 @@ describe('reading', () => {
     expect(value).toBe(20_000n);
   });
 
-  test('starts again when the state was given up meanwhile', async () => {
-    const chain = new LedgerChain().run(20);
-    const { client } = clientOf(chain, { n0: chain.services() });
-    let runs = 0;
-    const answer = await client.read((state) => {
-      const alice = balance('alice')(state);
-      if (runs++ === 0) chain.run(20);
-      return alice + balance('bob')(state);
-    });
-    expect(answer.value).toBe(20_000n);
-    expect(answer.height).toBe(39);
-  });
+  test.each([false, true])(
+    'starts again when the state was given up meanwhile, also beside a dead node',
+    async (isBeside) => {
+      const chain = new LedgerChain().run(20);
+      const { client, net } = clientOf(chain, { n0: chain.services(), n1: chain.services() });
+      if (isBeside) net.remove('n1');
+      let runs = 0;
+      const answer = await client.read((state) => {
+        const alice = balance('alice')(state);
+        if (runs++ === 0) chain.run(20);
+        return alice + balance('bob')(state);
+      });
+      expect(answer.value).toBe(20_000n);
+      expect(answer.height).toBe(39);
+    },
+  );
 
   test('gives up when nobody keeps a state for long enough', async () => {
     const chain = new LedgerChain().run(5);
