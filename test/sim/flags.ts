@@ -10,9 +10,11 @@ export const USAGE = `npm run sim -- [--seed N | --seeds A..B] [--minutes M] [op
   --seeds A..B        all seeds from A to B, both included; default 1..200
   --minutes M         end a campaign after M minutes at the latest
   --twins             no storms: two copies of a key under scripted partitions, within the bound and beyond
+  --chain             whole nodes with their ledger, and people who use them; not with --twins
   --twice PERCENT     run that share of the seeds twice and compare digests; default 1
   --real-signatures   ed25519 instead of checksums
   --story             of one seed: tell what happened though nothing failed
+  --verbose           the same as --story
   --messages          tell of every message, too
   --lines N           last lines of a story; default 120
   --json              one line of JSON
@@ -27,6 +29,7 @@ export interface Settings {
   readonly to: number;
   readonly isCampaign: boolean;
   readonly isTwins: boolean;
+  readonly isChain: boolean;
   readonly untilMs: number;
   readonly twiceShare: number;
   readonly options: RunOptions;
@@ -47,9 +50,11 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
       seeds: { type: 'string' },
       minutes: { type: 'string' },
       twins: { type: 'boolean', default: false },
+      chain: { type: 'boolean', default: false },
       twice: { type: 'string' },
       'real-signatures': { type: 'boolean', default: false },
       story: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
       messages: { type: 'boolean', default: false },
       lines: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -60,6 +65,7 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
   if (values.seed !== undefined && values.seeds !== undefined) {
     throw new UsageError('--seed and --seeds exclude each other');
   }
+  if (values.chain && values.twins) throw new UsageError('--chain and --twins exclude each other');
   const isCampaign = values.seed === undefined;
   const [from, to] = isCampaign ? rangeOf(values.seeds ?? '1..200') : both(seedOf('--seed', values.seed!));
   const minutes = numberOf('--minutes', values.minutes, 0.001, 100_000) ?? Number.POSITIVE_INFINITY;
@@ -68,13 +74,14 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     to,
     isCampaign,
     isTwins: values.twins,
+    isChain: values.chain,
     untilMs: performance.now() + 60_000 * minutes,
     twiceShare: (numberOf('--twice', values.twice, 0, 100) ?? 1) / 100,
     options: {
       hasRealSignatures: values['real-signatures'],
       cast: (scenario) => factoriesOf(drawnCast(scenario), scenario),
     },
-    isTold: values.story,
+    isTold: values.story || values.verbose,
     hasMessages: values.messages,
     lineCount: Math.floor(numberOf('--lines', values.lines, 1, 20_000) ?? STORY_LINES),
     isJson: values.json,

@@ -2,6 +2,7 @@
 // what, how it came to that, and the command that repeats it.
 
 import { drawnCast } from '../adversaries/consensus/cast.ts';
+import { chainCampaign } from './chain/campaign.ts';
 import { type Settings, settingsOf, USAGE } from './flags.ts';
 import { type RunResult, run } from './run.ts';
 import { scenarioOf } from './scenario.ts';
@@ -9,7 +10,7 @@ import { prologue, Story } from './story.ts';
 import { Tally } from './tally.ts';
 import { twinsCampaign } from './twins-campaign.ts';
 
-function main(): void {
+async function main(): Promise<void> {
   let settings: Settings | undefined;
   try {
     settings = settingsOf(process.argv.slice(2));
@@ -22,12 +23,13 @@ function main(): void {
     process.stdout.write(USAGE);
     return;
   }
-  if (!runAs(settings)) process.exitCode = 1;
+  if (!(await runAs(settings))) process.exitCode = 1;
 }
 
 /** False when something that must hold did not. */
-function runAs(settings: Settings): boolean {
+function runAs(settings: Settings): boolean | Promise<boolean> {
   if (settings.isTwins) return twins(settings);
+  if (settings.isChain) return chainCampaign(settings);
   return settings.isCampaign ? campaign(settings) : replay(settings);
 }
 
@@ -250,4 +252,4 @@ const writeJson = (value: unknown): void => write(JSON.stringify(value));
 // Somebody who reads only the first lines closes the pipe: there is nobody left to tell.
 process.stdout.on('error', () => process.exit());
 
-main();
+await main();
