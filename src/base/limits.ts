@@ -278,8 +278,8 @@ export const ANNOUNCE_DELAY_MS = 500;
 export const NODE_CODER_MEMORY: number = 4 * PIECE_LENGTH_MAX;
 /** Nodes of a local trial network: each is a process of some 100 MB. */
 export const LOCAL_NODES_MAX = 64;
-/** How long a peer whose claim of a newer epoch record came to nothing is not believed again. */
-export const DISBELIEF_MS = 10_000;
+/** Peers that are no members and are asked about the chain, of either kind: those that an address led to, and those that claimed to know more. */
+export const GUIDES_MAX = 8;
 /** Claims of peers that are no members are looked into at most this often, all of them together. */
 export const STRANGER_INTERVAL_MS = 1_000;
 /** Bytes of pieces being read for replies; once read they count against BODY_BUDGET. One of the largest pieces fits twice. */
@@ -522,8 +522,8 @@ export const HEARTBEAT_MS = 10_000;
 export const SYNC_PEERS_MAX = 8;
 export const SYNC_ASK_TIMEOUT_MS = 2_000;
 export const SYNC_POLL_MS = 2_000;
-/** Decisions of one request on their way. */
-export const SYNC_FETCH_TIMEOUT_MS = 15_000;
+/** Decisions of one request on their way: whoever is too slow for it is asked for less next time. */
+export const SYNC_FETCH_TIMEOUT_MS = 4_000;
 /** A node that gave wrong decisions, or none of those it claimed, is not asked for so long. */
 export const SYNC_BAR_MS = 30_000;
 /** Requests for decisions of one node per second: 4 MiB each, as fast as a slow disk reads. */
@@ -548,6 +548,8 @@ export const KEPT_STATE_LENGTH_MAX: number = 128 * KIB;
 /** Entries, and blocks, that one step of pruning reads and deletes: others write in between. */
 export const PRUNE_ENTRIES_PER_STEP = 1024;
 export const PRUNE_BLOCKS_PER_STEP = 8;
+/** States that stay although later ones are pruned: those that others begin with, at the last borders of epochs. */
+export const STATE_PINS_MAX = 8;
 /** Of nodes and former records that nobody needs any more, one entry of the store lists so many; a step of pruning deletes as many. */
 export const STALE_PIECE_MAX = 1024;
 /** Look-ups of former versions of records under way for one reader. */
@@ -646,6 +648,8 @@ export const SUBMIT_NODES = 3;
 export const SUBMIT_PATIENCE_MS = 120_000;
 /** Transactions of one account that a client has on their way: more wait until these are included. */
 export const PERFORM_AT_ONCE = 64;
+/** Blocks that a client looks through for the transaction that used a nonce: it asks about the nonce every few seconds. */
+export const NONCE_BLOCKS_MAX = 256;
 /** How often actions are signed again because somebody else used a nonce of the account. */
 export const NONCE_RACES_MAX = 5;
 

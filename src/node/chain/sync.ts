@@ -56,6 +56,8 @@ export class BlockSync {
   #run: AbortController | undefined;
   #ended: Promise<void> = Promise.resolve();
   #wake = Promise.withResolvers<void>();
+  /** Bytes that are asked for at once: fewer after an answer that came too late, more after each that came. */
+  #lengthBytes = DECISIONS_LENGTH_MAX;
 
   constructor(ports: SyncPorts) {
     this.#ports = ports;
@@ -210,22 +212,29 @@ export class BlockSync {
     signal: AbortSignal,
     count: number = DECISIONS_MAX,
   ): Promise<ReturnType<typeof decodeDecisionsReply>> {
-    const header = encodeDecisions({ from, count, lengthBytes: DECISIONS_LENGTH_MAX });
-    const reply = await this.#ports.network.call(
-      node,
-      CHAIN_SERVICES.decisions,
-      { header },
-      { signal, timeoutMs: SYNC_FETCH_TIMEOUT_MS, maxBodyLength: DECISIONS_REPLY_LENGTH_MAX },
-    );
+    const header = encodeDecisions({ from, count, lengthBytes: this.#lengthBytes });
+    const options = {
+      signal,
+      timeoutMs: SYNC_FETCH_TIMEOUT_MS,
+      maxBodyLength: DECISIONS_REPLY_LENGTH_MAX,
+    };
+    const reply = await this.#ports.network
+      .call(node, CHAIN_SERVICES.decisions, { header }, options)
+      .catch((error: unknown) => {
+        throw refusalOf(node, error);
+      });
+    this.#lengthBytes = Math.min(DECISIONS_LENGTH_MAX, 2 * this.#lengthBytes);
     return decodeDecisionsReply(reply.body);
   }
 
-  /** What is wrong with the chain ends it; what is wrong with a node ends what it is asked. */
+  /** What is wrong with the chain ends it; what is wrong with a node ends what it is asked, and only for a moment where it may be the way. */
   #lost(node: NodeId, error: StoreError, signal: AbortSignal): void {
     if (signal.aborted) return;
     if (CHAIN_FAILURES.has(error.code)) throw error;
     this.#claims.delete(toHex(node));
-    this.#barred.set(toHex(node), this.#ports.clock.monotonic() + SYNC_BAR_MS);
+    if (error.code === 'TIMEOUT') this.#lengthBytes = Math.max(LENGTH_MIN, this.#lengthBytes / 2);
+    const barMs = SILENCE.has(error.code) ? SYNC_POLL_MS : SYNC_BAR_MS;
+    this.#barred.set(toHex(node), this.#ports.clock.monotonic() + barMs);
     this.#ports.noted(node, error);
   }
 
@@ -238,4 +247,17 @@ export class BlockSync {
   }
 }
 
+/** Whatever code another node gives its refusal, it says nothing about the chain here. */
+function refusalOf(node: NodeId, error: unknown): StoreError {
+  const { code, message } = toStoreError(error, 'INTERNAL', 'block sync');
+  return new StoreError(
+    CHAIN_FAILURES.has(code) ? 'UNREACHABLE' : code,
+    `node ${short(node)} gives no decisions: ${message}`,
+  );
+}
+
+/** One block comes however long it is. */
+const LENGTH_MIN = DECISIONS_LENGTH_MAX / 64;
+/** Nobody knows whose fault it is. */
+const SILENCE: ReadonlySet<string> = new Set(['TIMEOUT', 'UNREACHABLE', 'BUSY']);
 const CHAIN_FAILURES: ReadonlySet<string> = new Set(['INTERNAL', 'DISK', 'DAMAGED', 'CLOSED']);
