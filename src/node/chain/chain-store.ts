@@ -32,6 +32,7 @@ import type {
   Decided,
   Decision,
   Head,
+  Oldest,
   ProvenState,
   RestoreTarget,
   StatePart,
@@ -70,7 +71,7 @@ async function openCurrent(
   const state = new StateStore(keyValue, meta.generation, sha256);
   const kept = await state.keptAt(meta.height);
   if (kept === undefined) throw damaged(`the state after height ${meta.height} is gone`);
-  await state.checkTops(kept);
+  await Promise.all([state.checkTops(kept), state.loadPins()]);
   if (meta.height > 0) await checkHead(meta, kept, state, await blocks.decision(meta.height), kinds, sha256);
   return { meta, kept, state };
 }
@@ -138,6 +139,10 @@ class StoredChain implements ChainStore {
 
   get oldestState(): number {
     return this.#current?.meta.oldestState ?? 0;
+  }
+
+  hasState(height: number): boolean {
+    return this.#current !== undefined && this.#isThere(this.#current.state, height);
   }
 
   // ---- Writing -----------------------------------------------------------------------------------------------
@@ -226,13 +231,15 @@ class StoredChain implements ChainStore {
   /** Whether the state after `height` can still be read in `state`. */
   #isThere(state: StateStore, height: number): boolean {
     const { meta, state: current } = this.#open();
-    return state === current && height >= meta.oldestState && height <= meta.height;
+    const isKept = height >= meta.oldestState || state.pins.includes(height);
+    return state === current && isKept && height <= meta.height;
   }
 
   #notHere(height: number): StoreError {
-    const { oldestState, height: newest } = this.#open().meta;
+    const { meta, state } = this.#open();
+    const heights = [...state.pins, `${meta.oldestState} to ${meta.height}`].join(', ');
     return new StoreError('NOT_FOUND', `the state after height ${height} is not here`, {
-      next: `Ask for one of heights ${oldestState} to ${newest}, or ask a node that keeps more.`,
+      next: `Ask for one of heights ${heights}, or ask a node that keeps more.`,
     });
   }
 
@@ -255,21 +262,28 @@ class StoredChain implements ChainStore {
 
   // ---- Pruning -----------------------------------------------------------------------------------------------
 
-  async prune(oldest: { readonly block: number; readonly state: number }): Promise<void> {
+  async prune(oldest: Oldest): Promise<void> {
     await this.#writes.run(() => this.#raiseOldest(oldest));
     // Others write between the steps.
     while (await this.#writes.run(() => this.#pruneStep()));
   }
 
-  async #raiseOldest({ block, state }: { readonly block: number; readonly state: number }): Promise<void> {
+  async #raiseOldest({ block, state: wanted, states = [] }: Oldest): Promise<void> {
     const current = this.#current;
     if (current === undefined) return;
-    const { meta } = current;
+    const { meta, state } = current;
     const oldestBlock = Math.max(meta.oldestBlock, Math.min(block, meta.height));
-    const oldestState = Math.max(meta.oldestState, Math.min(state, meta.height));
-    if (oldestBlock === meta.oldestBlock && oldestState === meta.oldestState) return;
+    const oldestState = Math.max(meta.oldestState, Math.min(wanted, meta.height));
     const next = { ...meta, oldestBlock, oldestState };
-    await this.#write([putMeta(next)]);
+    const isHere = (height: number): boolean => height >= meta.oldestState || state.pins.includes(height);
+    const pins = [...new Set(states)]
+      .filter((height) => height < oldestState && isHere(height))
+      .toSorted((a, b) => a - b);
+    const hasPins = pins.join() !== state.pins.join();
+    if (oldestBlock === meta.oldestBlock && oldestState === meta.oldestState && !hasPins) return;
+    const pinned = state.pinned(pins);
+    await this.#write([putMeta(next), ...(hasPins ? [pinned.operation] : [])]);
+    pinned.remember();
     this.#current = { ...current, meta: next };
   }
 

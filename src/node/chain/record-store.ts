@@ -16,7 +16,7 @@ import { Reader, Writer } from '../../consensus/binary.ts';
 import type { LocalKeyValue } from '../../runtime/key-value.ts';
 import type { Change, Loaded } from '../../shards/view.ts';
 import { BoundedCache } from './bounded-cache.ts';
-import { putStaleRecords, type StaleRecord, staleRecords } from './stale-lists.ts';
+import { type Pruned, putStaleRecords, type StaleRecord, staleRecords } from './stale-lists.ts';
 import { historyKey, historyRange, recordKey } from './store-keys.ts';
 
 /** Where a record lies: `text` is the hex of `path`. */
@@ -116,9 +116,9 @@ export class RecordStore {
 
   // ---- Pruning -----------------------------------------------------------------------------------------------
 
-  /** Deletes some of what no version from `oldest` on needs; nothing else may write meanwhile. False: there is no more. */
-  async pruneStep(oldest: number): Promise<boolean> {
-    const { entries, items, hasMore } = await staleRecords(this.#keyValue, this.#generation, oldest);
+  /** Deletes some of what no state needs that is kept; nothing else may write meanwhile. False: there is no more. */
+  async pruneStep(pruned: Pruned): Promise<boolean> {
+    const { operations, items, hasMore } = await staleRecords(this.#keyValue, this.#generation, pruned);
     const tombstones = items.filter(({ kind }) => kind === 'tombstone');
     const values = await this.#keyValue.getMany(
       tombstones.map(({ path }) => recordKey(this.#generation, path)),
@@ -127,13 +127,12 @@ export class RecordStore {
     const latest = tombstones.filter(({ version }, index) => isTombstoneOf(values[index], version));
     const former = items.filter(({ kind }) => kind === 'former');
     const keys = [
-      ...entries,
       ...former.map(({ path, version }) => historyKey(this.#generation, path, version)),
       ...latest.map(({ path }) => recordKey(this.#generation, path)),
     ];
     // Durable, because the order counts: a later batch must not survive an earlier one.
     const deletes = keys.map((key) => ({ kind: 'delete' as const, key }));
-    if (keys.length > 0) await this.#keyValue.batch(deletes, { isDurable: true });
+    if (operations.length > 0) await this.#keyValue.batch([...operations, ...deletes], { isDurable: true });
     this.#writes++;
     for (const { path } of latest) this.#cache.delete(toHex(path));
     return hasMore;

@@ -1,10 +1,17 @@
 // The state of a chain under one generation: records, trees and what is kept of every height, put together. It says what is to be written;
 // whoever owns the store writes it, with the rest of a block in one batch.
 
-import { equal } from '../../base/bytes.ts';
+import { assert } from '../../base/assert.ts';
+import { equal, toHex } from '../../base/bytes.ts';
+import { decodeCanonical, encode, listOf, uint } from '../../base/codec.ts';
 import type { Sha256 } from '../../base/hash.ts';
 import type { ShardId } from '../../base/ids.ts';
-import { PRUNE_ENTRIES_PER_STEP, STATE_CACHE_HEIGHTS } from '../../base/limits.ts';
+import {
+  HEIGHT_MAX,
+  PRUNE_ENTRIES_PER_STEP,
+  STATE_CACHE_HEIGHTS,
+  STATE_PINS_MAX,
+} from '../../base/limits.ts';
 import { merkleRoot } from '../../base/merkle.ts';
 import type { KeyValueOperation } from '../../base/ports.ts';
 import type { LocalKeyValue } from '../../runtime/key-value.ts';
@@ -17,7 +24,7 @@ import type { Change } from '../../shards/view.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { damaged, decodeKept, encodeKept, type KeptState, keptState, type StoreMeta } from './kept-state.ts';
 import { RecordStore } from './record-store.ts';
-import { keptKey, subjectRange } from './store-keys.ts';
+import { keptKey, pinsKey, subjectRange } from './store-keys.ts';
 import { TreeStore } from './tree-store.ts';
 import type { Head } from './types.ts';
 
@@ -43,6 +50,7 @@ export class StateStore {
   readonly #keyValue: LocalKeyValue;
   readonly #sha256: Sha256;
   readonly #kept = new BoundedCache<number, KeptState>(STATE_CACHE_HEIGHTS);
+  #pins: readonly number[] = [];
 
   constructor(keyValue: LocalKeyValue, generation: number, sha256: Sha256) {
     this.generation = generation;
@@ -50,6 +58,31 @@ export class StateStore {
     this.trees = new TreeStore(keyValue, generation, sha256);
     this.#keyValue = keyValue;
     this.#sha256 = sha256;
+  }
+
+  // ---- Pins --------------------------------------------------------------------------------------------------
+
+  /** Heights below the oldest whose states stay, ascending. */
+  get pins(): readonly number[] {
+    return this.#pins;
+  }
+
+  /** What was pinned before this start. */
+  async loadPins(): Promise<void> {
+    const bytes = await this.#keyValue.get(pinsKey(this.generation));
+    this.#pins =
+      bytes === undefined ? [] : decodeCanonical(pinsSchema, bytes, PINS_LENGTH_MAX, 'pinned states');
+  }
+
+  /** To be written before what others need is pruned; then `remember`. */
+  pinned(pins: readonly number[]): { readonly operation: KeyValueOperation; readonly remember: () => void } {
+    assert(pins.length <= STATE_PINS_MAX, 'few states are pinned');
+    return {
+      operation: { kind: 'put', key: pinsKey(this.generation), value: encode(pins) },
+      remember: () => {
+        this.#pins = pins;
+      },
+    };
   }
 
   // ---- Writing -----------------------------------------------------------------------------------------------
@@ -127,11 +160,12 @@ export class StateStore {
 
   // ---- Pruning -----------------------------------------------------------------------------------------------
 
-  /** Deletes some of what no height from `oldest` on needs; nothing else may write meanwhile. False: there is no more. */
+  /** Deletes some of what no height from `oldest` on needs, nor a pin; nothing else may write meanwhile. False: there is no more. */
   async pruneStep(oldest: number): Promise<boolean> {
+    const pruned = { oldest, pins: this.#pins };
     return (
-      (await this.records.pruneStep(oldest)) ||
-      (await this.trees.pruneStep(oldest)) ||
+      (await this.records.pruneStep(pruned)) ||
+      (await this.trees.pruneStep(pruned)) ||
       (await this.#pruneKept(oldest))
     );
   }
@@ -140,8 +174,16 @@ export class StateStore {
     const { from } = subjectRange(this.generation, 'kept');
     const keys: Uint8Array[] = [];
     const to = keptKey(this.generation, oldest);
-    for await (const [key] of this.#keyValue.range(from, to, PRUNE_ENTRIES_PER_STEP)) keys.push(key);
+    const pinned = new Set(this.#pins.map((pin) => toHex(keptKey(this.generation, pin))));
+    const limit = PRUNE_ENTRIES_PER_STEP + pinned.size;
+    for await (const [key] of this.#keyValue.range(from, to, limit)) {
+      if (!pinned.has(toHex(key))) keys.push(key);
+    }
     if (keys.length > 0) await this.#keyValue.batch(keys.map((key) => ({ kind: 'delete', key })));
-    return keys.length === PRUNE_ENTRIES_PER_STEP;
+    return keys.length >= PRUNE_ENTRIES_PER_STEP;
   }
 }
+
+const PINS_LENGTH_MAX = 16 + 9 * STATE_PINS_MAX;
+
+const pinsSchema = listOf(uint(HEIGHT_MAX), STATE_PINS_MAX);

@@ -21,6 +21,9 @@ const SUBJECT = {
   node: 4,
   'stale-node': 5,
   part: 6,
+  pins: 7,
+  'pinned-record': 8,
+  'pinned-node': 9,
 } as const;
 
 type ChainSubject = keyof typeof CHAIN;
@@ -107,6 +110,11 @@ export function historyRange(generation: number, path: Uint8Array, height: numbe
   return { from: historyKey(generation, path, height), to: historyKey(generation, path, -1) };
 }
 
+/** Which states stay although later ones were pruned. */
+export function pinsKey(generation: number): Uint8Array {
+  return stateKeyOf(generation, 'pins');
+}
+
 export function nodeStoreKey(generation: number, key: Uint8Array): Uint8Array {
   return stateKeyOf(generation, 'node', key);
 }
@@ -145,6 +153,46 @@ export function staleRange(
     from: stateKeyOf(generation, subject),
     to: stateKeyOf(generation, subject, heightBytes(oldest + 1)),
   };
+}
+
+/** Of lists of what only the state after `pin` still needs: which list of stale things it was. */
+export function pinnedKey(
+  generation: number,
+  subject: 'pinned-record' | 'pinned-node',
+  pin: number,
+  { since, version, piece }: StalePlace,
+): Uint8Array {
+  const writer = new Writer(3 * HEIGHT_LENGTH + 4);
+  writer.uint64(pin);
+  writer.uint64(since);
+  writer.uint64(version);
+  writer.uint32(piece);
+  return stateKeyOf(generation, subject, writer.finish());
+}
+
+/** Lists of pins in [from, to). */
+export function pinnedRange(
+  generation: number,
+  subject: 'pinned-record' | 'pinned-node',
+  from: number,
+  to: number,
+): KeyRange {
+  return {
+    from: stateKeyOf(generation, subject, heightBytes(from)),
+    to: stateKeyOf(generation, subject, heightBytes(to)),
+  };
+}
+
+/** Where in the lists of stale things one stands, from its own key or from that of what is pinned of it. */
+export interface StalePlace {
+  readonly since: number;
+  readonly version: number;
+  readonly piece: number;
+}
+
+export function readStaleKey(key: Uint8Array): StalePlace {
+  const reader = new Reader(key.subarray(key.length - 2 * HEIGHT_LENGTH - 4), 'key of a list');
+  return { since: reader.uint64(), version: reader.uint64(), piece: reader.uint32() };
 }
 
 function heightBytes(height: number): Uint8Array {

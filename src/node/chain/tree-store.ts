@@ -28,7 +28,7 @@ import { mergeTrees, splitTree } from '../../shards/tree/reshape.ts';
 import { type Change, updateTree } from '../../shards/tree/update.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { damaged } from './kept-state.ts';
-import { putStaleNodes, staleNodes } from './stale-lists.ts';
+import { type Pruned, putStaleNodes, staleNodes } from './stale-lists.ts';
 import { nodeStoreKey } from './store-keys.ts';
 
 /** Trees of all shards, and what makes them. */
@@ -208,12 +208,14 @@ export class TreeStore {
 
   // ---- Pruning -----------------------------------------------------------------------------------------------
 
-  /** Deletes some of the nodes that no version from `oldest` on needs. False: there are no more. */
-  async pruneStep(oldest: number): Promise<boolean> {
-    const { entries, items, hasMore } = await staleNodes(this.#keyValue, this.#generation, oldest);
-    const nodes = items.map((key) => nodeStoreKey(this.#generation, encodeNodeKey(key)));
-    const keys = [...entries, ...nodes];
-    if (keys.length > 0) await this.#keyValue.batch(keys.map((key) => ({ kind: 'delete', key })));
+  /** Deletes some of the nodes that no state needs that is kept. False: there are no more. */
+  async pruneStep(pruned: Pruned): Promise<boolean> {
+    const { operations, items, hasMore } = await staleNodes(this.#keyValue, this.#generation, pruned);
+    const deletes = items.map((key) => ({
+      kind: 'delete' as const,
+      key: nodeStoreKey(this.#generation, encodeNodeKey(key)),
+    }));
+    if (operations.length > 0) await this.#keyValue.batch([...operations, ...deletes]);
     return hasMore;
   }
 }

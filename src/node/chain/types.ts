@@ -81,14 +81,24 @@ export interface StateRestore {
   abandon(): Promise<void>;
 }
 
+/** What pruning leaves. */
+export interface Oldest {
+  readonly block: number;
+  readonly state: number;
+  /** States below `state` that stay too, as far as they are here, until another call does not name them: STATE_PINS_MAX at most. */
+  readonly states?: readonly number[];
+}
+
 /** Blocks and state on disk. One writer; reads at any time. */
 export interface ChainStore {
   /** Undefined before genesis. */
   readonly head: Head | undefined;
   readonly network: NetworkId | undefined;
-  /** The oldest height whose block is here, and the oldest whose state can be read. */
+  /** The oldest height whose block is here, and the oldest from which on every state can be read. */
   readonly oldestBlock: number;
   readonly oldestState: number;
+  /** Whether the state after `height` can be read: also of one that outlived later ones. */
+  hasState(height: number): boolean;
   /** Writes height 0. */
   found(changes: readonly Change[], head: Omit<Head, 'shards'>, network: NetworkId): Promise<Head>;
   /** Records after the head; null where there is none. */
@@ -103,8 +113,8 @@ export interface ChainStore {
   /** Bytes of a decided block, and the certificate for it. */
   decision(height: number): Promise<Decision | undefined>;
   transaction(id: Digest): Promise<TransactionPlace | undefined>;
-  /** Blocks below `block` and states below `state` are given up, a part at a time. What the head needs stays. */
-  prune(oldest: { readonly block: number; readonly state: number }): Promise<void>;
+  /** Gives up what is older, a part at a time. What the head needs stays. */
+  prune(oldest: Oldest): Promise<void>;
   /**
    * The left end of what the state after `height` has under `prefix`, which lies in one shard. Throws NOT_FOUND when the state is not
    * here, INVALID_ARGUMENT when no shard has all of the prefix.

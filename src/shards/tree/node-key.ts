@@ -54,6 +54,11 @@ function pushByte(codes: number[], byte: number): void {
   codes.push(DIGITS[byte >>> 4]!, DIGITS[byte & 15]!);
 }
 
+/** The version that wrote the node. */
+export function versionOf(key: NodeKey): number {
+  return Number.parseInt(key.slice(0, 2 * VERSION_LENGTH), 16);
+}
+
 export function encodeNodeKey(key: NodeKey): Uint8Array {
   return fromHex(key);
 }

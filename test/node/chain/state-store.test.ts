@@ -68,28 +68,41 @@ async function reachableNodes(state: StateStore, kept: readonly KeptState[]): Pr
  * Keys of records and former versions that the heights from `oldest` on need. Former tombstones are not among them: one that was pruned
  * before its record was written again is missed by nobody.
  */
-function neededRecords(steps: readonly Step[], generation: number, oldest: number): string[] {
+function neededRecords(
+  steps: readonly Step[],
+  generation: number,
+  oldest: number,
+  pins: readonly number[],
+): string[] {
   const keys: string[] = [];
   for (const { path, text } of ALL) {
     const writes = steps.flatMap(({ executed }, version) =>
       executed.changes.filter(({ key }) => key.text === text).map(({ after }) => ({ version, after })),
     );
     const latest = writes.at(-1);
-    if (latest === undefined || (latest.after === null && latest.version <= oldest)) continue;
+    if (latest === undefined) continue;
+    const { version: last, after } = latest;
+    if (after === null && last <= oldest && !pins.some((pin) => pin < last)) continue;
     keys.push(toHex(recordKey(generation, path)));
-    for (const [index, { version, after }] of writes.slice(0, -1).entries()) {
-      if (after !== null && writes[index + 1]!.version > oldest)
-        keys.push(toHex(historyKey(generation, path, version)));
+    for (const [index, { version, after: record }] of writes.slice(0, -1).entries()) {
+      const next = writes[index + 1]!.version;
+      const isNeeded = next > oldest || pins.some((pin) => pin >= version && pin < next);
+      if (record !== null && isNeeded) keys.push(toHex(historyKey(generation, path, version)));
     }
   }
   return keys.toSorted();
 }
 
-async function expectNothingElse(keyValue: LocalKeyValue, twin: TwinChain, oldest: number): Promise<void> {
+async function expectNothingElse(
+  keyValue: LocalKeyValue,
+  twin: TwinChain,
+  oldest: number,
+  pins: readonly number[] = [],
+): Promise<void> {
   const { generation, height, oldestState } = decodeMeta((await keyValue.get(chainKey('meta')))!);
   expect(oldestState).toBe(oldest);
   const state = new StateStore(keyValue, generation, nativeSha256);
-  const heights = Array.from({ length: height - oldest + 1 }, (_, index) => oldest + index);
+  const heights = [...pins, ...Array.from({ length: height - oldest + 1 }, (_, index) => oldest + index)];
   const kept = await Promise.all(heights.map((at) => state.keptAt(at)));
   const nodes = subjectRange(generation, 'node');
   const stored = (await keysIn(keyValue, nodes.from, nodes.to)).map((key) => key.slice(14));
@@ -98,17 +111,24 @@ async function expectNothingElse(keyValue: LocalKeyValue, twin: TwinChain, oldes
   const history = subjectRange(generation, 'history');
   const present = await keysIn(keyValue, records.from, records.to);
   const former = await keysIn(keyValue, history.from, history.to, (value) => value[0] === 1);
-  expect([...present, ...former]).toEqual(neededRecords(twin.steps, generation, oldest));
+  expect([...present, ...former]).toEqual(neededRecords(twin.steps, generation, oldest, pins));
   const tops = subjectRange(generation, 'kept');
   expect((await keysIn(keyValue, tops.from, tops.to)).length).toBe(heights.length);
+  for (const subject of ['pinned-record', 'pinned-node'] as const) {
+    const { from, to } = subjectRange(generation, subject);
+    for await (const [key] of keyValue.range(from, to)) expect(pins).toContain(firstHeight(key));
+  }
   // Stale entries are of versions to come, and of those only.
   for (const subject of ['stale-record', 'stale-node'] as const) {
     const { from, to } = subjectRange(generation, subject);
     for await (const [key] of keyValue.range(from, to)) {
-      expect(new DataView(concat(restOf(key)).buffer).getBigUint64(0)).toBeGreaterThan(BigInt(oldest));
+      expect(firstHeight(key)).toBeGreaterThan(oldest);
     }
   }
 }
+
+const firstHeight = (key: Uint8Array): number =>
+  Number(new DataView(concat(restOf(key)).buffer).getBigUint64(0));
 
 async function grown(keyValue: LocalKeyValue, seed: number, heights: number): Promise<TwinChain> {
   const store = await open(keyValue);
@@ -193,5 +213,91 @@ describe('pruning', () => {
     const store = await open(keyValue);
     await store.prune({ block: 3, state: 3 });
     expect(await keysIn(keyValue, generationRange(0, 9).from, generationRange(0, 9).to)).toEqual([]);
+  });
+});
+
+describe('a pinned state', () => {
+  const PINNED = [
+    { pins: [3], oldest: 12 },
+    { pins: [0, 5], oldest: 12 },
+    { pins: [4, 5, 9], oldest: 11 },
+    { pins: [2, 7], oldest: 8 },
+  ];
+
+  test.each(PINNED)(
+    'stays: $pins below $oldest of 12, with what it needs and nothing else',
+    async (wanted) => {
+      const { pins, oldest } = wanted;
+      const keyValue = new MemoryKeyValue();
+      const twin = await grown(keyValue, 30 + oldest + pins.length, 12);
+      const store = await open(keyValue);
+      await store.prune({ block: 1, state: oldest, states: pins });
+      await expectNothingElse(keyValue, twin, oldest, pins);
+      const reopened = await open(keyValue);
+      for (const height of [...pins, oldest]) await expectState(reopened, twin.steps[height]!, ALL);
+      expect(twin.steps.map((_, height) => reopened.hasState(height))).toEqual(
+        twin.steps.map((_, height) => height >= oldest || pins.includes(height)),
+      );
+      await expectCodeAsync('NOT_FOUND', reopened.prove(1, [ALL[0]!.path]));
+      await reopened.prune({ block: 1, state: oldest });
+      await expectNothingElse(keyValue, twin, oldest);
+    },
+  );
+
+  test('stays while it is named, through blocks and in whatever order pins go', async () => {
+    const random = randomFrom(61);
+    for (let run = 0; run < 6; run++) {
+      const keyValue = new MemoryKeyValue();
+      const store = await open(keyValue);
+      const twin = new TwinChain(randomFrom(70 + run));
+      await twin.found(store, OPTIONS);
+      let pins: number[] = [];
+      for (let height = 1; height <= 24; height++) {
+        const oldest = Math.max(0, height - 3);
+        pins = pins.filter(() => random() < 0.85);
+        if (height % 4 === 0) pins.push(oldest - 1);
+        const pruning = store.prune({ block: 1, state: oldest, states: pins });
+        await twin.step(store, { ...OPTIONS, shardBits: BITS[height % BITS.length]! });
+        await pruning;
+        if (height % 6 !== 0) continue;
+        await expectNothingElse(keyValue, twin, oldest, pins);
+        for (const pin of pins) await expectState(store, twin.steps[pin]!, ALL);
+        await expectHead(store, twin.last, ALL);
+      }
+    }
+  });
+
+  test('is none that was pruned before', async () => {
+    const keyValue = new MemoryKeyValue();
+    const twin = await grown(keyValue, 12, 8);
+    const store = await open(keyValue);
+    await store.prune({ block: 1, state: 6 });
+    await store.prune({ block: 1, state: 7, states: [2, 6] });
+    expect([store.hasState(2), store.hasState(6)]).toEqual([false, true]);
+    await expectNothingElse(keyValue, twin, 7, [6]);
+  });
+
+  test('is whole when pruning was cut at any batch', async () => {
+    for (let failsAt = 0; ; failsAt++) {
+      const keyValue = new MemoryKeyValue();
+      const twin = await grown(keyValue, 9, 8);
+      const cut = new CutKeyValue(keyValue, failsAt);
+      const run = async (): Promise<void> => {
+        const store = await open(cut);
+        await store.prune({ block: 4, state: 5, states: [2, 4] });
+        await store.prune({ block: 4, state: 6, states: [2] });
+      };
+      const wasCut = await run().then(
+        () => false,
+        () => true,
+      );
+      const next = keyValue.powerLoss(() => twin.random() < 0.5);
+      const store = await open(next);
+      await expectState(store, twin.steps[2]!, ALL);
+      await store.prune({ block: 4, state: 6, states: [2] });
+      await expectState(store, twin.steps[2]!, ALL);
+      await expectNothingElse(next, twin, 6, [2]);
+      if (!wasCut) break;
+    }
   });
 });
