@@ -9,7 +9,8 @@
 //
 // The order within a folder is that of the ciphertext: by rounded length, then as if by chance.
 
-import { portableSha256 } from '../../base/hash.ts';
+import { hkdf } from '@noble/hashes/hkdf.js';
+import { sha256 } from '@noble/hashes/sha2.js';
 import { concat, toUtf8 } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { ContentKey, ObjectId } from '../../base/ids.ts';
@@ -34,6 +35,14 @@ export function createNameKeys(secret: Uint8Array): NameKeys {
     throw new StoreError('INVALID_ARGUMENT', `a secret for names has ${SECRET_LENGTH} bytes`);
   }
   return { names: deriveSivKeys(secret, 'name'), contentKeys: deriveSivKeys(secret, 'content-key') };
+}
+
+/** Of the owner's signing key itself: whoever restores that from its phrase can read the names again. Throws INVALID_ARGUMENT. */
+export function nameKeysOfSeed(seed: Uint8Array): NameKeys {
+  if (seed.length !== SECRET_LENGTH) {
+    throw new StoreError('INVALID_ARGUMENT', `the seed of a key has ${SECRET_LENGTH} bytes`);
+  }
+  return createNameKeys(hkdf(sha256, seed, undefined, toUtf8('holdfast/name-secret'), SECRET_LENGTH));
 }
 
 // ---- Components ----------------------------------------------------------------------------------------------
@@ -71,7 +80,7 @@ export function openComponent(
 const decoder: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function contextOf(bucket: BucketId, folder: Uint8Array): Uint8Array {
-  return concat(bucket, portableSha256(folder));
+  return concat(bucket, sha256(folder));
 }
 
 // ---- Frames --------------------------------------------------------------------------------------------------

@@ -1,14 +1,13 @@
 // An object that was uploaded comes onto the chain: the shape, the manifest with the word of those who keep it, and segment after segment
-// with roots, holders and as many confirmations as the chain asks for, in parts that fit into a transaction each.
+// with roots, holders and exactly as many confirmations as the chain asks for, in parts that fit into a transaction each.
 //
 // Parts go one after the other: the lane to the object's shard takes about two of them in a block. The chain says how far it has got, so a
 // registration that was interrupted goes on where it stopped.
 
+import { assert } from '../../base/assert.ts';
 import { equal, short, toHex } from '../../base/bytes.ts';
-import { encode } from '../../base/codec.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { NodeId, ObjectId, Signature } from '../../base/ids.ts';
-import { PAGE_SEGMENTS_MAX, SIGNED_SEGMENTS_PIECES_MAX, TRANSACTION_LENGTH_MAX } from '../../base/limits.ts';
 import { putQuorum, recordQuorum } from '../../replication/code.ts';
 import type { SegmentRecord } from '../../replication/manifest.ts';
 import { accountHome } from '../../shards/account.ts';
@@ -19,8 +18,9 @@ import type { AddSegments } from '../../shards/operations/add-segments.ts';
 import type { RegisterObject } from '../../shards/operations/register-object.ts';
 import { objectHome } from '../../shards/state-key.ts';
 import type { Action } from '../../shards/transaction.ts';
-import type { Written } from './batch.ts';
+import type { Job, Written } from './batch.ts';
 import { type CallOptions, type NamesContext, refusedBecause } from './context.ts';
+import { createPart } from './registration-part.ts';
 import { readSettled } from './settle.ts';
 
 /** What a finished upload knows of its object. */
@@ -42,20 +42,12 @@ export interface UploadedObject {
   segments(first: number): Iterable<SegmentRecord> | AsyncIterable<SegmentRecord>;
 }
 
-/** Of a part: header of the transaction, shape, manifest, and the confirmations of as many copies as a code can want. */
-const PART_LENGTH_MAX: number = TRANSACTION_LENGTH_MAX - 1024;
-/** Encoded node id of the table of holders. */
-const NODE_LENGTH = 34;
-/** Index of a holder in the table. */
-const INDEX_LENGTH = 3;
 /** Node id and signature of one who keeps the manifest. */
 const KEEPER_LENGTH = 102;
 
 export function subjectOfObject(object: ObjectId): string {
   return `object ${toHex(object)}`;
 }
-
-// ---- On the chain --------------------------------------------------------------------------------------------
 
 /**
  * Resolves when the chain has all of the object. Throws REFUSED when the confirmations are not those of members of the epoch that runs,
@@ -64,41 +56,97 @@ export function subjectOfObject(object: ObjectId): string {
 export async function registerObject(
   context: NamesContext,
   upload: UploadedObject,
-  { signal }: CallOptions = {},
+  options: CallOptions = {},
 ): Promise<ObjectRecord> {
-  const more = signal === undefined ? {} : { signal };
-  const { object, shape } = upload;
-  let { value: record } = await context.chain.read((state) => objectOf(state, object), more);
-  if (record !== undefined) checkSame(upload, record);
-  const total = segmentCount(shape);
-  if (record?.registered === total) return record;
-  for await (const action of registrationActions(upload, record?.registered)) {
-    const written = await context.writer.write(
-      { subjects: [subjectOfObject(object)], decide: () => ({ action, basis: undefined }) },
-      signal,
-    );
-    const before = record;
-    record = await registered(context, upload, written, more);
-    if (record === undefined) throw refused(upload, written);
-    checkSame(upload, record);
-    const isStuck = before !== undefined && record.registered <= before.registered;
-    if (isStuck) throw refused(upload, written);
+  return registerFrom(context, upload, await firstPart(upload), options);
+}
+
+/** The first of `registrationActions`. Throws INVALID_ARGUMENT. */
+async function firstPart(upload: UploadedObject): Promise<Action> {
+  const parts = registrationActions(upload);
+  const { value } = await parts.next();
+  await parts.return(undefined);
+  assert(value !== undefined, 'an object has a first part, even without segments');
+  return value;
+}
+
+/** As `registerObject`; `first` is given to the writer before anything is waited for. */
+export async function registerFrom(
+  context: NamesContext,
+  upload: UploadedObject,
+  first: Action,
+  options: CallOptions = {},
+): Promise<ObjectRecord> {
+  const total = segmentCount(upload.shape);
+  let record = await registerFirst(context, upload, first, options);
+  if (record.registered === total) return record;
+  for await (const action of registrationActions(upload, record.registered)) {
+    const job: Job<undefined> = {
+      subjects: subjectsOf(upload),
+      decide: () => ({ action, basis: undefined }),
+    };
+    const written = await context.writer.write(job, options.signal);
+    const after = await recordAfter(context, upload, written, options);
+    if (after === undefined || after.registered <= record.registered) throw refused(upload, written);
+    record = after;
   }
-  if (record?.registered !== total) throw tooFewSegments(upload);
+  if (record.registered !== total) throw tooFewSegments(upload);
   return record;
 }
 
-async function registered(
+/** What the chain has already stays. */
+async function registerFirst(
+  context: NamesContext,
+  upload: UploadedObject,
+  action: Action,
+  options: CallOptions,
+): Promise<ObjectRecord> {
+  const job: Job<undefined> = {
+    subjects: subjectsOf(upload),
+    decide: (state) => {
+      const record = objectOf(state, upload.object);
+      if (record !== undefined) throw new Known(record);
+      return { action, basis: undefined };
+    },
+  };
+  try {
+    const written = await context.writer.write(job, options.signal);
+    const record = await recordAfter(context, upload, written, options);
+    if (record === undefined) throw refused(upload, written);
+    return record;
+  } catch (error) {
+    if (!(error instanceof Known)) throw error;
+    checkSame(upload, error.record);
+    return error.record;
+  }
+}
+
+/** Ends a decision: there is nothing to be done. */
+class Known extends Error {
+  readonly record: ObjectRecord;
+
+  constructor(record: ObjectRecord) {
+    super('the chain has the object');
+    this.record = record;
+  }
+}
+
+function subjectsOf({ object }: UploadedObject): readonly string[] {
+  return [subjectOfObject(object)];
+}
+
+async function recordAfter(
   { chain, owner }: NamesContext,
-  { object }: UploadedObject,
+  upload: UploadedObject,
   { height }: Written<unknown>,
   options: CallOptions,
 ): Promise<ObjectRecord | undefined> {
-  const way = [accountHome(owner), objectHome(object)] as const;
-  const { value } = await readSettled(chain, way, (state) => objectOf(state, object), {
+  const way = [accountHome(owner), objectHome(upload.object)] as const;
+  const { value } = await readSettled(chain, way, (state) => objectOf(state, upload.object), {
     sentAt: height,
     ...options,
   });
+  if (value !== undefined) checkSame(upload, value);
   return value;
 }
 
@@ -109,7 +157,7 @@ function checkSame({ object, manifest }: UploadedObject, record: ObjectRecord): 
   });
 }
 
-// ---- Parts ---------------------------------------------------------------------------------------------------
+// ---- Actions ------------------------------------------------------------------------------------------------
 
 /**
  * The actions that put the object on the chain, in order: `register-object` with the first segments, then `add-segments`. With
@@ -118,7 +166,7 @@ function checkSame({ object, manifest }: UploadedObject, record: ObjectRecord): 
 export async function* registrationActions(
   upload: UploadedObject,
   registered?: number,
-): AsyncGenerator<Action> {
+): AsyncGenerator<Action, undefined> {
   const { object, shape } = upload;
   let isFirst = registered === undefined;
   let first = registered ?? 0;
@@ -142,6 +190,7 @@ export async function* registrationActions(
     }
   }
   if (isFirst || part.segments.length > 0) yield finish();
+  return undefined;
 }
 
 function headOf(upload: UploadedObject): Omit<RegisterObject, 'segments'> {
@@ -170,42 +219,6 @@ function withQuorum({ object, shape }: UploadedObject, index: number, segment: S
     `segment ${index} of object ${short(object)} has ${confirmations.length} confirmations, the chain wants ${wanted}`,
     { next: 'Wait until the upload has its quorum.' },
   );
-}
-
-interface Part {
-  readonly segments: readonly SegmentRecord[];
-  /** False, and nothing changed, when the segment does not fit any more. */
-  add(segment: SegmentRecord): boolean;
-}
-
-/** Lengths are upper bounds that add up, so that no part is encoded more than once. The message that travels on is shorter: it has no signatures. */
-function createPart(headLength: number): Part {
-  const segments: SegmentRecord[] = [];
-  const holders = new Set<string>();
-  let length = headLength;
-  let pieces = 0;
-  return {
-    segments,
-    add: (segment) => {
-      const added = new Set(segment.holders.map(toHex).filter((holder) => !holders.has(holder)));
-      const more = lengthOf(segment) + added.size * NODE_LENGTH;
-      const isTooMuch =
-        length + more > PART_LENGTH_MAX ||
-        pieces + segment.roots.length > SIGNED_SEGMENTS_PIECES_MAX ||
-        segments.length === PAGE_SEGMENTS_MAX;
-      if (isTooMuch) return false;
-      segments.push(segment);
-      for (const holder of added) holders.add(holder);
-      length += more;
-      pieces += segment.roots.length;
-      return true;
-    },
-  };
-}
-
-function lengthOf({ salt, roots, holders, confirmations }: SegmentRecord): number {
-  const signed = confirmations.map(({ pieceIndex, signature }) => [pieceIndex, signature]);
-  return encode([salt, roots, [], signed]).length + holders.length * INDEX_LENGTH + INDEX_LENGTH;
 }
 
 // ---- What goes wrong -----------------------------------------------------------------------------------------

@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compare, concat, fromHex, toHex, toUtf8 } from '../../../src/base/bytes.ts';
 import type { ContentKey, ObjectId } from '../../../src/base/ids.ts';
-import { createNameKeys, frameLength, unwrapKey, wrapKey } from '../../../src/client/names/name-cipher.ts';
+import {
+  createNameKeys,
+  frameLength,
+  nameKeysOfSeed,
+  unwrapKey,
+  wrapKey,
+} from '../../../src/client/names/name-cipher.ts';
 import { encryptedNames, plainNames } from '../../../src/client/names/name-codec.ts';
 import { open, seal } from '../../../src/client/names/siv.ts';
 import { NAME_LENGTH_MAX, WRAPPED_KEY_LENGTH_MAX } from '../../../src/base/limits.ts';
@@ -12,6 +18,7 @@ import { expectCode } from '../../helpers/expect-code.ts';
 import { digestFrom } from '../../helpers/records.ts';
 
 interface Vectors {
+  readonly seed: string;
   readonly secret: string;
   readonly names: readonly { readonly bucket: string; readonly key: string; readonly name: string }[];
   readonly wrapped: readonly { readonly object: string; readonly key: string; readonly wrapped: string }[];
@@ -26,6 +33,11 @@ const component = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
   .filter((text) => !/[/\0]/.test(text) && text !== '.' && text !== '..');
 const key = fc.array(component, { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/'));
+
+test('the keys of names follow from the seed of the owner', () => {
+  expect(nameKeysOfSeed(fromHex(vectors.seed))).toEqual(keys);
+  expectCode('INVALID_ARGUMENT', () => nameKeysOfSeed(new Uint8Array(64)));
+});
 
 test('names are to the byte what a second implementation makes of them', () => {
   for (const vector of vectors.names) {

@@ -3,12 +3,6 @@
 import { compare, toUtf8 } from '../../../src/base/bytes.ts';
 import type { NameListing } from '../../../src/client/names/name-listing.ts';
 
-export interface ModelListing {
-  readonly keys: readonly string[];
-  readonly commonPrefixes: readonly string[];
-  readonly isTruncated: boolean;
-}
-
 /** Everything that S3 would show, in order: keys, and common prefixes in the place of what they stand for. */
 export function itemsOf(
   keys: readonly string[],

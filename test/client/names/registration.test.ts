@@ -185,7 +185,7 @@ test('a registration that was cut off goes on when it is called again', async ()
   const broken: UploadedObject = {
     ...upload,
     segments: function* (first) {
-      let count = 0;
+      let count = first;
       for (const segment of upload.segments(first) as Iterable<SegmentRecord>) {
         if (++count > 200) throw new Error('the line was cut');
         yield segment;

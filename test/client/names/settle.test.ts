@@ -19,7 +19,9 @@ test('whatever was done can be read when it is said to be, while shards split an
   const chain = new MemoryChain(1);
   const ann = chain.context();
   let number = 0;
+  const sizes = new Set<number>();
   const reshape = (): void => {
+    sizes.add(chain.world.shardBits);
     const bits = chain.world.shardBits + (number++ % 6 < 3 ? 1 : -1);
     chain.world.reshapeTo = bits >= 0 && bits <= 4 ? bits : undefined;
   };
@@ -28,12 +30,10 @@ test('whatever was done can be read when it is said to be, while shards split an
     reshape();
     return submit(signed);
   };
-  const sizes = new Set<number>();
   for (let round = 0; round < 12; round++) {
     const [bucket, other] = [`photos-${round}`, `archive-${round}`];
     await createBucket(ann, bucket);
     await createBucket(ann, other);
-    sizes.add(chain.world.shardBits);
     const put = await putName(ann, { bucket, key: 'a' }, referenceTo('a'));
     expect(put.isOvertaken).toBe(false);
     await moveName(ann, { bucket, key: 'a' }, { bucket: other, key: 'b' });
