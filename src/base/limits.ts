@@ -278,6 +278,8 @@ export const ANNOUNCE_DELAY_MS = 500;
 export const NODE_CODER_MEMORY: number = 4 * PIECE_LENGTH_MAX;
 /** Nodes of a local trial network: each is a process of some 100 MB. */
 export const LOCAL_NODES_MAX = 64;
+/** Nodes that have answered a client, in the order in which it asks them about the chain. */
+export const CONTACTS_ANSWERED_MAX = 32;
 /** Peers that are no members and are asked about the chain, of either kind: those that an address led to, and those that claimed to know more. */
 export const GUIDES_MAX = 8;
 /** Claims of peers that are no members are looked into at most this often, all of them together. */
@@ -528,6 +530,31 @@ export const SYNC_FETCH_TIMEOUT_MS = 4_000;
 export const SYNC_BAR_MS = 30_000;
 /** Requests for decisions of one node per second: 4 MiB each, as fast as a slow disk reads. */
 export const SYNC_REQUESTS_PER_SECOND = 8;
+/** Bytes of states that are read at once for those who fetch them, counted as the longest chunks. */
+export const CHUNK_READ_BUDGET: number = 4 * CHUNK_RECORDS_LENGTH_MAX;
+/** Blocks that a new node rather fetches a state than executes: a minute of work. */
+export const STATE_SYNC_BEHIND = 1_000;
+/** Nodes that chunks of a state are fetched from at once. */
+export const STATE_SYNC_NODES = 4;
+/** A node that failed is not asked for a chunk for so long; when no node is left, those who fetch wait for so long. */
+export const STATE_SYNC_RETRY_MS = 2_000;
+/** How often the progress of a state that is fetched is logged. */
+export const STATE_SYNC_LOG_MS = 5_000;
+/**
+ * Blocks that a node keeps: a day at a block a second. It is what nodes that were away catch up with, the time within which transactions can
+ * be looked up, and where light clients step from header to header; evidence needs none, for the state keeps the sets of validators.
+ */
+export const BLOCKS_KEPT = 100_000;
+/** Of states at least the last so many are kept, and those of so much time, but for a fast chain no more than the second number: for proofs. */
+export const STATES_KEPT_MIN = 32;
+export const STATES_KEPT_MS = 10_000;
+export const STATES_KEPT_MAX = 512;
+/** States of the last borders between epochs that are kept for others: one may still be fetched when the next is there. */
+export const BORDER_STATES_KEPT = 2;
+/** Heights between two runs of pruning. */
+export const PRUNE_EVERY_HEIGHTS = 16;
+/** Blocks that one run gives up, so that a node that stops does not wait for long. */
+export const PRUNE_BLOCKS_PER_RUN = 256;
 /** How often a chain service looks after itself: a validator that made no height meanwhile asks whether it is behind. */
 export const TEND_MS = 3_000;
 /** Transactions handed in here and not included that are then passed on again, at most. */

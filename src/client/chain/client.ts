@@ -67,7 +67,7 @@ export function createChainClient(ports: ChainClientPorts, options: ChainClientO
     read: (decide, readOptions) => reader.read(decide, readOptions),
     submit: (signed, { signal } = {}) => submitter.submit(signed, signal),
     perform: (signer, actions, more = {}) =>
-      perform({ client, clock, operations, sha256 }, signer, actions, more),
+      perform({ client, submitter, clock, operations, sha256 }, signer, actions, more),
     close: () => light.flush(),
   };
   return client;
@@ -77,6 +77,7 @@ export function createChainClient(ports: ChainClientPorts, options: ChainClientO
 
 interface Performing {
   readonly client: ChainClient;
+  readonly submitter: Submitter;
   readonly clock: Clock;
   readonly operations: Operations;
   readonly sha256: Sha256;
@@ -106,7 +107,7 @@ async function perform(
       .filter((index) => results[index] === undefined)
       .slice(0, PERFORM_AT_ONCE);
     if (todo.length === 0) return results as Inclusion[];
-    const signed = await signAll(
+    const { signed, free } = await signAll(
       parts,
       signer,
       todo.map((index) => actions[index]!),
@@ -114,7 +115,7 @@ async function perform(
     );
     const { signal } = options;
     const outcomes = await Promise.allSettled(
-      signed.map((each) => parts.client.submit(each, signal === undefined ? {} : { signal })),
+      signed.map((each) => parts.submitter.submit(each, signal, free)),
     );
     const failure = outcomes.find((outcome) => outcome.status === 'rejected' && !isRace(outcome.reason));
     if (failure?.status === 'rejected') throw failure.reason;
@@ -137,7 +138,7 @@ async function signAll(
   signer: Signer,
   actions: readonly Action[],
   { signal, fee }: PerformOptions,
-): Promise<readonly SignedTransaction[]> {
+): Promise<{ readonly signed: readonly SignedTransaction[]; readonly free: number }> {
   const sender = signer.publicKey as OwnerId;
   const { value, height }: Answer<{ nonce: number; params: Fees }> = await client.read(
     (state) => ({ nonce: accountOf(state, sender).nonce, params: feesOf(parametersOf(state).fees) }),
@@ -145,7 +146,7 @@ async function signAll(
   );
   const { nonce: first, params } = value;
   const expiresAtHeight = height + TRANSACTION_LIFETIME_BLOCKS;
-  return actions.map((action, index) => {
+  const signed = actions.map((action, index) => {
     const sign = (paid: bigint): SignedTransaction => {
       const about = {
         network: client.network,
@@ -162,6 +163,7 @@ async function signAll(
     const least = leastFee(params, free.lengthBytes);
     return least === 0n ? free : sign(leastFee(params, free.lengthBytes + FEE_LENGTH));
   });
+  return { signed, free: height };
 }
 
 type Fees = Parameters<typeof leastFee>[0];

@@ -26,12 +26,13 @@ import {
 } from '../../shards/chain-messages.ts';
 import { encodeTransaction, type Operations, type SignedTransaction } from '../../shards/transaction.ts';
 import type { LightClient } from './light-client.ts';
+import { type NonceUse, userOfNonce } from './nonce-proof.ts';
 import { judged, Lie } from './providers.ts';
 import type { StateReader } from './reader.ts';
 import { TrustLost } from './trust-lost.ts';
 import type { Inclusion } from './types.ts';
 
-/** Between two questions about a transaction whose nonce is used, though nobody shows it. */
+/** Between two questions about a transaction that nobody shows. */
 const LOST_DELAY_MS = 300;
 /** How often nobody shows it, before another one is taken to have its nonce. */
 const LOST_QUESTIONS = 3;
@@ -60,13 +61,17 @@ export class Submitter {
     this.#ports = ports;
   }
 
-  /** See `ChainClient.submit`. Refusals of the nodes that it was handed to are thrown with their code. */
-  async submit(signed: SignedTransaction, signal?: AbortSignal): Promise<Inclusion> {
+  /**
+   * See `ChainClient.submit`. Refusals of the nodes that it was handed to are thrown with their code. `free`: a height after which its nonce was
+   * not used yet, if one is known.
+   */
+  async submit(signed: SignedTransaction, signal?: AbortSignal, free?: number): Promise<Inclusion> {
     const { reader, operations, light } = this.#ports;
     await light.start(signal);
     const bytes = encodeTransaction(signed, operations);
+    const before = free ?? this.#freeNow(signed, signal);
     await this.#handIn(signed, bytes, signal);
-    const search = await this.#await(signed, bytes, signal);
+    const search = await this.#await(signed, bytes, before, signal);
     const { height } = (await search.found)!;
     const { sender } = signed.transaction;
     await this.#patiently(signal, () =>
@@ -140,11 +145,13 @@ export class Submitter {
   async #await(
     signed: SignedTransaction,
     bytes: Uint8Array,
+    before: number | Promise<number | undefined>,
     signal: AbortSignal | undefined,
   ): Promise<Search> {
     const { clock, reader } = this.#ports;
     const { sender, nonce, expiresAtHeight } = signed.transaction;
     const what = `transaction ${short(signed.id)}`;
+    let free: number | undefined;
     let lost = 0;
     let tries = 0;
     let newest = { height: -1, atMs: clock.monotonic() };
@@ -161,7 +168,17 @@ export class Submitter {
       );
       const now = clock.monotonic();
       if (state.height > newest.height) newest = { height: state.height, atMs: now };
+      if (state.value <= nonce) free = state.height;
       if (state.value > nonce) {
+        free ??= await before;
+        const user = free === undefined ? undefined : await this.#userOf(signed, free, state.height, signal);
+        if (user !== undefined && !equal(user.id, signed.id)) lost = LOST_QUESTIONS;
+        if (user !== undefined && equal(user.id, signed.id) && lost === LOST_QUESTIONS) {
+          throw new StoreError(
+            'UNREACHABLE',
+            `${what} was included at height ${user.height}, and no node says what came of it`,
+          );
+        }
         if (++lost > LOST_QUESTIONS)
           throw new StoreError('ALREADY_EXISTS', `${what}: another one was included with nonce ${nonce}`);
         await clock.sleep(LOST_DELAY_MS, signal);
@@ -175,7 +192,41 @@ export class Submitter {
       } else {
         // Those who took it may have been restarted, or may never have passed it on.
         await this.#handIn(signed, bytes, signal, ++tries).catch(throwIfOver);
+        // Nodes that answer at once instead of waiting are not asked without pause.
+        await clock.sleep(LOST_DELAY_MS, signal);
       }
+    }
+  }
+
+  /** The height of a state in which its nonce is free; never fails. */
+  async #freeNow(
+    { transaction }: SignedTransaction,
+    signal: AbortSignal | undefined,
+  ): Promise<number | undefined> {
+    try {
+      const { reader } = this.#ports;
+      const read = await reader.read(
+        (view) => accountOf(view, transaction.sender).nonce,
+        readOptions(undefined, signal),
+      );
+      return read.value <= transaction.nonce ? read.height : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Undefined also when the blocks cannot be had. */
+  async #userOf(
+    { transaction }: SignedTransaction,
+    free: number,
+    used: number,
+    signal: AbortSignal | undefined,
+  ): Promise<NonceUse | undefined> {
+    try {
+      return await userOfNonce(this.#ports.light, this.#ports.sha256, transaction, free, used, signal);
+    } catch (error) {
+      throwIfOver(error);
+      return undefined;
     }
   }
 

@@ -432,6 +432,39 @@ describe('submitting', () => {
     await expectCodeAsync('ALREADY_EXISTS', client.submit(transferOf(chain, 'alice', 0)));
   });
 
+  test('that every node hides is never taken for lost, so that nothing is done twice', async () => {
+    const chain = new LedgerChain({ shardBits: 0 }).run(3);
+    const hiding: Services = {
+      ...busy(chain),
+      [CHAIN_SERVICES.transaction]: () => {
+        throw new StoreError('NOT_FOUND', 'no such transaction');
+      },
+    };
+    const { client, lies } = clientOf(chain, { n0: hiding, n1: hiding });
+    const error = await expectCodeAsync(
+      'UNREACHABLE',
+      client.perform(accountSigner('alice'), [transferTo('bob', 3n)]),
+    );
+    expect(error.message).toMatch(/was included at height 4/);
+    expect((await client.read(balance('alice'))).value).toBe(9_997n);
+    expect(lies).toEqual([]);
+  });
+
+  test('does not believe a block that is not the one of the header', async () => {
+    const chain = new LedgerChain({ shardBits: 0 }).run(3);
+    const other = new LedgerChain({ accounts: ['alice', 'mallory'], shardBits: 0 }).run(20);
+    const hiding = (services: Services): Services => ({
+      ...services,
+      [CHAIN_SERVICES.transaction]: () => {
+        throw new StoreError('NOT_FOUND', 'no such transaction');
+      },
+    });
+    const liar = { ...hiding(busy(chain)), [CHAIN_SERVICES.block]: other.services()[CHAIN_SERVICES.block]! };
+    const { client, lies } = clientOf(chain, { liar, n1: hiding(chain.services()) });
+    await expectCodeAsync('UNREACHABLE', client.perform(accountSigner('alice'), [transferTo('bob', 3n)]));
+    expect(lies).toEqual(['liar: another block of height 5']);
+  });
+
   test('ends as EXPIRED when the chain has passed its last height without it', async () => {
     const chain = new LedgerChain().run(3);
     // Takes it, and forgets it.

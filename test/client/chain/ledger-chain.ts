@@ -26,6 +26,7 @@ import {
   decodeHeight,
   decodeProve,
   decodeTransactionRequest,
+  encodeDecision,
   encodeProveReply,
   encodeSubmitted,
   encodeTransactionReply,
@@ -337,6 +338,12 @@ export class LedgerChain {
       [CHAIN_SERVICES.founding]: () => encodeFounding(this.document),
       [CHAIN_SERVICES.head]: () => light(head()),
       [CHAIN_SERVICES.light]: (header) => light(decodeHeight(header, 'test')),
+      [CHAIN_SERVICES.block]: (header) => {
+        const height = decodeHeight(header, 'test');
+        if (height < 1 || height > head()) throw new StoreError('NOT_FOUND', `height ${height} is not here`);
+        const { certificate } = this.lights[height - 1]!;
+        return encodeDecision({ block: this.blocks[height - 1]!.bytes, certificate });
+      },
       [CHAIN_SERVICES.prove]: async (header) => {
         const { paths, atLeast, exactly, waitMs, isHeaderKnown } = decodeProve(header);
         if (head() < atLeast && waitMs > 0) await this.next(waitMs);
