@@ -11,6 +11,7 @@ const WORDS: Readonly<Record<Phase, string>> = {
   encode: 'encoding',
   send: 'sending',
   finish: 'finishing',
+  chain: 'naming',
   fetch: 'fetching',
   complete: 'completing redundancy',
 };

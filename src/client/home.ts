@@ -7,6 +7,8 @@ import { toStoreError } from '../base/errors.ts';
 import type { Signer } from '../base/ports.ts';
 import { systemFiles } from '../runtime/files.ts';
 import { ownerKeyPath } from './keys/key-paths.ts';
+import type { OpenedKey } from './keys/keys.ts';
+import type { NameKeys } from './names/name-cipher.ts';
 
 /** The folder that `option`, else HOLDFAST_HOME, else the user's home names. Does not touch the disk. */
 export function homeFolder(option?: string): string {
@@ -39,6 +41,8 @@ export interface OwnerKey {
   loadOrCreate(): Promise<Signer>;
   /** Undefined where there is none. Throws as `loadOrCreate`. */
   load(): Promise<Signer | undefined>;
+  /** What encrypts the names of its buckets. Undefined where there is none. Throws as `loadOrCreate`. */
+  nameKeys(): Promise<NameKeys | undefined>;
 }
 
 /** Which key, and how its passphrase is had. */
@@ -50,13 +54,13 @@ export interface KeyChoice {
 }
 
 export function fileOwnerKey(home: string, choice: KeyChoice = {}): OwnerKey {
-  let opening: Promise<Signer | undefined> | undefined;
+  let opening: Promise<OpenedKey | undefined> | undefined;
   /** Puts that begin together open the key once, so that one of them asks; a failure is not kept. */
-  const load = (): Promise<Signer | undefined> => {
+  const open = (): Promise<OpenedKey | undefined> => {
     opening ??= openOwnerKey(home, choice).then(
-      (signer) => {
-        if (signer === undefined) opening = undefined;
-        return signer;
+      (opened) => {
+        if (opened === undefined) opening = undefined;
+        return opened;
       },
       (error: unknown) => {
         opening = undefined;
@@ -65,8 +69,10 @@ export function fileOwnerKey(home: string, choice: KeyChoice = {}): OwnerKey {
     );
     return opening;
   };
+  const load = async (): Promise<Signer | undefined> => (await open())?.signer;
   return {
     load,
+    nameKeys: async () => (await open())?.nameKeys,
     loadOrCreate: async () => {
       const known = await load();
       if (known !== undefined) return known;
@@ -78,10 +84,10 @@ export function fileOwnerKey(home: string, choice: KeyChoice = {}): OwnerKey {
   };
 }
 
-async function openOwnerKey(home: string, choice: KeyChoice): Promise<Signer | undefined> {
-  const { openKey, signingKeyName } = await import('./keys/keys.ts');
+async function openOwnerKey(home: string, choice: KeyChoice): Promise<OpenedKey | undefined> {
+  const { openOwner, signingKeyName } = await import('./keys/keys.ts');
   const name = await signingKeyName(home, choice.name);
   if (name === undefined) return undefined;
   const { environmentPassphrase } = await import('./keys/passphrase.ts');
-  return openKey(home, { name, passphrase: choice.passphrase ?? environmentPassphrase });
+  return openOwner(home, { name, passphrase: choice.passphrase ?? environmentPassphrase });
 }

@@ -11,7 +11,13 @@ export interface ManifestWriter {
   /** The next segment, in order, at once or when it is acknowledged. */
   add(segment: SegmentRecord | Promise<SegmentRecord>): void;
   /** When every page is stored. Throws what a segment or a page threw. */
-  end(): Promise<PagedContent>;
+  end(): Promise<WrittenPages>;
+}
+
+export interface WrittenPages {
+  readonly content: PagedContent;
+  /** Of the first page. The others are read from their pages again, where they are needed. */
+  readonly firstSegments: readonly SegmentRecord[];
 }
 
 /** `onFailure` hears of the first failure at once, so that the rest of the upload can stop. */
@@ -22,6 +28,7 @@ export function createManifestWriter(
   onFailure: (error: StoreError) => void,
 ): ManifestWriter {
   const pages: Digest[] = [];
+  let firstSegments: readonly SegmentRecord[] = [];
   let segments: SegmentRecord[] = [];
   let segmentCount = 0;
   let last: Promise<void> = Promise.resolve();
@@ -30,6 +37,7 @@ export function createManifestWriter(
     const firstSegment = pages.length * PAGE_SEGMENTS_MAX;
     const stored = await store(encodePage({ object, firstSegment, segments }));
     follow(stored.finished);
+    if (pages.length === 0) firstSegments = segments;
     pages.push(stored.digest);
     segments = [];
   };
@@ -51,7 +59,7 @@ export function createManifestWriter(
     end: async () => {
       await last;
       if (segments.length > 0) await storePage();
-      return { kind: 'paged', segmentCount, pages };
+      return { content: { kind: 'paged', segmentCount, pages }, firstSegments };
     },
   };
 }

@@ -10,13 +10,15 @@ import { type ClientPorts, type Context, DEFAULT_TIMING, type Timing } from './c
 import { getObject } from './download.ts';
 import { createMembership } from './membership.ts';
 import { createMemoryGate } from './memory.ts';
+import { isNameUri } from './names/path.ts';
 import { viewNetwork } from './network-view.ts';
 import { removeObject } from './remove.ts';
 import { listenTo } from './source.ts';
 import { statObject } from './stat.ts';
 import { createStoreChain } from './store-chain.ts';
+import { createStoreNames } from './store-names.ts';
 import { failureOf, linkedAbort } from './tasks.ts';
-import type { CallEvents, Store } from './types.ts';
+import type { CallEvents, PutOptions, Store } from './types.ts';
 import { putObject } from './upload.ts';
 import { parseUri } from './uri.ts';
 
@@ -78,10 +80,23 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     running.add(work);
     void work.finally(() => running.delete(work));
   };
+  const names = createStoreNames({
+    context,
+    membership,
+    chain,
+    home: options.home,
+    life: life.signal,
+    follow,
+  });
   return {
     put: (source, put = {}) => {
       listenTo(source);
       return during(put, async (signal) => {
+        if (put.name !== undefined || put.condition !== undefined) {
+          const result = await names.put(source, checkNamed(guardedEvents(put)), signal);
+          follow(result.complete);
+          return result;
+        }
         const epoch = await membership.current(signal);
         const result = await putObject(context, epoch, options.home, source, guardedEvents(put), life.signal);
         follow(result.complete);
@@ -90,20 +105,35 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     },
     get: (uri, get = {}) =>
       during(get, async (signal) => {
+        if (isNameUri(uri)) return names.get(uri, guardedEvents(get), signal);
         const parsed = parseUri(uri, options.networkId);
         const epoch = await membership.current(signal);
         return getObject(context, epoch, parsed, guardedEvents(get), life.signal);
       }),
     stat: (uri, stat = {}) =>
       during(stat, async (signal) => {
+        if (isNameUri(uri)) return names.stat(uri, guardedEvents(stat), signal);
         const parsed = parseUri(uri, options.networkId);
         return statObject(context, await membership.current(signal), parsed, guardedEvents(stat), signal);
       }),
     remove: (uri, remove = {}) =>
       during(remove, async (signal) => {
+        if (isNameUri(uri)) return names.remove(uri, remove.condition, signal);
+        if (remove.condition !== undefined) throw conditionWithoutName();
         const parsed = parseUri(uri, options.networkId);
         return removeObject(context, await membership.current(signal), parsed, guardedEvents(remove), signal);
       }),
+    statName: (uri, call = {}) => during(call, (signal) => names.statName(uri, signal)),
+    list: (uri, list = {}) => during(list, (signal) => names.list(uri, list, signal)),
+    move: (from, to, move = {}) => during(move, (signal) => names.move(from, to, move, signal)),
+    copy: (from, to, copy = {}) => during(copy, (signal) => names.copy(from, to, copy, signal)),
+    buckets: {
+      create: (name, bucket = {}) => during(bucket, (signal) => names.createBucket(name, bucket, signal)),
+      list: (call = {}) => during(call, (signal) => names.listBuckets(signal)),
+      stat: (name, call = {}) => during(call, (signal) => names.statBucket(name, signal)),
+      change: (name, bucket) => during(bucket, (signal) => names.changeBucket(name, bucket, signal)),
+      delete: (name, call = {}) => during(call, (signal) => names.deleteBucket(name, signal)),
+    },
     network: (view = {}) =>
       during(view, async (signal) =>
         viewNetwork(
@@ -127,4 +157,16 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
       return closing;
     },
   };
+}
+
+/** Throws INVALID_ARGUMENT for a condition on no name. */
+function checkNamed(put: PutOptions): PutOptions {
+  if (put.name !== undefined) return put;
+  throw conditionWithoutName();
+}
+
+function conditionWithoutName(): StoreError {
+  return new StoreError('INVALID_ARGUMENT', 'a condition is about a name, and none is given', {
+    next: 'Name the object: store://bucket/key.',
+  });
 }

@@ -49,8 +49,9 @@ export function recordOrder(epoch: EpochRecord, digest: Digest): readonly Member
 
 export interface StoredRecord {
   readonly digest: Digest;
-  /** Copies durable now. */
-  readonly confirmed: number;
+  readonly lengthBytes: number;
+  /** Of the copies that are durable now. */
+  readonly confirmations: readonly (readonly [node: NodeId, signature: Signature])[];
   /** When every copy is stored or given up: how many are. */
   readonly finished: Promise<number>;
 }
@@ -79,13 +80,14 @@ export async function storeRecord(
     signal,
     send: (_item, node, options) => sendCopy(context, identity, digest, record, node, options),
   });
-  const { confirmations } = await acknowledged;
+  const { holders, confirmations } = await acknowledged;
   void finished.then(({ missing }) => {
     for (const copy of missing) notice(missingCopy(copy));
   });
   return {
     digest,
-    confirmed: confirmations.length,
+    lengthBytes: record.length,
+    confirmations: confirmations.map(({ pieceIndex, signature }) => [holders[pieceIndex]!, signature]),
     finished: finished.then((all) => all.confirmations.length),
   };
 }

@@ -36,7 +36,17 @@ export async function removeObject(
       next: 'Remove it from the home that put it: only the key of its owner can.',
     });
   }
-  const request = requestOf(context, { owner, salt: manifest.salt, object });
+  return removePieces(context, epoch, { owner, salt: manifest.salt, object }, signal);
+}
+
+/** Asks every member, without looking for the manifest. The salt says that the owner is the object's. Throws ABORTED. */
+export async function removePieces(
+  context: Context,
+  epoch: EpochRecord,
+  identity: Pick<ObjectIdentity, 'owner' | 'salt' | 'object'>,
+  signal: AbortSignal,
+): Promise<RemoveResult> {
+  const request = requestOf(context, identity);
   let nodes = 0;
   let removedEntries = 0;
   const unreachable: string[] = [];

@@ -4,6 +4,15 @@
 import type { ErrorCode } from '../base/errors.ts';
 import type { OpenChainClient } from './chain/client.ts';
 import type { TrustedBlock } from './chain/light-client.ts';
+import type {
+  Buckets,
+  ListOptions,
+  NameCondition,
+  NameListing,
+  NameStat,
+  NameWrite,
+  RemoveNameResult,
+} from './name-types.ts';
 
 /** Where a network is: what `store init`, `store join` and `store up` leave in the client's home. */
 export interface NetworkDescription {
@@ -42,7 +51,8 @@ export type Source =
   | AsyncIterable<Uint8Array>
   | ReadableStream<Uint8Array>;
 
-export type Phase = 'encode' | 'send' | 'finish' | 'fetch' | 'complete';
+/** `chain`: the object and its name are on their way onto the chain. */
+export type Phase = 'encode' | 'send' | 'finish' | 'chain' | 'fetch' | 'complete';
 
 export interface ProgressEvent {
   readonly phase: Phase;
@@ -62,6 +72,8 @@ export interface NoticeEvent {
     | 'piece-missing'
     | 'piece-wrong'
     | 'piece-damaged'
+    /** The chain could not be asked who belongs to the network now: what was known before is used. */
+    | 'epoch-unproven'
     | 'resumed';
   /** Node id in hex where one node is meant. */
   readonly node?: string;
@@ -94,6 +106,13 @@ export interface PutOptions extends CallEvents {
    * segment. The value identifies the source's content (for a file: path, size, modification time).
    */
   readonly resumeKey?: string;
+  /**
+   * `store://bucket/key`: the object comes onto the chain, and the name stands for it when the put is acknowledged. The bucket's policy says
+   * how it is coded and whether it is encrypted, unless `code`, `copies` or `isPublic` do.
+   */
+  readonly name?: string;
+  /** What must be true of the name; else CONDITION_FAILED, and nothing is stored. */
+  readonly condition?: NameCondition;
 }
 
 export interface PutResult {
@@ -110,6 +129,8 @@ export interface PutResult {
   readonly resumedSegments: number;
   /** Settles when the pieces beyond the quorum are stored too, or could not be. Never rejects. */
   readonly complete: Promise<{ readonly confirmedPieces: number; readonly missingPieces: number }>;
+  /** Of a put under a name. */
+  readonly name?: NameWrite;
 }
 
 export interface GetOptions extends CallEvents {
@@ -144,6 +165,8 @@ export interface ObjectStat {
   readonly manifestCopies: number | undefined;
   /** Node ids (hex) that were expected to hold pieces and did not answer or do not have them. */
   readonly missingHolders: readonly string[];
+  /** Where it was asked for by name. */
+  readonly name?: NameStat;
 }
 
 export interface RemoveResult {
@@ -184,13 +207,30 @@ export interface NetworkView {
   readonly members: readonly MemberView[];
 }
 
+/** A `uri` is that of an object, `store://CID#NETWORK.KEY`, or a name of this home's key, `store://bucket/key`. */
 export interface Store {
   put(source: Source, options?: PutOptions): Promise<PutResult>;
   /** Resolves once the manifest is verified; bytes come out in order, each verified. */
   get(uri: string, options?: GetOptions): Promise<GetResult>;
   stat(uri: string, options?: CallEvents & { readonly check?: boolean }): Promise<ObjectStat>;
-  /** Only the owner's key can remove. */
-  remove(uri: string, options?: CallEvents): Promise<RemoveResult>;
+  /** Only the owner's key can remove. A name's object goes with it, unless it had other names. */
+  remove(
+    uri: string,
+    options?: CallEvents & { readonly condition?: NameCondition },
+  ): Promise<RemoveResult | RemoveNameResult>;
+  /** What the chain says of a name, without looking at the object. */
+  statName(uri: string, options?: CallEvents): Promise<NameStat>;
+  /** Names that begin so: `store://bucket/`, `store://bucket/2024/`. */
+  list(uri: string, options?: ListOptions): Promise<NameListing>;
+  /** At every moment at least one of the two names stands for the object. */
+  move(
+    from: string,
+    to: string,
+    options?: CallEvents & { readonly from?: NameCondition; readonly to?: NameCondition },
+  ): Promise<NameWrite>;
+  /** A second name for the object; no byte of it is sent. */
+  copy(from: string, to: string, options?: CallEvents & { readonly to?: NameCondition }): Promise<NameWrite>;
+  readonly buckets: Buckets;
   /** Members and, with `probe`, what each says of itself. */
   network(options?: CallEvents & { readonly probe?: boolean }): Promise<NetworkView>;
   /** The network's chain: reads of proven state, headers, and transactions. Closed with the store. */

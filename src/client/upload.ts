@@ -8,7 +8,7 @@
 import { cidOfDigest, cidToText } from '../base/cid.ts';
 import type { EpochRecord } from '../base/epoch.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
-import type { Digest, OwnerId } from '../base/ids.ts';
+import type { OwnerId } from '../base/ids.ts';
 import {
   CELL_LENGTH,
   CLIENT_CODER_MEMORY,
@@ -43,6 +43,7 @@ import { readSource, sourceLength, type SourceReader } from './source.ts';
 import { failureOf, type LinkedAbort, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { NoticeEvent, PutOptions, PutResult, Source } from './types.ts';
 import { type SegmentUpload, sendSegment } from './upload-segment.ts';
+import { type Publication, type StoredObject, uploadedObject } from './uploaded.ts';
 import { formatUri } from './uri.ts';
 
 interface Upload {
@@ -57,6 +58,7 @@ interface Upload {
   /** Length of the source where it is known: a guess, which the source may prove wrong. */
   readonly expectedLength: number | undefined;
   readonly notice: (event: NoticeEvent) => void;
+  readonly publication: Publication | undefined;
 }
 
 /** Ends with `signal`, the store's own, and with the one of `options`. Throws what `Store.put` throws. */
@@ -67,6 +69,7 @@ export async function putObject(
   source: Source,
   options: PutOptions,
   signal: AbortSignal,
+  publication?: Publication,
 ): Promise<PutResult> {
   throwIfAborted(options.signal);
   const plan = planPut(context, epoch, await context.owner.loadOrCreate(), options);
@@ -76,16 +79,18 @@ export async function putObject(
   const totals = createPutTotals(meter);
   const health = createHealth(context.clock, context.timing);
   const notice = (event: NoticeEvent): void => options.onNotice?.(event);
-  const upload = { context, epoch, options, plan, health, abort, meter, totals, expectedLength, notice };
+  const work = { context, epoch, options, plan, health, abort, meter, totals, expectedLength, notice };
+  const upload: Upload = { ...work, publication };
   let reader: SourceReader | undefined;
   try {
     reader = readSource(source, abort.signal);
     return await putFrom(upload, home, reader);
   } catch (error) {
-    const failure = failureOf(error, abort.signal, 'put');
+    const failure = error instanceof PublishingFailed ? error.failure : failureOf(error, abort.signal, 'put');
     abort.abort(failure);
     await totals.settled();
-    if (options.resumeKey === undefined) await withdrawObject(context, plan, context.timing.withdrawMs);
+    const isKept = options.resumeKey !== undefined || error instanceof PublishingFailed;
+    if (!isKept) await withdrawObject(context, plan, context.timing.withdrawMs);
     abort.release();
     throw failure;
   } finally {
@@ -100,14 +105,15 @@ async function putFrom(upload: Upload, home: string, reader: SourceReader): Prom
   reader.unread(head);
   const { resumeKey } = upload.options;
   if (resumeKey === undefined) return finish(upload, await storePaged(upload, reader, undefined));
-  const journal = await openJournal(home, resumeKey, journalHeader(upload));
+  const journal = await openFitting(upload, home, resumeKey);
   let isOver = false;
   try {
     const resumed = resume(upload, journal);
-    const digest = await storePaged(resumed, reader, journal);
+    const result = await finish(resumed, await storePaged(resumed, reader, journal));
     isOver = true;
-    return finish(resumed, digest);
+    return result;
   } catch (error) {
+    isOver = error instanceof PublishingFailed && error.isUndone;
     // Segments under way still write to the journal when they are acknowledged.
     upload.abort.abort(toStoreError(error, 'INTERNAL', 'put'));
     await upload.totals.settled();
@@ -117,9 +123,11 @@ async function putFrom(upload: Upload, home: string, reader: SourceReader): Prom
   }
 }
 
-function finish(upload: Upload, digest: Digest): PutResult {
+async function finish(upload: Upload, stored: StoredObject): Promise<PutResult> {
   const { plan, context, totals, abort, meter } = upload;
+  const { digest } = stored.manifest;
   meter.flush('finish', totals.lengthBytes);
+  await publish(upload, stored);
   const { pieces } = totals;
   const complete = totals.settled().then(() => {
     abort.release();
@@ -139,6 +147,38 @@ function finish(upload: Upload, digest: Digest): PutResult {
   };
 }
 
+async function publish(upload: Upload, stored: StoredObject): Promise<void> {
+  const { publication, context, epoch, plan, totals, abort, meter } = upload;
+  if (publication === undefined) return;
+  meter.flush('chain', totals.lengthBytes);
+  try {
+    const uploaded = uploadedObject({ ...upload, signal: abort.signal }, stored, totals.lengthBytes);
+    await publication.publish(uploaded, plan.key, abort.signal);
+  } catch (error) {
+    const failure = failureOf(error, abort.signal, 'put');
+    abort.abort(failure);
+    await totals.settled();
+    const isUndone = publication.isUndone(failure);
+    // What was taken over from an earlier put was sent to nodes that this one does not know of.
+    const sentTo = totals.resumed > 0 ? new Set(epoch.members.map(({ node }) => node)) : plan.sentTo;
+    if (isUndone) await withdrawObject(context, { ...plan, sentTo }, context.timing.withdrawMs);
+    throw new PublishingFailed(failure, isUndone);
+  }
+}
+
+/** Everything is stored, but it does not count. What had to be taken back has been. */
+class PublishingFailed extends Error {
+  readonly failure: StoreError;
+  /** Nothing stands for the object, for certain. */
+  readonly isUndone: boolean;
+
+  constructor(failure: StoreError, isUndone: boolean) {
+    super('publishing failed');
+    this.failure = failure;
+    this.isUndone = isUndone;
+  }
+}
+
 function manifestOf(upload: Upload, content: Manifest['content']): Manifest {
   const { plan, context, totals } = upload;
   return {
@@ -155,7 +195,7 @@ function manifestOf(upload: Upload, content: Manifest['content']): Manifest {
 
 // ---- Inline objects ------------------------------------------------------------------------------------------
 
-async function storeInline(upload: Upload, bytes: Uint8Array): Promise<Digest> {
+async function storeInline(upload: Upload, bytes: Uint8Array): Promise<StoredObject> {
   const { plan, context, totals, epoch, health, abort } = upload;
   totals.inline(bytes.length);
   let salt: Uint8Array = new Uint8Array(SALT_LENGTH);
@@ -177,9 +217,10 @@ async function storeInline(upload: Upload, bytes: Uint8Array): Promise<Digest> {
     upload.notice,
   );
   const copies = Math.min(manifestCopies(plan.code), epoch.members.length);
-  totals.count(written.confirmed, copies);
-  totals.follow(written.finished.then((confirmed) => totals.count(confirmed - written.confirmed, 0)));
-  return written.digest;
+  const confirmed = written.confirmations.length;
+  totals.count(confirmed, copies);
+  totals.follow(written.finished.then((all) => totals.count(all - confirmed, 0)));
+  return { manifest: written, pages: [], firstSegments: [] };
 }
 
 // ---- Segments --------------------------------------------------------------------------------------------------
@@ -188,7 +229,7 @@ async function storePaged(
   upload: Upload,
   reader: SourceReader,
   journal: Journal | undefined,
-): Promise<Digest> {
+): Promise<StoredObject> {
   const { context, epoch, plan, health, abort, totals } = upload;
   const writer = createManifestWriter(
     (record) => storeRecord(context, epoch, plan, plan.code, record, health, abort.signal, upload.notice),
@@ -214,7 +255,7 @@ async function storePaged(
       writer.add(await skipSegment(upload, reader, journal, known));
     else writer.add(storeSegment(upload, segments, index, await fillSegment(upload, reader), journal));
   }
-  const content = await writer.end();
+  const { content, firstSegments } = await writer.end();
   upload.meter.flush('finish', totals.lengthBytes);
   const root = await storeRecord(
     context,
@@ -227,7 +268,7 @@ async function storePaged(
     upload.notice,
   );
   totals.follow(root.finished);
-  return root.digest;
+  return { manifest: root, pages: content.pages, firstSegments };
 }
 
 /** Sends a filled slot, and lets its last pieces complete behind. Resolves when it is acknowledged and journalled. */
@@ -340,6 +381,24 @@ function journalHeader({ plan, context }: Upload): Journal['header'] {
     segmentCells: plan.segmentCells,
     createdAtMs: context.clock.now(),
   };
+}
+
+/** A new one where the interrupted upload may have come onto the chain: another manifest of the same object would be refused there. */
+async function openFitting(upload: Upload, home: string, resumeKey: string): Promise<Journal> {
+  const journal = await openJournal(home, resumeKey, journalHeader(upload));
+  if (upload.publication === undefined || journal.segments.size === 0) return journal;
+  const { network, owner, objectSalt } = journal.header;
+  let isTaken = false;
+  try {
+    isTaken = await upload.publication.isTaken(objectIdOf(network, owner, objectSalt), upload.abort.signal);
+  } catch (error) {
+    await journal.close(false);
+    throw error;
+  }
+  if (!isTaken) return journal;
+  journal.discard();
+  await journal.close(true);
+  return openJournal(home, resumeKey, journalHeader(upload));
 }
 
 /** The upload under the name and key of the interrupted one, where there is one. */

@@ -14,6 +14,7 @@ import type { Signer } from '../../base/ports.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { nativeSigner } from '../../runtime/crypto.ts';
 import { type Files, systemFiles } from '../../runtime/files.ts';
+import { type NameKeys, nameKeysOfSeed } from '../names/name-cipher.ts';
 import { isSealed, type KeyFile } from './key-file.ts';
 import {
   keyNames,
@@ -55,6 +56,13 @@ export interface NewKey {
   readonly seed?: Uint8Array;
 }
 
+/** What is done with a key that was opened. */
+export interface OpenedKey {
+  readonly signer: Signer;
+  /** Encrypt the names of the key's buckets, and the content keys that stand under them. They tell nothing about the seed. */
+  readonly nameKeys: NameKeys;
+}
+
 /** What a test changes: disk and work factor. */
 export interface KeyInternals {
   readonly files?: Files;
@@ -84,13 +92,23 @@ export async function signingKeyName(home: string, name?: string): Promise<strin
  *
  *     const signer = await openKey(home, { passphrase: async () => 'correct horse battery' });
  */
-export async function openKey(
-  home: string,
-  options: { readonly name?: string; readonly passphrase: AskPassphrase },
-): Promise<Signer> {
+export async function openKey(home: string, options: OpenOptions): Promise<Signer> {
+  return (await openOwner(home, options)).signer;
+}
+
+/** The signer, and what the key encrypts with. Throws as `openKey`. */
+export async function openOwner(home: string, options: OpenOptions): Promise<OpenedKey> {
   const name = (await signingKeyName(home, options.name)) ?? DEFAULT_KEY_NAME;
   const stored = await mustRead(home, name);
-  return withSeed(stored, options.passphrase, nativeSigner);
+  return withSeed(stored, options.passphrase, (seed) => ({
+    signer: nativeSigner(seed),
+    nameKeys: nameKeysOfSeed(seed),
+  }));
+}
+
+interface OpenOptions {
+  readonly name?: string;
+  readonly passphrase: AskPassphrase;
 }
 
 /** Throws ALREADY_EXISTS, INVALID_ARGUMENT (name, passphrase too short), FULL, DISK. */

@@ -1,0 +1,396 @@
+// The store's operations on names: the names of `names/` over the store's chain and key, and the objects behind them over its nodes.
+//
+// Buckets and their names belong to a key; every operation means those of the key that this store uses.
+
+import { equal, short } from '../base/bytes.ts';
+import { cidOfDigest, cidToText } from '../base/cid.ts';
+import { StoreError } from '../base/errors.ts';
+import type { BucketPolicy } from '../shards/bucket.ts';
+import type { Condition, NameEntry, ObjectReference } from '../shards/name-entry.ts';
+import { objectOf } from '../shards/object-record.ts';
+import type { Context } from './context.ts';
+import { getObject } from './download.ts';
+import type { Membership } from './membership.ts';
+import type {
+  BucketOptions,
+  BucketView,
+  ListOptions,
+  NameCondition,
+  NameListing,
+  NameStat,
+  NameWrite,
+  ReleaseOutcome,
+  RemoveNameResult,
+} from './name-types.ts';
+import {
+  type BucketView as BucketState,
+  changeBucket,
+  createBucket,
+  deleteBucket,
+  listBuckets,
+  statBucket,
+} from './names/bucket-operations.ts';
+import { ANY, checkCondition, formatEtag, parseEtag } from './names/condition.ts';
+import { type NamesContext, namesContext } from './names/context.ts';
+import { nameIn, statName } from './names/directory-reader.ts';
+import { moveName } from './names/move-name.ts';
+import { unwrapKey } from './names/name-cipher.ts';
+import { listNames } from './names/name-listing.ts';
+import { dropName, type PutName } from './names/name-operations.ts';
+import { copyName, releaseObject } from './names/object-names.ts';
+import { formatNameUri, type NamePath, parseNameUri, parsePrefixUri } from './names/path.ts';
+import { publishAs } from './publication.ts';
+import { removeObject, removePieces } from './remove.ts';
+import { statObject } from './stat.ts';
+import type { StoreChain } from './store-chain.ts';
+import type {
+  CallEvents,
+  GetOptions,
+  GetResult,
+  ObjectStat,
+  PutOptions,
+  PutResult,
+  Source,
+} from './types.ts';
+import { putObject } from './upload.ts';
+import type { ObjectUri } from './uri.ts';
+
+export interface StoreNamesPorts {
+  readonly context: Context;
+  readonly membership: Membership;
+  readonly chain: StoreChain;
+  readonly home: string;
+  /** The store's own; ends what goes on behind a call. */
+  readonly life: AbortSignal;
+  /** Work that the store waits for when it is closed. It never rejects. */
+  readonly follow: (work: Promise<unknown>) => void;
+}
+
+/** As in `Store`; `signal` ends the call. */
+export interface StoreNames {
+  put(source: Source, options: PutOptions, signal: AbortSignal): Promise<PutResult>;
+  get(uri: string, options: GetOptions, signal: AbortSignal): Promise<GetResult>;
+  stat(
+    uri: string,
+    options: CallEvents & { readonly check?: boolean },
+    signal: AbortSignal,
+  ): Promise<ObjectStat>;
+  statName(uri: string, signal: AbortSignal): Promise<NameStat>;
+  list(uri: string, options: ListOptions, signal: AbortSignal): Promise<NameListing>;
+  remove(uri: string, condition: NameCondition | undefined, signal: AbortSignal): Promise<RemoveNameResult>;
+  move(from: string, to: string, conditions: Conditions, signal: AbortSignal): Promise<NameWrite>;
+  copy(from: string, to: string, conditions: Conditions, signal: AbortSignal): Promise<NameWrite>;
+  createBucket(name: string, options: BucketOptions, signal: AbortSignal): Promise<BucketView>;
+  listBuckets(signal: AbortSignal): Promise<readonly string[]>;
+  statBucket(name: string, signal: AbortSignal): Promise<BucketView>;
+  changeBucket(name: string, options: BucketOptions, signal: AbortSignal): Promise<BucketView>;
+  deleteBucket(name: string, signal: AbortSignal): Promise<void>;
+}
+
+interface Conditions {
+  readonly from?: NameCondition;
+  readonly to?: NameCondition;
+}
+
+/** A name that is written again and again while it is read is given up after so many times. */
+const GET_TRIES = 5;
+
+export function createStoreNames(ports: StoreNamesPorts): StoreNames {
+  const open = opener(ports);
+  return {
+    put: async (source, options, signal) => put(ports, await open(signal), source, options, signal),
+    get: async (uri, options, signal) => {
+      const path = parseNameUri(uri);
+      return withObject(ports, await open(signal), path, signal, async (object) =>
+        getObject(ports.context, await ports.membership.current(signal), object, options, ports.life),
+      );
+    },
+    stat: async (uri, options, signal) => {
+      const path = parseNameUri(uri);
+      return withObject(ports, await open(signal), path, signal, async (object, entry) => {
+        const epoch = await ports.membership.current(signal);
+        const stat = await statObject(ports.context, epoch, object, options, signal);
+        return { ...stat, name: nameView(path, entry) };
+      });
+    },
+    statName: async (uri, signal) => {
+      const path = parseNameUri(uri);
+      return nameView(path, (await statName(await open(signal), path, { signal })).value);
+    },
+    list: async (uri, options, signal) => list(await open(signal), uri, options, signal),
+    remove: async (uri, condition, signal) => {
+      const [path, must] = [parseNameUri(uri), conditionOf(condition)];
+      return remove(ports, await open(signal), path, must, signal);
+    },
+    move: async (from, to, conditions, signal) => {
+      const paths = [parseNameUri(from), parseNameUri(to)] as const;
+      const must = { from: conditionOf(conditions.from), to: conditionOf(conditions.to) };
+      const names = await open(signal);
+      return written(ports, names, paths[1], await moveName(names, ...paths, { ...must, signal }));
+    },
+    copy: async (from, to, conditions, signal) => {
+      const paths = [parseNameUri(from), parseNameUri(to)] as const;
+      const must = conditionOf(conditions.to);
+      const names = await open(signal);
+      return written(ports, names, paths[1], await copyName(names, ...paths, { to: must, signal }));
+    },
+    createBucket: async (name, options, signal) => {
+      // The first bucket of a home without keys makes one, as the first put does.
+      await ports.context.owner.loadOrCreate();
+      return bucketView(await createBucket(await open(signal), name, { ...policyOf(options), signal }));
+    },
+    listBuckets: async (signal) => (await listBuckets(await open(signal), { signal })).value,
+    statBucket: async (name, signal) =>
+      bucketView((await statBucket(await open(signal), name, { signal })).value),
+    changeBucket: async (name, options, signal) =>
+      bucketView(await changeBucket(await open(signal), name, { ...policyOf(options), signal })),
+    deleteBucket: async (name, signal) => deleteBucket(await open(signal), name, { signal }),
+  };
+}
+
+/** One context for all operations, so that what is written at the same time goes in one batch. */
+function opener({ context, chain }: StoreNamesPorts): (signal: AbortSignal) => Promise<NamesContext> {
+  let names: NamesContext | undefined;
+  return async (signal) => {
+    const [client, signer, keys] = await Promise.all([
+      chain.open(signal),
+      context.owner.load(),
+      context.owner.nameKeys(),
+    ]);
+    if (signer === undefined || keys === undefined) throw noKey();
+    names ??= namesContext({ chain: client, signer, random: context.random }, keys);
+    return names;
+  };
+}
+
+function noKey(): StoreError {
+  return new StoreError('NOT_FOUND', 'this home has no key, and names belong to a key', {
+    next: 'Make your first bucket with "store bucket create NAME", or import the key that owns the names with "store keys import".',
+  });
+}
+
+// ---- Put -----------------------------------------------------------------------------------------------------
+
+async function put(
+  ports: StoreNamesPorts,
+  names: NamesContext,
+  source: Source,
+  options: PutOptions,
+  signal: AbortSignal,
+): Promise<PutResult> {
+  const { context, membership, home, life } = ports;
+  const path = parseNameUri(options.name!);
+  const uri = formatNameUri(path);
+  const condition = conditionOf(options.condition);
+  const [{ value: policy }, epoch] = await Promise.all([
+    // Before a byte is sent for nothing.
+    names.chain.read(
+      (state) => {
+        const { bucket, entry } = nameIn(state, names, path);
+        checkCondition(uri, condition, entry);
+        return bucket.policy;
+      },
+      { signal },
+    ),
+    membership.current(signal),
+  ]);
+  if (options.allowSameOperator === true && !epoch.params.isTrial) throw dependent();
+  const publication = publishAs(names, path, condition);
+  const result = await putObject(
+    context,
+    epoch,
+    home,
+    source,
+    under(uri, options, policy),
+    life,
+    publication,
+  );
+  return { ...result, name: written(ports, names, path, publication.written()) };
+}
+
+/** What the call says comes before what the bucket says. */
+function under(uri: string, options: PutOptions, policy: BucketPolicy): PutOptions {
+  const isCoded = options.code !== undefined || options.copies !== undefined || policy.code === null;
+  const { resumeKey } = options;
+  return {
+    ...options,
+    ...(isCoded ? {} : { code: policy.code }),
+    // The same source under two names is two objects.
+    ...(resumeKey === undefined ? {} : { resumeKey: `${resumeKey} as ${uri}` }),
+    isPublic: options.isPublic ?? !policy.isEncrypted,
+  };
+}
+
+function dependent(): StoreError {
+  return new StoreError(
+    'INVALID_ARGUMENT',
+    'the chain takes only objects whose pieces are with different operators',
+    { next: 'Leave out allowSameOperator, or put the object without a name.' },
+  );
+}
+
+// ---- What a name stands for ----------------------------------------------------------------------------------
+
+/** When the object cannot be found, the name may have been written again after it was read: then what it stands for now is used. */
+async function withObject<T>(
+  { context }: StoreNamesPorts,
+  names: NamesContext,
+  path: NamePath,
+  signal: AbortSignal,
+  use: (object: ObjectUri, entry: NameEntry) => Promise<T>,
+): Promise<T> {
+  let { value: entry } = await statName(names, path, { signal });
+  for (let tries = 1; ; tries++) {
+    try {
+      return await use(objectUri(context, names, entry.object), entry);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND' || tries === GET_TRIES) throw error;
+      const { value: now } = await statName(names, path, { signal });
+      if (equal(now.etag, entry.etag)) throw error;
+      entry = now;
+    }
+  }
+}
+
+/** Throws WRONG_KEY when the content key was wrapped for another key. */
+function objectUri({ networkId }: Context, { keys }: NamesContext, reference: ObjectReference): ObjectUri {
+  const { object, wrappedKey } = reference;
+  const key = wrappedKey.length === 0 ? undefined : unwrapKey(keys, object, wrappedKey);
+  return { ...publicUri(reference), network: short(networkId), key };
+}
+
+function publicUri({ manifest }: ObjectReference): Pick<ObjectUri, 'cid' | 'digest'> {
+  return { cid: cidToText(cidOfDigest(manifest)), digest: manifest };
+}
+
+function nameView(path: NamePath, { object, etag, height }: NameEntry): NameStat {
+  return {
+    uri: formatNameUri(path),
+    ...path,
+    etag: formatEtag(etag),
+    sizeBytes: object.lengthBytes,
+    cid: publicUri(object).cid,
+    isEncrypted: object.wrappedKey.length > 0,
+    writtenAtHeight: height,
+  };
+}
+
+async function list(
+  names: NamesContext,
+  uri: string,
+  { delimiter, maxKeys, token }: ListOptions,
+  signal: AbortSignal,
+): Promise<NameListing> {
+  const { bucket, prefix } = parsePrefixUri(uri);
+  const listing = await listNames(names, bucket, {
+    prefix,
+    signal,
+    ...(delimiter === undefined ? {} : { delimiter }),
+    ...(maxKeys === undefined ? {} : { maxKeys }),
+    ...(token === undefined ? {} : { continuationToken: token }),
+  });
+  return {
+    names: listing.names.map(({ key, entry }) => nameView({ bucket, key }, entry)),
+    prefixes: listing.commonPrefixes.map((key) => formatNameUri({ bucket, key })),
+    token: listing.next,
+    unreadable: listing.unreadable,
+    height: listing.height,
+  };
+}
+
+// ---- Objects that lose a name --------------------------------------------------------------------------------
+
+type Write = Pick<PutName, 'etag' | 'height' | 'isOvertaken' | 'replaced'>;
+
+function written(ports: StoreNamesPorts, names: NamesContext, path: NamePath, write: Write): NameWrite {
+  const { etag, height, isOvertaken, replaced } = write;
+  const released =
+    replaced === undefined ? Promise.resolve(undefined) : releaseBehind(ports, names, replaced, height);
+  ports.follow(released);
+  return { uri: formatNameUri(path), etag: formatEtag(etag), height, isOvertaken, released };
+}
+
+async function releaseBehind(
+  ports: StoreNamesPorts,
+  names: NamesContext,
+  reference: ObjectReference,
+  height: number,
+): Promise<ReleaseOutcome> {
+  try {
+    return (await release(ports, names, reference, height, ports.life)).released;
+  } catch {
+    return 'failed';
+  }
+}
+
+async function remove(
+  ports: StoreNamesPorts,
+  names: NamesContext,
+  path: NamePath,
+  condition: Condition,
+  signal: AbortSignal,
+): Promise<RemoveNameResult> {
+  const { removed, height } = await dropName(names, path, { condition, signal });
+  if (removed === undefined) return { ...NOTHING_REMOVED, released: 'unknown' };
+  return release(ports, names, removed, height, signal);
+}
+
+const NOTHING_REMOVED = { nodes: 0, removedEntries: 0, unreachable: [] } as const;
+
+/** Deletes the object on the chain if it lost its last name, and then its pieces: as long as the chain knows it, it can be read. */
+async function release(
+  { context, membership }: StoreNamesPorts,
+  names: NamesContext,
+  reference: ObjectReference,
+  height: number,
+  signal: AbortSignal,
+): Promise<RemoveNameResult> {
+  const { object } = reference;
+  const { value: record } = await names.chain.read((state) => objectOf(state, object), {
+    atLeast: height,
+    signal,
+  });
+  const released = await releaseObject(names, object, height, { signal });
+  const [owner, epoch] = [await context.owner.load(), await membership.current(signal)];
+  if (record !== undefined && released === 'deleted' && owner !== undefined) {
+    const identity = { owner, salt: record.salt, object };
+    return { ...(await removePieces(context, epoch, identity, signal)), released };
+  }
+  if (record !== undefined || released !== 'not-ours') return { ...NOTHING_REMOVED, released };
+  // A put that got as far as the name: only the manifest tells whose the object is.
+  const uri = { ...publicUri(reference), network: short(context.networkId), key: undefined };
+  const pieces = await removeObject(context, epoch, uri, {}, signal).catch((error: unknown) => {
+    if (error instanceof StoreError && error.code !== 'ABORTED') return NOTHING_REMOVED;
+    throw error;
+  });
+  return { ...pieces, released };
+}
+
+// ---- Conditions and buckets ----------------------------------------------------------------------------------
+
+/** Throws INVALID_ARGUMENT. */
+function conditionOf({ ifMatch, ifNoneMatch }: NameCondition = {}): Condition {
+  if (ifMatch !== undefined && ifNoneMatch !== undefined) {
+    throw new StoreError('INVALID_ARGUMENT', 'ifMatch and ifNoneMatch exclude one another', {
+      next: 'Give one of them.',
+    });
+  }
+  if (ifNoneMatch !== undefined) {
+    if (ifNoneMatch === '*') return { kind: 'absent' };
+    throw new StoreError('INVALID_ARGUMENT', 'ifNoneMatch is * or nothing', { next: 'Give "*".' });
+  }
+  if (ifMatch === undefined) return ANY;
+  return ifMatch === '*' ? { kind: 'present' } : { kind: 'match', etag: parseEtag(ifMatch) };
+}
+
+function policyOf({ code, isEncrypted, isPublic }: BucketOptions): Partial<BucketPolicy> {
+  return {
+    ...(code === undefined ? {} : { code }),
+    ...(isEncrypted === undefined ? {} : { isEncrypted }),
+    ...(isPublic === undefined ? {} : { isPublic }),
+  };
+}
+
+function bucketView({ name, policy, names, bytes, createdAtHeight }: BucketState): BucketView {
+  return { name, ...policy, names, bytes, createdAtHeight };
+}
