@@ -2,7 +2,7 @@
 // or checks blocks takes the rules from here, so that all have the same.
 
 import { STAKE_HOLDINGS } from './bonds.ts';
-import { type Holding, LEDGER_HOLDINGS } from './conservation.ts';
+import { LEDGER_HOLDINGS } from './conservation.ts';
 import { refundDelivery } from './operations/refund.ts';
 import { creditDelivery, transfer } from './operations/transfer.ts';
 import { Deliveries } from './receipts.ts';
@@ -15,7 +15,6 @@ import {
   STAKE_OPERATIONS,
   turnsRule,
 } from './stake-rules.ts';
-import type { RecordKind } from './state-key.ts';
 import { STORAGE_DELIVERIES, STORAGE_OPERATIONS } from './storage-rules.ts';
 import { Operations } from './transaction.ts';
 
@@ -25,7 +24,5 @@ export const LEDGER_RULES: Rules = {
   opening: [turnsRule, evidenceRule],
   closing: [loadRule],
   border: [epochRule],
+  holdings: new Map([...LEDGER_HOLDINGS, ...STAKE_HOLDINGS]),
 };
-
-/** Every record that holds tokens, and how many: for the audit that value is conserved. */
-export const HOLDINGS: ReadonlyMap<RecordKind, Holding> = new Map([...LEDGER_HOLDINGS, ...STAKE_HOLDINGS]);

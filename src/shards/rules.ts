@@ -5,7 +5,8 @@ import type { NodeId } from '../base/ids.ts';
 import type { CommitCertificate, Evidence } from '../consensus/types.ts';
 import type { Kinds } from './block.ts';
 import type { BlockContext, Message } from './operation.ts';
-import type { StateKey } from './state-key.ts';
+import type { Holding } from './conservation.ts';
+import type { RecordKind, StateKey } from './state-key.ts';
 import type { Overlay } from './view.ts';
 
 /** What a block says beside its receipts and transactions. */
@@ -49,6 +50,8 @@ export interface Rules extends Kinds {
   readonly closing: readonly BlockRule[];
   /** After those, in the last block of an epoch. */
   readonly border: readonly BlockRule[];
+  /** Every record that holds tokens, and how many: for the audit that value is conserved. */
+  readonly holdings: ReadonlyMap<RecordKind, Holding>;
 }
 
 /** Parameters of the network in force at a height. */

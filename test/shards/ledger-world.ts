@@ -8,7 +8,7 @@ import type { Applied, ChainContext } from '../../src/shards/apply.ts';
 import type { Block } from '../../src/shards/block.ts';
 import { type Founding, writeGenesis } from '../../src/shards/genesis-state.ts';
 import { heightFacts } from '../../src/shards/height-facts.ts';
-import { HOLDINGS, LEDGER_RULES } from '../../src/shards/ledger.ts';
+import { LEDGER_RULES } from '../../src/shards/ledger.ts';
 import type { Parameters } from '../../src/shards/parameters.ts';
 import { fastSha256 } from './kinds.ts';
 import { foundingOf } from './stake-kit.ts';
@@ -31,7 +31,6 @@ export class LedgerWorld extends World {
     super({
       shardBits,
       rules: LEDGER_RULES,
-      holdings: HOLDINGS,
       found: (state) => writeGenesis(state, founding, fastSha256),
     });
     this.timeMs = founding.createdAtMs;

@@ -19,7 +19,7 @@ import { scheduleOf } from '../../src/shards/epoch-border.ts';
 import { writeGenesis } from '../../src/shards/genesis-state.ts';
 import { shardHeaders } from '../../src/shards/header.ts';
 import { heightFacts } from '../../src/shards/height-facts.ts';
-import { HOLDINGS, LEDGER_RULES } from '../../src/shards/ledger.ts';
+import { LEDGER_RULES } from '../../src/shards/ledger.ts';
 import { convicting } from '../../src/shards/offences.ts';
 import { contributorOf, turnsOf } from '../../src/shards/turns.ts';
 import type { StateKey } from '../../src/shards/state-key.ts';
@@ -168,7 +168,7 @@ class Chain {
     const { validators } = this.context();
     const applied = this.try(block);
     if (applied.kind === 'invalid') throw new Error(`${applied.problem}: ${applied.detail}`);
-    expect(isConserved(auditChanges(applied.changes, HOLDINGS))).toBe(true);
+    expect(isConserved(auditChanges(applied.changes, LEDGER_RULES.holdings))).toBe(true);
     for (const { key, after } of applied.changes) {
       if (after === null) this.records.delete(key.text);
       else this.records.set(key.text, { key, bytes: after });

@@ -19,7 +19,6 @@ import { buildBlock, type Ingredients } from '../../src/shards/build.ts';
 import {
   auditChanges,
   auditRecord,
-  type Holding,
   isConserved,
   LEDGER_HOLDINGS,
 } from '../../src/shards/conservation.ts';
@@ -44,7 +43,7 @@ import { decodeReceipt } from '../../src/shards/receipts.ts';
 import { recordDigest } from '../../src/shards/record.ts';
 import type { BlockRule, LedgerParams, Rules } from '../../src/shards/rules.ts';
 import type { Outcome } from '../../src/shards/session.ts';
-import { homeOf, type RecordKind, shardOfHome, type StateKey } from '../../src/shards/state-key.ts';
+import { homeOf, shardOfHome, type StateKey } from '../../src/shards/state-key.ts';
 import { putSupply } from '../../src/shards/supply.ts';
 import { type Action, signTransaction, type SignedTransaction } from '../../src/shards/transaction.ts';
 import { EMPTY, headOf, type Tree, type TreeNode } from '../../src/shards/tree/node.ts';
@@ -101,7 +100,6 @@ export interface WorldOptions {
   readonly rules?: Partial<Rules>;
   /** Writes height 0, lanes included, instead of accounts with `balances`. */
   readonly found?: (state: Overlay) => void;
-  readonly holdings?: ReadonlyMap<RecordKind, Holding>;
 }
 
 export class World {
@@ -111,7 +109,6 @@ export class World {
   >();
   readonly params: LedgerParams;
   readonly rules: Rules;
-  readonly holdings: ReadonlyMap<RecordKind, Holding>;
   readonly blocks: Block[] = [];
   height = 0;
   timeMs = 1_000;
@@ -140,9 +137,15 @@ export class World {
         return undefined;
       },
     };
-    this.rules = { ...KINDS, opening: [], closing: [], border: [reshape], ...options.rules };
+    this.rules = {
+      ...KINDS,
+      opening: [],
+      closing: [],
+      border: [reshape],
+      holdings: LEDGER_HOLDINGS,
+      ...options.rules,
+    };
     this.#outboxRoots = Array.from({ length: 2 ** this.shardBits }, () => EMPTY_OUTBOX);
-    this.holdings = options.holdings ?? LEDGER_HOLDINGS;
     const overlay = new Overlay({ read: () => null });
     if (options.found === undefined) this.#found(overlay, options.balances ?? {});
     else options.found(overlay);
@@ -318,7 +321,7 @@ export class World {
     expect(block).toEqual(sent);
     const applied = this.apply(block);
     if (applied.kind === 'invalid') throw new Error(`invalid: ${applied.problem} (${applied.detail})`);
-    expect(isConserved(auditChanges(applied.changes, this.holdings)), 'value is conserved').toBe(true);
+    expect(isConserved(auditChanges(applied.changes, this.rules.holdings)), 'value is conserved').toBe(true);
     this.#commit(block, applied);
     return applied;
   }
@@ -353,7 +356,7 @@ export class World {
     let held: Amounts = NOTHING;
     let supply: Amounts = NOTHING;
     for (const { key, bytes } of this.records.values()) {
-      const audit = auditRecord(key.kind, bytes, this.holdings);
+      const audit = auditRecord(key.kind, bytes, this.rules.holdings);
       held = plusAmounts(held, audit.held);
       supply = plusAmounts(supply, audit.supply);
     }

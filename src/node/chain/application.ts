@@ -52,8 +52,10 @@ export class ChainApplication implements ValidatorApplication {
     return this.#ports.chain.idOf(block);
   }
 
-  heard(height: number): void {
-    this.#ports.pace.heard(height);
+  heard(node: NodeId, height: number): void {
+    const { chain, pace } = this.#ports;
+    const validator = indexOf(chain.next.roles.validators, node);
+    if (validator !== undefined) pace.heard(validator, height);
   }
 
   held(height: number, blockId: BlockId, done: (block: Uint8Array | undefined) => void): void {
@@ -97,7 +99,9 @@ export class ChainApplication implements ValidatorApplication {
     const { chain, pace, hasWork } = this.#ports;
     this.#answer(chain.commit(certificate, block), () => {
       // Told again after a restart: the next height may be long over.
-      pace.await(height + 1, hasWork() || chain.next.height > height + 1, () => done(this.next()));
+      const { validators } = chain.next.roles;
+      const isLate = chain.next.height > height + 1;
+      pace.await(height + 1, validators, hasWork() || isLate, () => done(this.next()));
     });
   }
 

@@ -15,6 +15,7 @@ import { indexOf } from '../../consensus/validator-set.ts';
 import type { Files } from '../../runtime/files.ts';
 import type { Identity } from '../../runtime/identity.ts';
 import { encodeFounding, type FoundingDocument } from '../../shards/founding.ts';
+import type { LightBlock } from '../../shards/light-block.ts';
 import type { NodeLogger } from '../storage-node.ts';
 import { startValidator, type Validator, type ValidatorStatus } from '../validator/validator.ts';
 import { ChainApplication } from './application.ts';
@@ -25,11 +26,13 @@ import { EvidencePool } from './evidence-pool.ts';
 import { Intake } from './intake.ts';
 import type { ChainRules } from './next-height.ts';
 import { Pace } from './pace.ts';
+import { type Keeping, Pruner } from './pruner.ts';
 import { ChainQueries } from './queries.ts';
 import { queryServices } from './query-services.ts';
 import { rebindable } from './rebindable-services.ts';
+import type { StateSyncProgress } from './state-sync.ts';
 import { BlockSync } from './sync.ts';
-import { decisionsService } from './sync-services.ts';
+import { syncServices } from './sync-services.ts';
 import { TaskQueue } from './task-queue.ts';
 import type { ChainStore } from './types.ts';
 
@@ -53,9 +56,13 @@ export interface ChainServiceOptions {
   readonly reveal?: Proposing['reveal'];
   readonly heartbeatMs?: number;
   readonly listenMs?: number;
+  readonly keeping?: Keeping;
+  /** Others are said to be so far ahead that block after block is not the way. True when `chain` need not go on: it is stopped. */
+  readonly isTooFar?: (chain: Chain, signal: AbortSignal) => Promise<boolean>;
 }
 
-export type ChainRole = 'syncing' | 'following' | 'validating';
+/** Fetching: the state of a checkpoint is on its way, and there is no chain to ask. */
+export type ChainRole = 'syncing' | 'following' | 'validating' | 'fetching';
 
 export interface ChainStatus {
   readonly role: ChainRole;
@@ -63,6 +70,8 @@ export interface ChainStatus {
   readonly epoch: number;
   readonly waitingTransactions: number;
   readonly validator: ValidatorStatus | undefined;
+  /** How far it is, while fetching. */
+  readonly fetching?: StateSyncProgress;
 }
 
 export interface ChainService {
@@ -100,6 +109,7 @@ class RunningChain implements ChainService {
   readonly #evidence = new EvidencePool();
   readonly #pace: Pace;
   readonly #sync: BlockSync;
+  readonly #pruner: Pruner;
   readonly #gossip: ChainGossip;
   readonly #validatorNetwork: ReturnType<typeof rebindable>;
   /** Changes of role, one after the other. */
@@ -130,14 +140,19 @@ class RunningChain implements ChainService {
       noted: (node, error) =>
         logger.warn({ peer: short(node), reason: error.message }, 'a peer does not help to catch up'),
       caughtUp: () => this.#considerRole(),
+      isTooFar: async (signal) => (await options.isTooFar?.(chain, signal)) ?? false,
     });
+    const failed = (error: StoreError): void => void this.#close(error);
+    this.#pruner = new Pruner({ chain, store: ports.store, failed }, options.keeping);
     this.#gossip = createChainGossip(ports, {
       transaction: async (bytes) => {
         const { kind } = (await this.#intake.offer(bytes)).admission;
         return kind === 'added' || kind === 'replaced' ? 'accept' : 'ignore';
       },
-      decision: async ({ certificate, block }, from) =>
-        (await this.#sync.take(from, certificate, block)) ? 'accept' : 'ignore',
+      decision: async ({ certificate, block }, from) => {
+        if (await this.#sync.take(from, certificate, block)) return 'accept';
+        return this.chain.isDecided(certificate) ? 'accept' : 'ignore';
+      },
     });
     this.#validatorNetwork = rebindable(network);
     this.queries = new ChainQueries({
@@ -149,7 +164,9 @@ class RunningChain implements ChainService {
       founding: encodeFounding(options.founding),
       submit: (bytes) => this.submit(bytes),
     });
-    for (const service of [...queryServices(this.queries), decisionsService(chain)]) network.serve(service);
+    const light = (height: number): Promise<LightBlock> => this.queries.light(height);
+    const sync = syncServices({ chain, store: ports.store, sha256: ports.sha256, light });
+    for (const service of [...queryServices(this.queries), ...sync]) network.serve(service);
     chain.onCommit((committed) => this.#committed(committed));
   }
 
@@ -188,7 +205,7 @@ class RunningChain implements ChainService {
       this.queries.close();
       const sync = this.#sync.stop();
       await this.#roles.idle();
-      await Promise.all([sync, this.#validator?.stop()]);
+      await Promise.all([sync, this.#validator?.stop(), this.#pruner.stop()]);
       await this.chain.close();
       this.#end.resolve(reason);
     })();

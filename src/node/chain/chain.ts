@@ -1,7 +1,7 @@
 // A node's chain: makes blocks, judges them and executes those that were decided, one task after the other, on the state of its store.
 // It decides nothing about agreement: who calls `commit` has a certificate.
 //
-// Invariants: the head only moves forward, by blocks that a certificate decided and that are valid here; what a commit says is durable
+// Invariants: the head only moves forward, by blocks that a certificate decided and that are valid here; no block makes or loses tokens; what a commit says is durable
 // when it resolves; after a failed commit nothing is done any more, because what is on the disk is not known.
 
 import { assert } from '../../base/assert.ts';
@@ -13,6 +13,7 @@ import { checkCertificate } from '../../consensus/certificate.ts';
 import type { BlockId, CommitCertificate } from '../../consensus/types.ts';
 import { applyBlock, type Invalid } from '../../shards/apply.ts';
 import { type Block, blockIdOf, decodeBlock } from '../../shards/block.ts';
+import { auditChanges, isConserved } from '../../shards/conservation.ts';
 import type { Executed } from '../../shards/session.ts';
 import type { StateKey } from '../../shards/state-key.ts';
 import { LoadedState } from '../../shards/view.ts';
@@ -45,6 +46,8 @@ interface Term {
 
 /** Terms that are remembered: messages of heights long gone need no answer. */
 const TERMS_KEPT = 3;
+/** Decisions further from the head are no news. */
+const NEWS_HEIGHTS = 2;
 
 export class Chain {
   readonly #ports: ChainPorts;
@@ -167,7 +170,9 @@ export class Chain {
     const applied = await settle(this.#ports.store, new LoadedState(), (loaded) =>
       applyBlock(loaded, block, this.#next.context),
     );
-    return applied.kind === 'invalid' ? applied : { block, executed: applied };
+    if (applied.kind === 'invalid') return applied;
+    if (!isConserved(auditChanges(applied.changes, rules.holdings))) throw this.#fail(notConserved(block));
+    return { block, executed: applied };
   }
 
   // ---- Committing --------------------------------------------------------------------------------------------
@@ -184,6 +189,16 @@ export class Chain {
       if ('problem' in judged) throw this.#fail(decidedInvalid(certificate, judged));
       await this.#keep({ block: judged.block, certificate }, judged.executed);
     });
+  }
+
+  /** Whether it is the decision of a height near the head: what is worth passing on. */
+  isDecided(certificate: CommitCertificate): boolean {
+    const { height } = certificate;
+    const roles = Math.abs(height - this.#head.height) <= NEWS_HEIGHTS ? this.rolesAt(height) : undefined;
+    const { networkId, verify } = this.#ports;
+    return (
+      roles !== undefined && checkCertificate(networkId, roles.validators, certificate, verify) === undefined
+    );
   }
 
   /** Throws PROTOCOL unless the certificate decides this block at the next height. */
@@ -262,6 +277,13 @@ export class Chain {
   decision(height: number): ReturnType<ChainStore['decision']> {
     return height > this.#head.height ? Promise.resolve(undefined) : this.#ports.store.decision(height);
   }
+}
+
+/** The rules let nobody make or lose tokens: if it happens nevertheless, nobody may build on it. */
+function notConserved({ header }: Block): StoreError {
+  return new StoreError('INTERNAL', `block ${header.height} makes or loses tokens`, {
+    next: 'This is a defect of the ledger. Keep the data folder and report it; the chain must not go on like this.',
+  });
 }
 
 function decidedInvalid({ height, blockId }: CommitCertificate, { problem, detail }: Invalid): StoreError {

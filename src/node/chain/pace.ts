@@ -1,17 +1,21 @@
 // When the next height begins: at once when there is something to do, else after a while, to show that the chain lives.
 //
-// There is something to do while transactions or receipts wait, when evidence was found, when another validator speaks of that height, and after
-// a block that changed what people ask for: its state can be proven by the header of the next block only.
+// There is something to do while transactions or receipts wait, when evidence was found, and after a block that changed what people ask for: its
+// state can be proven by the header of the next block only. And when validators speak of that height who are more than may lie: one
+// that lies could otherwise keep everybody busy with empty blocks.
 
 import type { Clock } from '../../base/ports.ts';
+import type { ValidatorIndex, ValidatorSet } from '../../consensus/types.ts';
+import { isWeak, powerOf } from '../../consensus/validator-set.ts';
 
 export class Pace {
   readonly #clock: Pick<Clock, 'timer'>;
   readonly #heartbeatMs: number;
   #waiting: { readonly height: number; readonly begin: () => void } | undefined;
   #cancel: (() => void) | undefined;
-  /** The highest height that another validator spoke of. */
-  #heard = 0;
+  /** The highest height that each of the others spoke of. */
+  #heard = new Map<ValidatorIndex, number>();
+  #set: ValidatorSet | undefined;
 
   constructor(clock: Pick<Clock, 'timer'>, heartbeatMs: number) {
     this.#clock = clock;
@@ -19,9 +23,13 @@ export class Pace {
   }
 
   /** `begin` is called once, at once or later; never when another height was asked for meanwhile. */
-  await(height: number, hasWork: boolean, begin: () => void): void {
+  await(height: number, set: ValidatorSet, hasWork: boolean, begin: () => void): void {
     this.stop();
-    if (hasWork || this.#heard >= height) {
+    if (this.#set !== set) {
+      this.#set = set;
+      this.#heard = new Map();
+    }
+    if (hasWork || this.#isSpokenOf(height)) {
       begin();
       return;
     }
@@ -34,10 +42,19 @@ export class Pace {
     this.#begin();
   }
 
-  heard(height: number): void {
-    if (height <= this.#heard) return;
-    this.#heard = height;
-    if (this.#waiting !== undefined && height >= this.#waiting.height) this.#begin();
+  /** A validator of the set of the last `await` speaks of a height. */
+  heard(validator: ValidatorIndex, height: number): void {
+    if (height <= (this.#heard.get(validator) ?? 0)) return;
+    this.#heard.set(validator, height);
+    if (this.#waiting !== undefined && this.#isSpokenOf(this.#waiting.height)) this.#begin();
+  }
+
+  #isSpokenOf(height: number): boolean {
+    const set = this.#set;
+    if (set === undefined) return false;
+    let power = 0n;
+    for (const [validator, heard] of this.#heard) if (heard >= height) power += powerOf(set, validator);
+    return isWeak(set, power);
   }
 
   stop(): void {

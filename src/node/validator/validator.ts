@@ -43,7 +43,7 @@ export interface ValidatorApplication extends Omit<ApplicationPort, 'fetch'> {
   /** What is agreed on, of the bytes of a block. Other bytes have another id. */
   blockId(block: Uint8Array): BlockId;
   /** A validator speaks of a height: whoever waits with beginning it need not wait any more. */
-  heard(height: number): void;
+  heard(node: NodeId, height: number): void;
   /** A block of the height that this application made, found valid, or knows to be decided. */
   held(height: number, blockId: BlockId, done: (block: Uint8Array | undefined) => void): void;
 }
@@ -199,7 +199,7 @@ class RunningValidator implements Validator {
     if (this.#host === undefined || this.#stopping !== undefined) return;
     if (this.#isMember(from)) {
       this.#catchUp.heard(from, message.height);
-      this.#options.application.heard(message.height);
+      this.#options.application.heard(from, message.height);
     }
     this.#host.receive(message, block);
   }

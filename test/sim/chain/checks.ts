@@ -10,7 +10,7 @@ import { BLOCK_SERVICE, MESSAGE_SERVICE } from '../../../src/node/validator/tran
 import { type Amounts, NOTHING, plusAmounts } from '../../../src/shards/amounts.ts';
 import { auditChanges, auditRecord, isConserved } from '../../../src/shards/conservation.ts';
 import { laneText } from '../../../src/shards/lane.ts';
-import { HOLDINGS } from '../../../src/shards/ledger.ts';
+import { LEDGER_RULES } from '../../../src/shards/ledger.ts';
 import { lanesIn } from '../../../src/shards/outbox.ts';
 import type { RefusalCode } from '../../../src/shards/operation.ts';
 import type { StateKey } from '../../../src/shards/state-key.ts';
@@ -59,6 +59,8 @@ export class ChainChecks {
   splits = 0;
   merges = 0;
   receipts = 0;
+  /** The highest round that anybody has spoken of, and its height. */
+  round: { readonly height: number; readonly round: number } = { height: 0, round: 0 };
   readonly #world: World;
   readonly #records = new Map<string, { readonly key: StateKey; readonly bytes: Uint8Array }>();
   readonly #nonces = new Map<string, number>();
@@ -168,7 +170,7 @@ export class ChainChecks {
       if (bits !== undefined && head.shardBits < bits) this.merges++;
       this.#checkTransactions(committed);
       this.#checkReceipts(committed);
-      if (!isConserved(auditChanges(executed.changes, HOLDINGS)))
+      if (!isConserved(auditChanges(executed.changes, LEDGER_RULES.holdings)))
         this.fail('value', `block ${height} makes or loses tokens`);
       this.#keep(executed.changes);
       if (block.header.epoch > this.epochs) {
@@ -232,7 +234,7 @@ export class ChainChecks {
     let held: Amounts = NOTHING;
     let supply: Amounts = NOTHING;
     for (const { key, bytes } of this.#records.values()) {
-      const audit = auditRecord(key.kind, bytes, HOLDINGS);
+      const audit = auditRecord(key.kind, bytes, LEDGER_RULES.holdings);
       held = plusAmounts(held, audit.held);
       supply = plusAmounts(supply, audit.supply);
     }
@@ -249,6 +251,8 @@ export class ChainChecks {
     const message = decodeMessage(header);
     if (!isSingle(message)) return;
     const { kind, height, round, blockId, validRound, signature } = message;
+    if (height > this.round.height || (height === this.round.height && round > this.round.round))
+      this.round = { height, round };
     // Others' votes are passed on, too: whose key it was is in the signature, and one key makes one signature of one text.
     const place = `${message.validator} ${kind} ${height} ${round}`;
     const text = `${blockId} ${validRound} ${toHex(signature)}`;
