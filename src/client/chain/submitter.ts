@@ -70,7 +70,7 @@ export class Submitter {
     await light.start(signal);
     const bytes = encodeTransaction(signed, operations);
     const before = free ?? this.#freeNow(signed, signal);
-    await this.#handIn(signed, bytes, signal);
+    await this.#patiently(signal, () => this.#handIn(signed, bytes, signal));
     const search = await this.#await(signed, bytes, before, signal);
     const { height } = (await search.found)!;
     const { sender } = signed.transaction;
@@ -96,7 +96,7 @@ export class Submitter {
       const some = order.slice(from, from + SUBMIT_NODES);
       const failure = await firstSuccess(some.map((node) => this.#handTo(node, signed, bytes, signal)));
       if (failure === undefined) return;
-      last = failure;
+      last = telling(last, failure);
       // The nonce is used, or the height has passed: perhaps by this very transaction. The chain tells.
       if (last.code === 'CONDITION_FAILED' || last.code === 'EXPIRED') return;
     }
@@ -334,13 +334,21 @@ function readOptions(atLeast: number | undefined, signal: AbortSignal | undefine
 function firstSuccess(tries: readonly Promise<StoreError | undefined>[]): Promise<StoreError | undefined> {
   return new Promise((resolve, reject) => {
     let left = tries.length;
+    let last: StoreError | undefined;
     for (const each of tries) {
       each.then((failure) => {
         left--;
-        if (failure === undefined || left === 0) resolve(failure);
+        if (failure !== undefined) last = telling(last, failure);
+        if (failure === undefined || left === 0) resolve(failure === undefined ? undefined : last);
       }, reject);
     }
   });
+}
+
+/** Of two failures the later, unless only the one before says something of the transaction. */
+function telling(before: StoreError | undefined, failure: StoreError): StoreError {
+  const isRefusal = ({ code }: StoreError): boolean => REFUSALS_OF_POOLS.has(code);
+  return before !== undefined && isRefusal(before) && !isRefusal(failure) ? before : failure;
 }
 
 /** Undefined when all are. What throws is thrown. */
