@@ -18,8 +18,10 @@ import type {
   HeightStart,
   Input,
   Message,
+  Proposal,
   UnsignedMessage,
   ValidatorIndex,
+  Vote,
 } from '../../consensus/types.ts';
 import { BlockDesk } from './block-desk.ts';
 import type { ApplicationPort, Decision, HostEvents, TimersPort, TransportPort } from './host-ports.ts';
@@ -128,7 +130,7 @@ export class ValidatorHost<State> {
   /** A message from another validator, and the block that came beside it. */
   receive(message: Message, block?: Uint8Array): void {
     if (this.#isStopped || this.#start === undefined) return;
-    const isOwn = isSingle(message) && message.validator === this.#start.self;
+    const isOwn = this.#isOwn(message);
     // Messages come again (L4): where none is taken, none is worth a look, unless the guard must hear of it.
     if (this.#queue.length >= HOST_INPUTS_WAITING_MAX && !isOwn) return;
     const { verdict } = this.#engine.judge(this.#state, message);
@@ -136,6 +138,12 @@ export class ValidatorHost<State> {
     if (verdict !== 'accept') return;
     if (isOwn) this.#ports.signer.observe(message);
     if (this.#queue.length < HOST_INPUTS_WAITING_MAX) this.#enqueue({ kind: 'message', message });
+  }
+
+  /** Under this validator's own key. At the height after a border of epochs its number may be another's. */
+  #isOwn(message: Message): message is Proposal | Vote {
+    const { height, self } = this.#start!;
+    return isSingle(message) && message.height === height && message.validator === self;
   }
 
   /** Does nothing from now on. Log and signer are closed by whoever opened them. */

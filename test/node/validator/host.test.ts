@@ -436,6 +436,11 @@ describe('a validator falls silent', () => {
     desk.host.receive(prevote(1, 0, A));
     expect(desk.observed).toEqual([prevote(0, 0, A)]);
   });
+
+  test('its guard hears nothing of the height to come, where its number may be the one of another', () => {
+    desk.host.receive({ ...prevote(0, 0, A), height: 2 });
+    expect(desk.observed).toEqual([]);
+  });
 });
 
 describe('bounds and ends', () => {
