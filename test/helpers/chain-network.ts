@@ -5,11 +5,12 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '../../src/base/bytes.ts';
-import { signEpoch } from '../../src/base/epoch.ts';
+import { networkIdOf, signEpoch } from '../../src/base/epoch.ts';
 import type { NetworkId, NodeId, OwnerId } from '../../src/base/ids.ts';
 import { DEFAULT_TIMEOUTS } from '../../src/consensus/types.ts';
 import { openChainStore } from '../../src/node/chain/chain-store.ts';
-import { type ChainService, startChainService } from '../../src/node/chain/chain-service.ts';
+import { type ChainLife, type ChainLifeOptions, startChainLife } from '../../src/node/chain/chain-life.ts';
+import type { ChainService } from '../../src/node/chain/chain-service.ts';
 import { guardNewKey } from '../../src/node/validator/signer-file.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { nativeSha256, nativeVerify } from '../../src/runtime/crypto.ts';
@@ -49,14 +50,24 @@ export interface ChainNetworkOptions {
   readonly shardBits?: number;
   readonly balances?: ChainPart['balances'];
   readonly heartbeatMs?: number;
+  /** When the network was founded; long ago where absent. */
+  readonly createdAtMs?: number;
+  /** What the nodes that it starts with keep. */
+  readonly keeping?: ChainLifeOptions['keeping'];
 }
+
+/** What the operator of a node says. */
+export type ChainNodeOptions = Pick<ChainLifeOptions, 'keeping' | 'trust'>;
 
 export interface ChainNode {
   readonly identity: Identity;
   readonly keyValue: LocalKeyValue;
   readonly folder: string;
+  readonly options: ChainNodeOptions;
   network: MemoryNode;
-  service: ChainService;
+  life: ChainLife;
+  /** Not to be asked for while a state is fetched. */
+  readonly service: ChainService;
 }
 
 export const operatorOf = (index: number): OwnerId => signerFrom(`operator ${index}`).publicKey as OwnerId;
@@ -75,7 +86,10 @@ export class ChainNetwork {
       .slice(0, options.members)
       .map(({ nodeId }, index) => sampleMember(index, { node: nodeId }));
     const params = options.shardBits === undefined ? {} : { shardBits: options.shardBits };
-    const signed = signEpoch(sampleGenesis(), sampleEpoch(members, params), signerFrom('genesis of sample'));
+    const genesis = sampleGenesis();
+    const founded = { ...genesis, createdAtMs: options.createdAtMs ?? genesis.createdAtMs };
+    const record = { ...sampleEpoch(members, params), network: networkIdOf(founded) };
+    const signed = signEpoch(founded, record, signerFrom('genesis of sample'));
     const part: ChainPart = {
       parameters: {
         ...DEFAULT_PARAMETERS,
@@ -96,7 +110,7 @@ export class ChainNetwork {
     const count = options.members + (options.followers ?? 0);
     const identities = Array.from({ length: count }, () => ephemeralIdentity());
     const network = new ChainNetwork(options, folder, identities);
-    for (const identity of identities) await network.add(identity);
+    for (const identity of identities) await network.add(identity, { keeping: options.keeping ?? {} });
     return network;
   }
 
@@ -105,22 +119,36 @@ export class ChainNetwork {
   }
 
   /** Brings a node with a new disk. */
-  async add(identity: Identity = ephemeralIdentity()): Promise<ChainNode> {
+  async add(
+    identity: Identity = ephemeralIdentity(),
+    options: ChainNodeOptions = {},
+    keyValue: LocalKeyValue = new MemoryKeyValue(),
+  ): Promise<ChainNode> {
     const folder = join(this.#folder, toHex(identity.nodeId).slice(0, 8));
     await mkdir(folder);
     await guardNewKey({ folder: join(folder, 'signer'), network: this.id }, identity.nodeId);
-    const keyValue = new MemoryKeyValue();
     const network = this.#joined(identity);
-    const service = await this.#open(identity, folder, keyValue, network);
-    const node = { identity, keyValue, folder, network, service };
+    const life = await this.#open(identity, folder, keyValue, network, options);
+    const node: ChainNode = {
+      identity,
+      keyValue,
+      folder,
+      options,
+      network,
+      life,
+      get service() {
+        if (this.life.service === undefined) throw new Error('this node fetches a state');
+        return this.life.service;
+      },
+    };
     this.nodes.push(node);
     return node;
   }
 
   /** Starts a node again that was stopped, on what it has on its disk. */
-  async restart(node: ChainNode): Promise<void> {
+  async restart(node: ChainNode, options: ChainNodeOptions = node.options): Promise<void> {
     node.network = this.#joined(node.identity);
-    node.service = await this.#open(node.identity, node.folder, node.keyValue, node.network);
+    node.life = await this.#open(node.identity, node.folder, node.keyValue, node.network, options);
   }
 
   #joined(identity: Identity): MemoryNode {
@@ -137,13 +165,14 @@ export class ChainNetwork {
     folder: string,
     keyValue: LocalKeyValue,
     network: MemoryNode,
-  ): Promise<ChainService> {
+    options: ChainNodeOptions,
+  ): Promise<ChainLife> {
     const store = await openChainStore({ keyValue, sha256: nativeSha256, kinds: LEDGER_RULES });
     if (store.head === undefined) {
       const changes = foundState(this.founding, nativeSha256);
       await store.found(changes, firstHead(this.founding, nativeSha256), this.id);
     }
-    return startChainService(
+    return startChainLife(
       {
         store,
         identity,
@@ -164,6 +193,7 @@ export class ChainNetwork {
           this.nodes.map((node) => node.identity.nodeId).filter((id) => toHex(id) !== toHex(network.self)),
         heartbeatMs: this.#options.heartbeatMs ?? 200,
         listenMs: 0,
+        ...options,
       },
     );
   }
@@ -184,7 +214,7 @@ export class ChainNetwork {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.service.stop()));
+    await Promise.all(this.nodes.map((node) => node.life.stop()));
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

@@ -6,7 +6,7 @@
 // Invariants: sync and validator are never at work together; when `ended` resolves with an error nothing here runs any more, and the node
 // must be started again; `stop` returns when everything is closed but the ports, which stay their owner's.
 
-import { short } from '../../base/bytes.ts';
+import { fromHex, short } from '../../base/bytes.ts';
 import { type StoreError, toStoreError } from '../../base/errors.ts';
 import type { Digest, NodeId } from '../../base/ids.ts';
 import { HEARTBEAT_MS, REBROADCAST_MAX, TEND_MS } from '../../base/limits.ts';
@@ -57,8 +57,11 @@ export interface ChainServiceOptions {
   readonly heartbeatMs?: number;
   readonly listenMs?: number;
   readonly keeping?: Keeping;
-  /** Others are said to be so far ahead that block after block is not the way. True when `chain` need not go on: it is stopped. */
-  readonly isTooFar?: (chain: Chain, signal: AbortSignal) => Promise<boolean>;
+  /**
+   * Others are said to be so far ahead that block after block is not the way, and if `isGone`, not to have the next block any more. True when
+   * `chain` need not go on: it is stopped.
+   */
+  readonly isTooFar?: (chain: Chain, isGone: boolean, signal: AbortSignal) => Promise<boolean>;
 }
 
 /** Fetching: the state of a checkpoint is on its way, and there is no chain to ask. */
@@ -81,6 +84,8 @@ export interface ChainService {
   status(): ChainStatus;
   /** Throws what the transaction is refused with. */
   submit(bytes: Uint8Array): Promise<Digest>;
+  /** Whether the transaction of this id (hex) waits for a block here. */
+  isWaiting(id: string): boolean;
   /** Resolves when it has stopped: with what ended it, or undefined after `stop`. */
   readonly ended: Promise<StoreError | undefined>;
   stop(): Promise<void>;
@@ -140,7 +145,7 @@ class RunningChain implements ChainService {
       noted: (node, error) =>
         logger.warn({ peer: short(node), reason: error.message }, 'a peer does not help to catch up'),
       caughtUp: () => this.#considerRole(),
-      isTooFar: async (signal) => (await options.isTooFar?.(chain, signal)) ?? false,
+      isTooFar: async (isGone, signal) => (await options.isTooFar?.(chain, isGone, signal)) ?? false,
     });
     const failed = (error: StoreError): void => void this.#close(error);
     this.#pruner = new Pruner({ chain, store: ports.store, failed }, options.keeping);
@@ -189,6 +194,10 @@ class RunningChain implements ChainService {
     const id = await this.#intake.submit(bytes);
     this.#gossip.publishTransaction(bytes);
     return id;
+  }
+
+  isWaiting(id: string): boolean {
+    return this.#intake.pool.has(fromHex(id) as Digest);
   }
 
   async stop(): Promise<void> {

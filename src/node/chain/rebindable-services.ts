@@ -2,14 +2,19 @@
 // each time. Between two lives of it, who calls is told that it is not at work.
 
 import { StoreError } from '../../base/errors.ts';
-import type { Network, Service } from '../../base/ports.ts';
+import type { NodeId } from '../../base/ids.ts';
+import type { Gossip, GossipVerdict, Network, Service } from '../../base/ports.ts';
 
-export function rebindable(network: Network): Network & { unbind(): void } {
+/** `absent` says what the node is not at the moment. */
+export function rebindable(
+  network: Network,
+  absent = 'this node is no validator now',
+): Network & { unbind(): void } {
   const bound = new Map<string, Service | undefined>();
   const current = (name: string): Service => {
     const service = bound.get(name);
     if (service !== undefined) return service;
-    throw new StoreError('CLOSED', `${name}: this node is no validator now`);
+    throw new StoreError('CLOSED', `${name}: ${absent}`);
   };
   return {
     self: network.self,
@@ -32,6 +37,19 @@ export function rebindable(network: Network): Network & { unbind(): void } {
     close: () => Promise.resolve(),
     unbind: () => {
       for (const name of bound.keys()) bound.set(name, undefined);
+    },
+  };
+}
+
+/** The same of topics, each of which has one handler at a node. */
+export function rebindableGossip(gossip: Gossip): Gossip {
+  const bound = new Map<string, (from: NodeId, message: Uint8Array) => Promise<GossipVerdict>>();
+  return {
+    publish: (topic, message) => gossip.publish(topic, message),
+    subscribe: (topic, handle) => {
+      const isNew = !bound.has(topic);
+      bound.set(topic, handle);
+      if (isNew) gossip.subscribe(topic, (from, message) => bound.get(topic)!(from, message));
     },
   };
 }

@@ -12,6 +12,7 @@ import {
   DECISIONS_LENGTH_MAX,
   DECISIONS_MAX,
   LIGHT_BLOCK_LENGTH_MAX,
+  STATE_SYNC_BEHIND,
   SYNC_ASK_TIMEOUT_MS,
   SYNC_BAR_MS,
   SYNC_FETCH_TIMEOUT_MS,
@@ -40,6 +41,11 @@ export interface SyncPorts {
   readonly noted: (node: NodeId, error: StoreError) => void;
   /** A round of questions found nobody ahead. */
   readonly caughtUp: () => void;
+  /**
+   * Nodes speak of later heights and do not have the next one any more (`isGone`), or a new node has a very long way before it. True when
+   * that is proven and block after block is not the way: somebody else sees to it, and nobody is caught up.
+   */
+  readonly isTooFar: (isGone: boolean, signal: AbortSignal) => Promise<boolean>;
 }
 
 interface Claim {
@@ -53,9 +59,13 @@ export class BlockSync {
   readonly #barred = new Map<string, number>();
   /** What nodes said of their heights since the last round. */
   readonly #claims = new Map<string, Claim>();
+  /** A node said that it does not have what comes next here. */
+  #isNextGone = false;
   #run: AbortController | undefined;
   #ended: Promise<void> = Promise.resolve();
   #wake = Promise.withResolvers<void>();
+  /** The next height as it was when somebody last proved that it is over. */
+  #lastOver: number | undefined;
   /** Bytes that are asked for at once: fewer after an answer that came too late, more after each that came. */
   #lengthBytes = DECISIONS_LENGTH_MAX;
 
@@ -84,29 +94,42 @@ export class BlockSync {
     await this.#ended;
   }
 
-  /** Whether somebody proves that the next height is over. For who does not sync: nothing is committed. */
+  /**
+   * Whether somebody proves that the next height is over. For who does not sync: nothing is committed. Who is one decision behind may
+   * get it any moment from the others who vote; but at a border of epochs all who have it may be none of those any more. So it is
+   * told of that at the second asking.
+   */
   async isBehind(signal: AbortSignal): Promise<boolean> {
     const { chain } = this.#ports;
     await this.#askAround(signal);
     for (const { node, height } of this.#claims.values()) {
       const next = chain.next.height;
-      if (height <= next || this.#isBarred(node)) continue;
+      if (height < next || this.#isBarred(node)) continue;
       try {
         const [decision] = await this.#decisions(node, next, signal, 1);
         if (decision === undefined || chain.next.height !== next) continue;
         chain.checkDecision(decision.certificate, decision.block);
-        return true;
+        if (height > next || this.#lastOver === next) return true;
+        this.#lastOver = next;
+        return false;
       } catch (error) {
         this.#lost(node, toStoreError(error, 'INTERNAL', 'block sync'), signal);
       }
     }
+    if (this.#tookGone()) await this.#ports.isTooFar(true, signal);
     return false;
+  }
+
+  #tookGone(): boolean {
+    const isGone = this.#isNextGone;
+    this.#isNextGone = false;
+    return isGone;
   }
 
   /** A node speaks of a decided height. */
   heard(node: NodeId, height: number): void {
     if (height <= this.#ports.chain.head.height) return;
-    this.#claims.set(toHex(node), { node, height });
+    remember(this.#claims, toHex(node), { node, height });
     this.#wake.resolve();
   }
 
@@ -128,12 +151,22 @@ export class BlockSync {
     while (!signal.aborted) {
       const before = this.#ports.chain.head.height;
       await this.#askAround(signal);
+      if (this.#hasLongWay && (await this.#ports.isTooFar(false, signal))) return;
       await this.#fetchClaimed(signal);
       if (signal.aborted) return;
+      const isGone = this.#tookGone();
       if (this.#ports.chain.head.height > before) continue;
+      if (isGone && (await this.#ports.isTooFar(true, signal))) return;
+      if (signal.aborted) return;
       this.#ports.caughtUp();
       await this.#rest(signal);
     }
+  }
+
+  /** Whoever has nothing yet and much before it. */
+  get #hasLongWay(): boolean {
+    const { height } = this.#ports.chain.head;
+    return height === 0 && [...this.#claims.values()].some((claim) => claim.height > STATE_SYNC_BEHIND);
   }
 
   async #rest(signal: AbortSignal): Promise<void> {
@@ -232,9 +265,10 @@ export class BlockSync {
     if (signal.aborted) return;
     if (CHAIN_FAILURES.has(error.code)) throw error;
     this.#claims.delete(toHex(node));
+    if (error.code === 'NOT_FOUND') this.#isNextGone = true;
     if (error.code === 'TIMEOUT') this.#lengthBytes = Math.max(LENGTH_MIN, this.#lengthBytes / 2);
     const barMs = SILENCE.has(error.code) ? SYNC_POLL_MS : SYNC_BAR_MS;
-    this.#barred.set(toHex(node), this.#ports.clock.monotonic() + barMs);
+    remember(this.#barred, toHex(node), this.#ports.clock.monotonic() + barMs);
     this.#ports.noted(node, error);
   }
 
@@ -245,6 +279,15 @@ export class BlockSync {
     this.#barred.delete(toHex(node));
     return false;
   }
+}
+
+/** Anybody may claim something: of many, only the latest are kept in mind. */
+const REMEMBERED_MAX = 16 * SYNC_PEERS_MAX;
+
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > REMEMBERED_MAX) map.delete(map.keys().next().value!);
 }
 
 /** Whatever code another node gives its refusal, it says nothing about the chain here. */
