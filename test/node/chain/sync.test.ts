@@ -1,6 +1,12 @@
 // Catching up from nodes that do not help.
 
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
+import { toHex } from '../../../src/base/bytes.ts';
+import type { NodeId } from '../../../src/base/ids.ts';
+import type { Chain } from '../../../src/node/chain/chain.ts';
+import { BlockSync } from '../../../src/node/chain/sync.ts';
+import { encodeDecisionsReply } from '../../../src/shards/sync-messages.ts';
+import { digestFrom } from '../../helpers/records.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { ChainNetwork, type ChainNode } from '../../helpers/chain-network.ts';
 
@@ -44,3 +50,36 @@ test.each(['INTERNAL', 'DISK', 'CLOSED'] as const)(
     expect(hasEnded).toBe(false);
   },
 );
+
+describe('whether it is behind', () => {
+  async function behind(claimed: number, times: number): Promise<boolean[]> {
+    const network = await ChainNetwork.start({ members: 1, heartbeatMs: 20 });
+    running.push(network);
+    const { chain } = network.nodes[0]!.service;
+    await until('there is a decision', () => chain.head.height >= 1);
+    const body = encodeDecisionsReply([(await chain.decision(1))!]);
+    const sync = new BlockSync({
+      chain: { head: { height: 0 }, next: { height: 1 }, checkDecision: () => undefined } as unknown as Chain,
+      network: { call: async () => ({ header: new Uint8Array(0), body }) },
+      clock: systemClock,
+      peers: () => [],
+      failed: () => undefined,
+      noted: (node, error) => {
+        throw new Error(`${toHex(node)}: ${error.message}`);
+      },
+      caughtUp: () => undefined,
+      isTooFar: async () => false,
+    });
+    const asked: boolean[] = [];
+    for (let time = 0; time < times; time++) {
+      sync.heard(digestFrom<NodeId>('ahead'), claimed);
+      asked.push(await sync.isBehind(new AbortController().signal));
+    }
+    return asked;
+  }
+
+  test('is said at once by two decisions, and by one when nobody has brought it meanwhile', async () => {
+    expect(await behind(2, 1)).toEqual([true]);
+    expect(await behind(1, 2)).toEqual([false, true]);
+  });
+});
