@@ -12,6 +12,7 @@ import {
   DECISIONS_LENGTH_MAX,
   DECISIONS_MAX,
   LIGHT_BLOCK_LENGTH_MAX,
+  STATE_SYNC_BEHIND,
   SYNC_ASK_TIMEOUT_MS,
   SYNC_BAR_MS,
   SYNC_FETCH_TIMEOUT_MS,
@@ -40,6 +41,11 @@ export interface SyncPorts {
   readonly noted: (node: NodeId, error: StoreError) => void;
   /** A round of questions found nobody ahead. */
   readonly caughtUp: () => void;
+  /**
+   * Nodes speak of later heights and do not have the next one any more (`isGone`), or a new node has a very long way before it. True when
+   * that is proven and block after block is not the way: somebody else sees to it, and nobody is caught up.
+   */
+  readonly isTooFar: (isGone: boolean, signal: AbortSignal) => Promise<boolean>;
 }
 
 interface Claim {
@@ -53,6 +59,8 @@ export class BlockSync {
   readonly #barred = new Map<string, number>();
   /** What nodes said of their heights since the last round. */
   readonly #claims = new Map<string, Claim>();
+  /** A node said that it does not have what comes next here. */
+  #isNextGone = false;
   #run: AbortController | undefined;
   #ended: Promise<void> = Promise.resolve();
   #wake = Promise.withResolvers<void>();
@@ -108,7 +116,14 @@ export class BlockSync {
         this.#lost(node, toStoreError(error, 'INTERNAL', 'block sync'), signal);
       }
     }
+    if (this.#tookGone()) await this.#ports.isTooFar(true, signal);
     return false;
+  }
+
+  #tookGone(): boolean {
+    const isGone = this.#isNextGone;
+    this.#isNextGone = false;
+    return isGone;
   }
 
   /** A node speaks of a decided height. */
@@ -136,12 +151,22 @@ export class BlockSync {
     while (!signal.aborted) {
       const before = this.#ports.chain.head.height;
       await this.#askAround(signal);
+      if (this.#hasLongWay && (await this.#ports.isTooFar(false, signal))) return;
       await this.#fetchClaimed(signal);
       if (signal.aborted) return;
+      const isGone = this.#tookGone();
       if (this.#ports.chain.head.height > before) continue;
+      if (isGone && (await this.#ports.isTooFar(true, signal))) return;
+      if (signal.aborted) return;
       this.#ports.caughtUp();
       await this.#rest(signal);
     }
+  }
+
+  /** Whoever has nothing yet and much before it. */
+  get #hasLongWay(): boolean {
+    const { height } = this.#ports.chain.head;
+    return height === 0 && [...this.#claims.values()].some((claim) => claim.height > STATE_SYNC_BEHIND);
   }
 
   async #rest(signal: AbortSignal): Promise<void> {
@@ -240,6 +265,7 @@ export class BlockSync {
     if (signal.aborted) return;
     if (CHAIN_FAILURES.has(error.code)) throw error;
     this.#claims.delete(toHex(node));
+    if (error.code === 'NOT_FOUND') this.#isNextGone = true;
     if (error.code === 'TIMEOUT') this.#lengthBytes = Math.max(LENGTH_MIN, this.#lengthBytes / 2);
     const barMs = SILENCE.has(error.code) ? SYNC_POLL_MS : SYNC_BAR_MS;
     remember(this.#barred, toHex(node), this.#ports.clock.monotonic() + barMs);
