@@ -56,4 +56,6 @@ export const CLIENT_OPTIONS: readonly OptionSpec[] = [
 export interface ClientFlags {
   readonly lane?: 'bulk' | 'control';
   readonly memory?: number;
+  /** Of commands that sign. */
+  readonly key?: string;
 }

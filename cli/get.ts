@@ -3,8 +3,9 @@
 
 import type { GetOptions } from '../src/client/types.ts';
 import { parseCount, parseRange } from './args.ts';
-import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec, type Context } from './command.ts';
+import type { ClientFlags, CommandSpec, Context } from './command.ts';
 import type { CheckedTarget } from './get-target.ts';
+import { KEY_OPTIONS } from './names.ts';
 
 interface GetFlags extends ClientFlags {
   readonly force?: boolean;
@@ -29,17 +30,18 @@ export const get: CommandSpec = {
     },
     { flags: '--offset <bytes>', help: 'only from here on', parse: BYTES },
     { flags: '--length <bytes>', help: 'only so many bytes', parse: BYTES },
-    ...CLIENT_OPTIONS,
+    ...KEY_OPTIONS,
   ],
   details: `Every byte is verified before it is written. A file appears under its name only
 when it is whole.
 
 Examples:
   store get 'store://bafy...#1a2b3c4d.Zm9v...' photo.jpg
+  store get store://photos/2024/cat.jpg cat.jpg
   store get "$uri" | tar -x`,
   async run(context, [uri, path], flags) {
     const { checkTarget } = await import('./get-target.ts');
-    const { splitUri } = await import('../src/client/uri.ts');
+    const { checkUri, isRemote } = await import('./names.ts');
     const { force } = flags as GetFlags;
     const range = rangeOf(flags as GetFlags);
     if (context.output.isJson && (path === undefined || path === '-')) {
@@ -48,7 +50,13 @@ Examples:
         next: 'Name a file.',
       });
     }
-    splitUri(uri!);
+    await checkUri(uri!);
+    if (path !== undefined && isRemote(path)) {
+      const { StoreError } = await import('../src/base/errors.ts');
+      throw new StoreError('INVALID_ARGUMENT', `${path} is no local file`, {
+        next: 'Give a file to write to; "store cp" copies one name to another.',
+      });
+    }
     const target = await checkTarget(path, force === true);
     await download(context, uri!, target, range, flags as GetFlags);
     return undefined;

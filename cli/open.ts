@@ -42,6 +42,7 @@ export async function withStore<T>(
     signal,
     ...(flags.lane === undefined ? {} : { lane: flags.lane }),
     ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
+    ...(flags.key === undefined ? {} : { key: flags.key }),
     passphrase: async (key) => {
       const { askPassphrase } = await import('./passphrase.ts');
       return askPassphrase(context, key, process.env['HOLDFAST_PASSPHRASE_FILE'] || undefined);

@@ -5,7 +5,9 @@ import { Command, CommanderError, Option } from 'commander';
 import { StoreError } from '../src/base/errors.ts';
 import { isNegated, type OptionSpec, optionKey, optionName } from './args.ts';
 import { type CommandSpec, COMMON_OPTIONS } from './command.ts';
+import { bucket } from './bucket.ts';
 import { completion } from './completion.ts';
+import { cp } from './cp.ts';
 import { down } from './down.ts';
 import { get } from './get.ts';
 import { help } from './help.ts';
@@ -13,6 +15,8 @@ import { init } from './init.ts';
 import { invite } from './invite.ts';
 import { join } from './join.ts';
 import { keys } from './keys.ts';
+import { ls } from './ls.ts';
+import { mv } from './mv.ts';
 import { network } from './network.ts';
 import { node } from './node.ts';
 import { put } from './put.ts';
@@ -28,8 +32,12 @@ export const COMMANDS: readonly CommandSpec[] = [
   down,
   put,
   get,
+  ls,
   stat,
   rm,
+  mv,
+  cp,
+  bucket,
   init,
   invite,
   join,

@@ -1,28 +1,29 @@
-// `store put`: a file or standard input, up to the URI and on to full redundancy. What is read is put-source.ts's.
+// `store put`: a file or standard input, up to the URI or the name and on to full redundancy. What is read is put-source.ts's.
 
 import { parseCode, parseCount, parseSize } from './args.ts';
-import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec, type Context } from './command.ts';
+import type { ClientFlags, CommandSpec, Context } from './command.ts';
+import { type ConditionFlags, conditionIn, IF_MATCH, IF_NONE_MATCH, KEY_OPTIONS } from './names.ts';
 import type { Code } from '../src/replication/code.ts';
 import type { PutOptions, PutResult } from '../src/client/types.ts';
-import type { Flags } from './settings.ts';
 import type { OpenStore } from './open.ts';
 import type { PutSource } from './put-source.ts';
 
-interface PutFlags extends ClientFlags {
+interface PutFlags extends ClientFlags, ConditionFlags {
   readonly code?: Code;
   readonly copies?: number;
   readonly public?: boolean;
   readonly segment?: number;
   readonly wait?: boolean;
   readonly allowSameOperator?: boolean;
+  readonly createBucket?: boolean;
 }
 
 const MIB = 1024 * 1024;
 
 export const put: CommandSpec = {
   name: 'put',
-  summary: 'store a file, or standard input; prints its URI',
-  operands: '<file>',
+  summary: 'store a file, or standard input; prints its URI or name',
+  operands: '<file> [name]',
   completes: 'files',
   options: [
     {
@@ -43,20 +44,28 @@ export const put: CommandSpec = {
       flags: '--allow-same-operator',
       help: 'one-machine trial: several pieces of a segment to one operator',
     },
-    ...CLIENT_OPTIONS,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    { flags: '--create-bucket', help: "make the name's bucket if it is not there" },
+    ...KEY_OPTIONS,
   ],
   details: `The URI is printed as soon as enough holders have confirmed; unless --no-wait
 is given the command then goes on until the other pieces are stored too, or
 Ctrl-C. The URI holds the key: whoever has it can read the object. An
 interrupted put of a file goes on where it stopped when it is run again.
 
+With a name the object can be had by it, by whoever has the key; the bucket
+says how it is kept. A name that ends in "/" takes the name of the file.
+
 Examples:
   store put photo.jpg
-  tar -c folder | store put -`,
-  async run(context, [path], flags) {
+  store put photo.jpg store://photos/2024/
+  tar -c folder | store put - store://backups/today --if-none-match '*'`,
+  async run(context, [path, name], flags) {
     const { openSource } = await import('./put-source.ts');
     const { withStore } = await import('./open.ts');
     const { code, copies } = flags as PutFlags;
+    const target = await targetOf(path!, name, flags as PutFlags);
     if (code !== undefined && copies !== undefined) {
       const { StoreError } = await import('../src/base/errors.ts');
       throw new StoreError('INVALID_ARGUMENT', '--code and --copies exclude one another', {
@@ -65,27 +74,78 @@ Examples:
     }
     const source = await openSource(path!);
     try {
-      return await withStore(context, flags as PutFlags, (open) => upload(context, open, source, flags));
+      return await withStore(context, flags as PutFlags, (open) =>
+        upload(context, open, source, flags as PutFlags, target),
+      );
     } finally {
       await source.close();
     }
   },
 };
 
-async function upload(context: Context, open: OpenStore, source: PutSource, flags: Flags): Promise<number> {
+/** Where it goes, checked before the file is opened. Throws INVALID_ARGUMENT, INVALID_URI. */
+async function targetOf(
+  path: string,
+  name: string | undefined,
+  flags: PutFlags,
+): Promise<Pick<PutOptions, 'name' | 'condition'>> {
+  const { StoreError } = await import('../src/base/errors.ts');
+  const { isRemote, nameFor } = await import('./names.ts');
+  if (isRemote(path)) {
+    throw new StoreError('INVALID_ARGUMENT', `${path} is no local file`, {
+      next: 'Give the file first and then the name: store put FILE store://bucket/key.',
+    });
+  }
+  const condition = conditionIn(flags);
+  if (name !== undefined) {
+    const uri = await nameFor(name, path);
+    return { name: uri, ...(condition === undefined ? {} : { condition }) };
+  }
+  if (condition === undefined && flags.createBucket !== true) return {};
+  throw new StoreError('INVALID_ARGUMENT', 'conditions and buckets are about a name, and none is given', {
+    next: 'Name the object: store put FILE store://bucket/key.',
+  });
+}
+
+/** Throws what making a bucket throws, unless it is there. */
+export async function makeBucket({ output }: Context, open: OpenStore, name: string): Promise<void> {
+  const { parseNameUri } = await import('../src/client/names/path.ts');
+  const { StoreError } = await import('../src/base/errors.ts');
+  const { bucket } = parseNameUri(name);
+  try {
+    await open.store.buckets.stat(bucket, open.events);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND') throw error;
+    await open.store.buckets.create(bucket, open.events);
+    output.note(`created bucket ${bucket}`);
+  }
+}
+
+async function upload(
+  context: Context,
+  open: OpenStore,
+  source: PutSource,
+  flags: PutFlags,
+  target: Pick<PutOptions, 'name' | 'condition'>,
+): Promise<number> {
   const { output, signal } = context;
-  const { wait } = flags as PutFlags;
+  const { wait } = flags;
+  if (target.name !== undefined && flags.createBucket === true) await makeBucket(context, open, target.name);
   const startedAt = performance.now();
   const result = await open.store.put(source.bytes, {
     ...open.events,
-    ...putOptions(source, flags as PutFlags),
+    ...putOptions(source, flags),
+    ...target,
   });
   open.clearProgress();
-  if (!output.isJson) output.result(result.uri, {});
+  if (!output.isJson) output.result(result.name?.uri ?? result.uri, {});
+  if (result.name !== undefined) output.note(`etag ${result.name.etag}`);
   output.note(await summary(result, performance.now() - startedAt));
   if (await source.hasChanged()) output.warn(`${source.name} changed while it was read`);
 
   const outcome = wait === false ? undefined : await completed(context, result);
+  const { settleWrite } = await import('./names.ts');
+  const name = result.name === undefined ? undefined : await settleWrite(context, result.name);
   const confirmed = outcome?.confirmedPieces ?? result.confirmedPieces;
   const missing = outcome?.missingPieces ?? result.totalPieces - result.confirmedPieces;
   if (outcome !== undefined && missing > 0) {
@@ -102,6 +162,7 @@ async function upload(context: Context, open: OpenStore, source: PutSource, flag
       missingPieces: missing,
       totalPieces: result.totalPieces,
       resumedSegments: result.resumedSegments,
+      ...(name === undefined ? {} : { name }),
       notices: open.notices,
     });
   }
@@ -117,7 +178,7 @@ function putOptions(source: PutSource, flags: PutFlags): PutOptions {
     ...(flags.segment === undefined ? {} : { segmentBytes: flags.segment }),
     ...(source.lengthBytes === undefined ? {} : { lengthBytes: source.lengthBytes }),
     ...(source.resumeKey === undefined ? {} : { resumeKey: source.resumeKey }),
-    isPublic: flags.public === true,
+    ...(flags.public === undefined ? {} : { isPublic: flags.public }),
     allowSameOperator: flags.allowSameOperator === true,
   };
 }

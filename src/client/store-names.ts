@@ -139,7 +139,10 @@ export function createStoreNames(ports: StoreNamesPorts): StoreNames {
       await ports.context.owner.loadOrCreate();
       return bucketView(await createBucket(await open(signal), name, { ...policyOf(options), signal }));
     },
-    listBuckets: async (signal) => (await listBuckets(await open(signal), { signal })).value,
+    listBuckets: async (signal) => {
+      if ((await ports.context.owner.load()) === undefined) return [];
+      return (await listBuckets(await open(signal), { signal })).value;
+    },
     statBucket: async (name, signal) =>
       bucketView((await statBucket(await open(signal), name, { signal })).value),
     changeBucket: async (name, options, signal) =>
