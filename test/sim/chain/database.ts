@@ -10,7 +10,11 @@ import type { Tally } from '../tally.ts';
 
 /** What a database asks of the machine that it is on. */
 export interface Host {
-  readonly world: { readonly scheduler: Scheduler; readonly tally: Tally };
+  readonly world: {
+    readonly scheduler: Scheduler;
+    readonly tally: Tally;
+    readonly hasLyingDisks: boolean;
+  };
   readonly isFull: boolean;
   syncMs(): number;
   /** Whether this sync is one of those that fail. */
@@ -67,7 +71,7 @@ export class Database {
         if (failure !== undefined) throw failure;
       },
       flush: async () => {
-        this.#unsynced = [];
+        if (!this.#machine.world.hasLyingDisks) this.#unsynced = [];
       },
       close: async () => undefined,
     };
@@ -85,7 +89,8 @@ export class Database {
       run: () => {
         if (!this.#underWay.delete(writes)) return;
         const isFailing = this.#machine.takesFailure();
-        if (!isFailing || this.#random.chance(0.5)) this.#apply(writes);
+        const before = !isFailing || this.#random.chance(0.5) ? this.#apply(writes) : [];
+        if (this.#machine.world.hasLyingDisks) this.#unsynced.push(before);
         const error = isFailing ? new StoreError('DISK', 'database: sync failed') : undefined;
         life.enter(() => resolve(error));
       },

@@ -21,6 +21,7 @@ export interface World {
   readonly tell: (text: () => string) => void;
   /** A process did something: promises wait for their turn. */
   isStirred: boolean;
+  readonly hasLyingDisks: boolean;
 }
 
 export interface MachinePlan {

@@ -26,6 +26,8 @@ export interface NodePlan {
   readonly restartMs: number;
 }
 
+/** All keys are in one place here, and no log is lost. */
+const ACCUSATIONS = ['evidence against', 'a second copy', 'the guard of the key refused'];
 const FOLDER = '/node';
 /** What a disk failure brings is what was injected; everything else is a defect. */
 const EXPECTED_ENDS: ReadonlySet<string> = new Set(['DISK']);
@@ -153,7 +155,7 @@ export class SimNode {
       if (text === 'takes part in agreement') this.hasValidated = true;
       this.#world.tally.add(`log: ${text}`);
       this.#world.tell(() => `machine ${this.index}: ${text} ${JSON.stringify(fields)}`);
-      if (text.startsWith('evidence against') || text.startsWith('a second copy'))
+      if (ACCUSATIONS.some((each) => text.startsWith(each)))
         this.#checks.fail('accusation', `machine ${this.index}: ${text} ${JSON.stringify(fields)}`);
     };
     return { debug: log, info: log, warn: log, error: log };

@@ -13,6 +13,7 @@
 // left; nothing in a node knows another clock or another source of chance, so the order of it all is a function of the seed.
 
 import type { NodeId } from '../../../src/base/ids.ts';
+import { phaseMs } from '../../../src/consensus/obligations.ts';
 import type { ChainService } from '../../../src/node/chain/chain-service.ts';
 import { amountOf, NATIVE } from '../../../src/shards/amounts.ts';
 import { nodeOf } from '../../../src/shards/node.ts';
@@ -35,6 +36,10 @@ import { Workload, type WorkloadPlan } from './workload.ts';
 export interface ChainRunOptions {
   /** Gets each line of the story, with the simulated time. */
   readonly tell?: (line: string) => void;
+  /** Databases say that a batch is durable when it is not: something must be found. */
+  readonly hasLyingDisks?: boolean;
+  /** Ends the storm then and the run with it, whatever it went through. */
+  readonly stormMs?: number;
 }
 
 export interface ChainRunResult {
@@ -53,8 +58,10 @@ export interface ChainRunResult {
 const STORM_MIN_MS = 35_000;
 /** A storm that lets nothing through ends then, and the rest happens in the quiet. */
 const STORM_MAX_MS = 75_000;
-/** A new transaction is final at every node within so long after the faults. */
+/** A new transaction is final at every node within so long after the faults, ... */
 const RECOVERY_MAX_MS = 10_000;
+/** ...or within so many rounds, where the faults have led to rounds that last longer. */
+const RECOVERY_ROUNDS = 3;
 /** By then everything that was handed in is decided, and no receipt is on its way. */
 const SETTLING_MAX_MS = 30_000;
 const COVERAGE_MAX_MS = 60_000;
@@ -63,8 +70,8 @@ const EVENTS_MAX = 3_000_000;
 export async function runChain(seed: number, options: ChainRunOptions = {}): Promise<ChainRunResult> {
   const run = new Run(seed, options);
   try {
-    await run.storm();
-    await run.quiet();
+    await run.storm(options.stormMs);
+    if (options.stormMs === undefined) await run.quiet();
   } catch (error) {
     run.checks.fail('crash', error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
@@ -85,7 +92,7 @@ class Run {
   readonly #ports: ClientPorts;
   #recoveryMs: number | undefined;
 
-  constructor(seed: number, { tell }: ChainRunOptions) {
+  constructor(seed: number, { tell, hasLyingDisks = false }: ChainRunOptions) {
     const random = new SeededRandom(seed, 'chain');
     const scheduler = new Scheduler();
     this.#seed = seed;
@@ -97,6 +104,7 @@ class Run {
       trace: new Trace(),
       tell: (text) => tell?.(`${(scheduler.now / 1000).toFixed(4).padStart(9)} s  ${text()}`),
       isStirred: false,
+      hasLyingDisks,
     };
     const validators = random.pick([4, 4, 4, 4, 5, 7]);
     const followers = random.pick([0, 0, 1, 2]);
@@ -157,7 +165,7 @@ class Run {
 
   // ---- Storm ---------------------------------------------------------------------------------------------------
 
-  async storm(): Promise<void> {
+  async storm(stormMs?: number): Promise<void> {
     const { newcomer } = this.#plan;
     for (const node of this.#nodes) {
       // Whoever comes later has a chain to catch up with.
@@ -166,7 +174,8 @@ class Run {
     }
     this.#storm.start();
     this.#workload.start();
-    await this.#advance(STORM_MIN_MS);
+    await this.#advance(stormMs ?? STORM_MIN_MS);
+    if (stormMs !== undefined) return;
     await this.#advance(STORM_MAX_MS, () => this.#isCovered());
   }
 
@@ -212,7 +221,8 @@ class Run {
       const height = this.checks.included.get(probe.name)?.height;
       return height !== undefined && this.#nodes.every((node) => node.height >= height);
     };
-    await this.#advance(healedMs + RECOVERY_MAX_MS, isDone);
+    const boundMs = this.#recoveryBoundMs();
+    await this.#advance(healedMs + boundMs, isDone);
     if (this.checks.violation !== undefined) return;
     if (!isDone()) {
       const where = this.#nodes.map((node) => describe(node)).join('; ');
@@ -221,11 +231,22 @@ class Run {
       const { name } = probe;
       this.checks.fail(
         'liveness',
-        `${RECOVERY_MAX_MS} ms after the faults the new transaction ${name.slice(0, 8)} (${probe.fate}) is ${became}, the chain at ${this.checks.height}: ${where}`,
+        `${boundMs} ms after the faults the new transaction ${name.slice(0, 8)} (${probe.fate}) is ${became}, the chain at ${this.checks.height}: ${where}`,
       );
       return;
     }
     this.#recoveryMs = this.#world.scheduler.now - healedMs;
+    if (this.#recoveryMs > RECOVERY_MAX_MS) this.#world.tally.add('recovery above 10 s, rounds were long');
+  }
+
+  #recoveryBoundMs(): number {
+    const { height, round } = this.checks.round;
+    const { timeouts } = this.#founded.parameters;
+    const first = height > this.checks.height ? round : 0;
+    this.#world.tell(() => `height ${this.checks.height + 1} is in round ${first}`);
+    let boundMs = 0;
+    for (let i = 0; i < RECOVERY_ROUNDS; i++) boundMs += phaseMs(timeouts, 'rebroadcast', first + i);
+    return Math.max(RECOVERY_MAX_MS, boundMs);
   }
 
   /** What the storm kept from happening. */
@@ -240,11 +261,17 @@ class Run {
 
   async #settle(): Promise<void> {
     if (this.checks.violation !== undefined) return;
-    const isDone = (): boolean => this.#workload.waiting === 0 && this.checks.pending === 0;
+    const isDone = (): boolean =>
+      this.#workload.waiting === 0 && this.checks.pending === 0 && this.#nodes.every(hasEmptyPool);
     await this.#advance(this.#world.scheduler.now + SETTLING_MAX_MS, isDone);
     if (this.checks.violation !== undefined || isDone()) return;
     const clients = [...this.#workload.clients, ...this.#workload.operators];
     const lost = clients.filter(({ waiting }) => waiting > 0).map((client) => client.describe());
+    const full = this.#nodes.filter((node) => !hasEmptyPool(node)).map(describe);
+    if (lost.length === 0 && this.checks.pending === 0) {
+      this.checks.fail('memory', `everything is decided, and transactions still wait: ${full.join('; ')}`);
+      return;
+    }
     this.checks.fail(
       'lost transaction',
       `${SETTLING_MAX_MS} ms of quiet and ${this.checks.pending} receipts wait, and: ${lost.join('; ')}`,
@@ -315,6 +342,8 @@ class Run {
 
 /** All microtasks: they come before anything else that a loop of events does. */
 const drain = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const hasEmptyPool = ({ service }: SimNode): boolean => service?.status().waitingTransactions === 0;
 
 function describe(node: SimNode): string {
   const status: ReturnType<ChainService['status']> | undefined = node.service?.status();

@@ -29,6 +29,10 @@ export interface WorkloadPlan {
 
 const TICK_MIN_MS = 400;
 const TICK_MAX_MS = 900;
+/** From then on people keep coming until shards have split. */
+const LOAD_FROM_MS = 25_000;
+const RUSH_EVERY_MS = 4_000;
+const RUSH_MS = 1_000;
 const WINDOW = 3;
 const BURST_WINDOW = 16;
 
@@ -97,13 +101,19 @@ export class Workload {
 
   get #isBurst(): boolean {
     const { now } = this.#world.scheduler;
+    if (now > LOAD_FROM_MS && this.#ports.checks.splits === 0) return true;
     return this.#plan.bursts.some((atMs) => now >= atMs && now < atMs + this.#plan.burstMs);
+  }
+
+  /** People come at the same times, so that blocks have several of their transactions. */
+  get #isRush(): boolean {
+    return this.#world.scheduler.now % RUSH_EVERY_MS < RUSH_MS;
   }
 
   #act(writer: Writer): void {
     const { client } = writer;
     const window = this.#isBurst ? BURST_WINDOW : WINDOW;
-    if (!this.#isBurst && this.#random.chance(0.9)) return;
+    if (!this.#isBurst && (!this.#isRush || this.#random.chance(0.6))) return;
     while (client.waiting < window) {
       this.#issue(writer);
       if (!this.#isBurst && this.#random.chance(0.7)) break;
