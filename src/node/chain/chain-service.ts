@@ -134,6 +134,8 @@ class RunningChain implements ChainService {
     this.ended = this.#end.promise;
     this.#ports = ports;
     this.#options = options;
+    // Nothing of what the network began with can be shown before the first block.
+    this.#isToBeProven = chain.head.height === 0;
     this.#pace = new Pace(clock, options.heartbeatMs ?? HEARTBEAT_MS);
     this.#intake = new Intake(chain, ports, () => this.#pace.wake());
     this.#sync = new BlockSync({
