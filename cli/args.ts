@@ -66,6 +66,12 @@ export function parseCount(min: number, max: number): Parse {
   };
 }
 
+/** 64 hex digits, in lower case. */
+export const parseDigest: Parse = (text, where) => {
+  if (!/^[0-9a-fA-F]{64}$/.test(text)) throw refuse(where, text, 'an id of 64 hex digits');
+  return text.toLowerCase();
+};
+
 export function parseChoice(choices: readonly string[]): Parse {
   return (text, where) => {
     if (!choices.includes(text)) throw refuse(where, text, `one of ${choices.join(', ')}`);
@@ -115,6 +121,13 @@ export const parseDomain: Parse = (text, where) => {
   const at = text.indexOf('=');
   if (at < 1 || at === text.length - 1) throw refuse(where, text, 'label=value, for example rack=r1');
   return [parseLabel(text.slice(0, at), where), parseLabel(text.slice(at + 1), where)];
+};
+
+/** A port, or the word off. */
+export const parseHttpPort: Parse = (text, where) => {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (text !== 'off' && !(port <= 65_535)) throw refuse(where, text, 'a port from 0 to 65535, or off');
+  return text === 'off' ? text : port;
 };
 
 /** `host:port`, `:port`, `[::1]:port`. */

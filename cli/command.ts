@@ -1,7 +1,8 @@
 // What a command is, and the options that many commands share. A command's file stays light: whatever is heavy is
 // imported inside `run`, so that `store --help` answers at once.
 
-import { type OptionSpec, parseChoice, parseSize, parseText } from './args.ts';
+import { HEIGHT_MAX } from '../src/base/limits.ts';
+import { type OptionSpec, parseChoice, parseCount, parseDigest, parseSize, parseText } from './args.ts';
 import type { Output } from './output.ts';
 import type { Flags } from './settings.ts';
 
@@ -51,6 +52,16 @@ export const CLIENT_OPTIONS: readonly OptionSpec[] = [
     help: 'most memory for segments in flight',
     parse: parseSize(16 * 1024 * 1024, 64 * 1024 ** 3),
   },
+  {
+    flags: '--trust-height <height>',
+    help: 'begin to trust the chain at this block, whose id --trust-hash says',
+    parse: parseCount(1, HEIGHT_MAX),
+  },
+  {
+    flags: '--trust-hash <hex>',
+    help: 'id of that block, from somebody you trust ("store epoch" prints both)',
+    parse: parseDigest,
+  },
 ];
 
 export interface ClientFlags {
@@ -58,4 +69,7 @@ export interface ClientFlags {
   readonly memory?: number;
   /** Of commands that sign. */
   readonly key?: string;
+  readonly trustHeight?: number;
+  /** 64 hex digits. */
+  readonly trustHash?: string;
 }

@@ -9,16 +9,18 @@ import type { Context } from './command.ts';
 import { readRunning, untilRunning } from './local-folder.ts';
 import { mainPath } from './node-process.ts';
 
+/** What the user asked of `up`. */
+interface Wanted {
+  readonly nodes: number | undefined;
+  readonly hasHttp: boolean;
+}
+
 /** Resolves when the network in `folder` serves. Throws what the background process says when it fails. */
-export async function detach(
-  context: Context,
-  folder: string,
-  nodes: number | undefined,
-): Promise<undefined> {
+export async function detach(context: Context, folder: string, wanted: Wanted): Promise<undefined> {
   const { output, signal } = context;
   await systemFiles.makeDirectory(folder);
   const answerPath = join(folder, 'up.json');
-  const child = spawnBehind(context.home, folder, answerPath, nodes);
+  const child = spawnBehind(context.home, folder, answerPath, wanted);
   const exited = new Promise<void>((resolve) =>
     child.on('exit', () => resolve()).on('error', () => resolve()),
   );
@@ -41,12 +43,23 @@ function spawnBehind(
   home: string,
   folder: string,
   answerPath: string,
-  nodes: number | undefined,
+  { nodes, hasHttp }: Wanted,
 ): ChildProcess {
   const answer = openSync(answerPath, 'w', 0o600);
   const log = openSync(join(folder, 'up.log'), 'a', 0o600);
   const count = nodes === undefined ? [] : ['--nodes', String(nodes)];
-  const args = [...process.execArgv, mainPath(), 'up', '--dir', folder, '--home', home, '--json', ...count];
+  const args = [
+    ...process.execArgv,
+    mainPath(),
+    'up',
+    '--dir',
+    folder,
+    '--home',
+    home,
+    '--json',
+    ...count,
+    ...(hasHttp ? ['--http'] : []),
+  ];
   const child = spawn(process.execPath, args, {
     detached: true,
     stdio: ['ignore', answer, log],

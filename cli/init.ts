@@ -33,7 +33,7 @@ this node's operator, with its stake and the tokens for those who join.`,
 };
 
 async function found({ output, home }: Context, flags: InitFlags): Promise<undefined> {
-  const { configFlags, defaultOperator, nodeFolderOf } = await import('./node-folder.ts');
+  const { defaultOperator, newNodeConfig, nodeFolderOf } = await import('./node-folder.ts');
   const { adoptNetwork, makePresharedKey, refuseOtherNetwork } = await import('./home-network.ts');
   const { CONFIG_DEFAULTS } = await import('../src/node/config.ts');
   const { describeNetwork, initNetwork } = await import('../src/node/folder-setup.ts');
@@ -42,7 +42,7 @@ async function found({ output, home }: Context, flags: InitFlags): Promise<undef
 
   await refuseOtherNetwork(home, undefined, flags.force === true);
   const operator = flags.operator ?? defaultOperator();
-  const config = { ...configFlags(flags), operator };
+  const config = { ...newNodeConfig(flags), operator };
   const bootstrap = bulkAddresses({ ...CONFIG_DEFAULTS, ...config });
   if (flags.psk !== undefined) await makePresharedKey(config.presharedKeyFile!);
   const { folder, identity, account, founding } = await initNetwork({

@@ -36,7 +36,7 @@ async function joinAsNode(
   code: string,
   flags: JoinFlags,
 ): Promise<undefined> {
-  const { configFlags, defaultOperator, nodeFolderOf } = await import('./node-folder.ts');
+  const { defaultOperator, newNodeConfig, nodeFolderOf } = await import('./node-folder.ts');
   const { adoptNetwork, refuseOtherNetwork } = await import('./home-network.ts');
   const { descriptionFromCode, joinNetwork } = await import('../src/node/invite.ts');
   const { toHex } = await import('../src/base/bytes.ts');
@@ -44,7 +44,7 @@ async function joinAsNode(
   const description = descriptionFromCode(code);
   await refuseOtherNetwork(home, description.network, flags.force === true);
   const operator = flags.operator ?? defaultOperator();
-  const config = { ...configFlags(flags), operator };
+  const config = { ...newNodeConfig(flags), operator };
   const { folder, identity, account, epoch } = await joinNetwork({
     folder: nodeFolderOf(home, flags.dir),
     code,

@@ -15,7 +15,13 @@ const DOWN_TIMEOUT_MS = 30_000;
 export interface RunningNetwork {
   readonly pid: number;
   readonly network: string;
-  readonly nodes: readonly { readonly node: string; readonly pid: number; readonly folder: string }[];
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly pid: number;
+    readonly folder: string;
+    /** Where it serves HTTP. */
+    readonly http?: string;
+  }[];
 }
 
 /** The folder named, else the one this home ran last, else the folder `local` in the home. */

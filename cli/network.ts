@@ -3,11 +3,12 @@
 import type { MemberView, NetworkView } from '../src/client/types.ts';
 import { parseCount } from './args.ts';
 import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec } from './command.ts';
+import type { ChainOutcome } from './network-chain.ts';
 import type { Overlay } from './overlay.ts';
 
 export const network: CommandSpec = {
   name: 'network',
-  summary: 'show the members of the network and how they are linked',
+  summary: 'show the network: members, links, stake, and how much of it may fail',
   operands: '',
   options: [
     {
@@ -17,22 +18,33 @@ export const network: CommandSpec = {
     },
     ...CLIENT_OPTIONS,
   ],
-  details: `The five lines at the top are the system as docs/theory.md defines it (Def
-1.1): nodes, links, messages, state and protocol. The degree of each node
-against the average is Prop 1.1.`,
+  details: `The lines at the top are the system as docs/theory.md defines it (Def 1.1):
+nodes, links, messages, state and protocol. Prop 1.1 is the degree of each node
+against the average; links are as the nodes tell them. Prop 1.2 is the least
+number of validators that stops the chain, from the stake that the chain proves
+by the header that the last line names.`,
   async run(context, _, flags) {
     const { withStore } = await import('./open.ts');
     const { measureOverlay } = await import('./overlay.ts');
-    const view = await withStore(context, flags as ClientFlags, ({ store, events }) =>
-      store.network({ ...events, probe: true }),
+    const { lookAtChain } = await import('./network-chain.ts');
+    const [view, chain] = await withStore(context, flags as ClientFlags, ({ store, events }) =>
+      Promise.all([store.network({ ...events, probe: true }), lookAtChain(store, context.signal)]),
     );
     const overlay = measureOverlay(view.members, flags['delta'] as number | undefined);
-    context.output.result(await describeNetwork(view, overlay), networkJson(view, overlay));
+    context.output.result(
+      await describeNetwork(view, overlay, chain),
+      await networkJson(view, overlay, chain),
+    );
     return undefined;
   },
 };
 
-function networkJson(view: NetworkView, overlay: Overlay): Record<string, unknown> {
+async function networkJson(
+  view: NetworkView,
+  overlay: Overlay,
+  chain: ChainOutcome,
+): Promise<Record<string, unknown>> {
+  const { chainJson } = await import('./network-chain.ts');
   const { degrees, ...summary } = overlay;
   const degreeOf = new Map(degrees.map(({ node, degree }) => [node, degree]));
   return {
@@ -40,10 +52,11 @@ function networkJson(view: NetworkView, overlay: Overlay): Record<string, unknow
     shards: 2 ** view.shardBits,
     members: view.members.map((member) => ({ ...member, degree: degreeOf.get(member.node) ?? null })),
     overlay: summary,
+    chain: chainJson(chain),
   };
 }
 
-async function describeNetwork(view: NetworkView, overlay: Overlay): Promise<string> {
+async function describeNetwork(view: NetworkView, overlay: Overlay, chain: ChainOutcome): Promise<string> {
   const { fields, formatBytes, plural, shortId, table } = await import('./format.ts');
   const reachable = view.members.filter(({ isReachable }) => isReachable).length;
   const stored = view.members.reduce((sum, { status }) => sum + (status?.liveBytes ?? 0), 0);
@@ -61,7 +74,7 @@ async function describeNetwork(view: NetworkView, overlay: Overlay): Promise<str
     ],
     ['messages', 'requests and replies over TLS 1.3 and libp2p, announcements over gossipsub'],
     ['state', `epoch ${view.epoch}, ${plural(2 ** view.shardBits, 'shard')}, ${formatBytes(stored)} stored`],
-    ['protocol', 'membership records signed by the genesis key'],
+    ...(await chainRows(chain)),
   ]);
   const degreeOf = new Map(overlay.degrees.map(({ node, degree }) => [node, String(degree)]));
   const rows = view.members.map((member) => [
@@ -84,8 +97,42 @@ async function describeNetwork(view: NetworkView, overlay: Overlay): Promise<str
     rows,
   );
   const outliers = overlay.outliers.map(({ node, degree }) => `${shortId(node)} (${degree})`).join(' ');
-  const excess = `more than ${number(overlay.delta)} above the average degree: ${outliers === '' ? 'none' : outliers}`;
-  return `${head}\n\n${members}\n\n${excess}`;
+  const excess = `Prop 1.1  more than ${number(overlay.delta)} above the average degree: ${outliers === '' ? 'none' : outliers}`;
+  return [head, '', members, '', excess, ...(await toleranceLines(chain))].join('\n');
+}
+
+async function chainRows(chain: ChainOutcome): Promise<(readonly [string, string])[]> {
+  if (chain.kind === 'silent') return [['protocol', `the chain does not answer: ${chain.error.message}`]];
+  const { formatDuration, plural } = await import('./format.ts');
+  const { shareText } = await import('./validators.ts');
+  const { byNode, byOperator, totalPower, largestPower, smallestPower, supply } = chain.view;
+  const { height, ageMs, isAdvancing } = chain.view;
+  return [
+    [
+      'protocol',
+      `agreement of ${plural(byNode.voters, 'validator')}: more than two thirds of their power decide a block`,
+    ],
+    [
+      'stake',
+      `${totalPower} of ${plural(byOperator.voters, 'operator')}, from ${shareText(smallestPower, totalPower)} to ` +
+        `${shareText(largestPower, totalPower)} each; ${supply} native tokens in all`,
+    ],
+    ['chain', `height ${height + 1}, ${formatDuration(ageMs)} ago${isAdvancing ? '' : ': it stands still'}`],
+  ];
+}
+
+async function toleranceLines(chain: ChainOutcome): Promise<readonly string[]> {
+  if (chain.kind === 'silent') return [];
+  const { proofLine } = await import('./open-chain.ts');
+  const { byNode, byOperator } = chain.view;
+  const { voters, toHalt, toSplit } = byNode;
+  const percent = Math.round((100 * toHalt.count) / voters);
+  return [
+    `Prop 1.2  f = ${toHalt.count - 1} of ${voters} validators may fail; ${toHalt.count} (${percent} %) stop the chain, ` +
+      `${toSplit.count} could split it; of ${byOperator.voters} operators ${byOperator.toHalt.count} and ${byOperator.toSplit.count}`,
+    '',
+    proofLine(chain.view),
+  ];
 }
 
 /** One word for a member's state. */

@@ -7,12 +7,21 @@ import { toHex } from '../src/base/bytes.ts';
 import { StoreError } from '../src/base/errors.ts';
 import type { NodeConfig } from '../src/node/config.ts';
 import { dataFolder } from '../src/node/data-folder.ts';
-import { type OptionSpec, parseAddress, parseDomain, parseLabel, parseSize, parseText } from './args.ts';
+import {
+  type OptionSpec,
+  parseAddress,
+  parseDomain,
+  parseHttpPort,
+  parseLabel,
+  parseSize,
+  parseText,
+} from './args.ts';
 
 export interface NodeFlags {
   readonly dir?: string;
   readonly operator?: string;
   readonly listen?: { readonly host: string; readonly port: number };
+  readonly httpPort?: number | 'off';
   readonly announce?: readonly string[];
   readonly capacity?: number;
   readonly reserve?: number;
@@ -36,6 +45,11 @@ export const NODE_OPTIONS: readonly OptionSpec[] = [
     flags: '--listen <host:port>',
     help: 'control lane; the bulk lane takes the next port (default: 0.0.0.0:4001)',
     parse: parseAddress,
+  },
+  {
+    flags: '--http-port <port>',
+    help: 'HTTP for programs of this machine, on loopback, or off (default: 4003, or two after --listen)',
+    parse: parseHttpPort,
   },
   {
     flags: '--announce <host>',
@@ -69,16 +83,37 @@ export function defaultOperator(): string {
 
 /** What flags say about a node, in the words of its configuration. Throws INVALID_ARGUMENT. */
 export function configFlags(flags: NodeFlags): Partial<NodeConfig> {
-  const { operator, listen, announce, capacity, reserve, domain, psk } = flags;
+  const { operator, listen, httpPort, announce, capacity, reserve, domain, psk } = flags;
   return {
     ...(operator === undefined ? {} : { operator }),
     ...(listen === undefined ? {} : portsOf(listen)),
+    ...(httpPort === undefined ? {} : { httpPort }),
     ...(announce === undefined ? {} : { announce }),
     ...(capacity === undefined ? {} : { capacityBytes: capacity }),
     ...(reserve === undefined ? {} : { reserveBytes: reserve }),
     ...(domain === undefined ? {} : { domains: Object.fromEntries(domain) }),
     ...(psk === undefined ? {} : { presharedKeyFile: resolve(psk) }),
   };
+}
+
+/** Of HTTP where nobody says anything: after the two of the lanes. */
+const HTTP_PORT = 4003;
+
+/** The same for a node that is made now, which serves HTTP unless told otherwise. Throws INVALID_ARGUMENT. */
+export function newNodeConfig(flags: NodeFlags): Partial<NodeConfig> {
+  const { listen, httpPort } = flags;
+  const config = configFlags(flags);
+  if (httpPort !== undefined) return config;
+  if (listen === undefined || listen.port === 0) return { ...config, httpPort: listen?.port ?? HTTP_PORT };
+  const next = listen.port + 2;
+  if (next <= 65_535) return { ...config, httpPort: next };
+  throw new StoreError(
+    'INVALID_ARGUMENT',
+    '--listen: HTTP needs the port after the next, and 65535 is the last',
+    {
+      next: 'Give a smaller port, or --http-port.',
+    },
+  );
 }
 
 function portsOf({ host, port }: NonNullable<NodeFlags['listen']>): Partial<NodeConfig> {

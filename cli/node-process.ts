@@ -22,6 +22,8 @@ export interface ReadyLine {
   readonly name: string;
   readonly control: readonly string[];
   readonly bulk: readonly string[];
+  /** Where HTTP is served; null where it is off. */
+  readonly http: string | null;
 }
 
 export interface Exit {
@@ -50,10 +52,14 @@ function logPathOf(folder: string): string {
   return join(folder, 'node.log');
 }
 
-/** Starts the node of `folder`. */
-export function startNodeProcess(folder: string, readyTimeoutMs: number): NodeProcess {
+/** Starts the node of `folder`; `more` are options of `store node`. */
+export function startNodeProcess(
+  folder: string,
+  readyTimeoutMs: number,
+  more: readonly string[] = [],
+): NodeProcess {
   const log = openLog(logPathOf(folder));
-  const args = [...process.execArgv, mainPath(), 'node', '--dir', folder, '--json', '--supervised'];
+  const args = [...process.execArgv, mainPath(), 'node', '--dir', folder, '--json', '--supervised', ...more];
   const child = spawn(process.execPath, args, {
     stdio: ['pipe', 'pipe', log],
     env: childEnvironment(folder),

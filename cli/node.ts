@@ -51,6 +51,8 @@ async function serve({ output, signal }: Context, home: string, flags: RunFlags)
     output.result(undefined, { ...ready });
     const addresses = [...ready.bulk, ...ready.control].join(' ');
     output.note(`node ${shortId(ready.node)} of network ${ready.name} serves at ${addresses}`);
+    if (ready.http !== null)
+      output.note(`programs of this machine reach the chain at ${ready.http}/openapi.json`);
     const { isMember, isTrial } = running.status();
     if (!isMember) output.warn('this node is not a member of the network: it gets nothing new to store');
     if (isTrial) output.note('trial network: its nodes are on one machine');
@@ -64,7 +66,15 @@ async function serve({ output, signal }: Context, home: string, flags: RunFlags)
 
 function readyLine(status: RunningStatus, name: string): ReadyLine {
   const { control, bulk } = status.addresses;
-  return { node: Buffer.from(status.node).toString('hex'), network: status.network, name, control, bulk };
+  const http = status.http ?? null;
+  return {
+    node: Buffer.from(status.node).toString('hex'),
+    network: status.network,
+    name,
+    control,
+    bulk,
+    http,
+  };
 }
 
 async function networkName(folder: string): Promise<string> {

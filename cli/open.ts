@@ -1,6 +1,8 @@
 // Opens the store as a client for one command, and closes it whatever happens.
 
-import type { CallEvents, NoticeEvent, Store } from '../src/client/types.ts';
+import { StoreError } from '../src/base/errors.ts';
+import type { Digest } from '../src/base/ids.ts';
+import type { CallEvents, NoticeEvent, Store, StoreOptions } from '../src/client/types.ts';
 import type { ClientFlags, Context } from './command.ts';
 import { printable, shortId } from './format.ts';
 import { createProgress } from './progress.ts';
@@ -43,6 +45,7 @@ export async function withStore<T>(
     ...(flags.lane === undefined ? {} : { lane: flags.lane }),
     ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
     ...(flags.key === undefined ? {} : { key: flags.key }),
+    ...(await trustIn(flags)),
     passphrase: async (key) => {
       const { askPassphrase } = await import('./passphrase.ts');
       return askPassphrase(context, key, process.env['HOLDFAST_PASSPHRASE_FILE'] || undefined);
@@ -78,6 +81,20 @@ export async function withStore<T>(
     tellRest();
     await store.close();
   }
+}
+
+/** The block to begin with, where the user names one. Throws INVALID_ARGUMENT where half of it is missing. */
+async function trustIn({ trustHeight, trustHash }: ClientFlags): Promise<Pick<StoreOptions, 'trust'>> {
+  if (trustHeight === undefined && trustHash === undefined) return {};
+  if (trustHeight === undefined || trustHash === undefined) {
+    const [given, missing] =
+      trustHash === undefined ? ['--trust-height', '--trust-hash'] : ['--trust-hash', '--trust-height'];
+    throw new StoreError('INVALID_ARGUMENT', `${given} says nothing without ${missing}`, {
+      next: 'Give height and id of one block, as "store epoch" prints them elsewhere.',
+    });
+  }
+  const { fromHex } = await import('../src/base/bytes.ts');
+  return { trust: { height: trustHeight, id: fromHex(trustHash) as Digest } };
 }
 
 function noticeJson({ kind, node, segmentIndex, pieceIndex, message }: NoticeEvent): NoticeJson {

@@ -4,11 +4,13 @@
 import { Command, CommanderError, Option } from 'commander';
 import { StoreError } from '../src/base/errors.ts';
 import { isNegated, type OptionSpec, optionKey, optionName } from './args.ts';
+import { block } from './block.ts';
 import { type CommandSpec, COMMON_OPTIONS } from './command.ts';
 import { bucket } from './bucket.ts';
 import { completion } from './completion.ts';
 import { cp } from './cp.ts';
 import { down } from './down.ts';
+import { epoch } from './epoch.ts';
 import { get } from './get.ts';
 import { help } from './help.ts';
 import { init } from './init.ts';
@@ -22,9 +24,13 @@ import { node } from './node.ts';
 import { put } from './put.ts';
 import { rm } from './rm.ts';
 import type { Raw } from './settings.ts';
+import { shards } from './shards.ts';
+import { stake } from './stake.ts';
 import { stat } from './stat.ts';
 import { status } from './status.ts';
+import { tx } from './tx.ts';
 import { up } from './up.ts';
+import { validators } from './validators.ts';
 import { version } from './version.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -44,6 +50,12 @@ export const COMMANDS: readonly CommandSpec[] = [
   node,
   status,
   network,
+  validators,
+  epoch,
+  shards,
+  block,
+  tx,
+  stake,
   keys,
   completion,
   version,

@@ -39,6 +39,8 @@ export interface SupervisorOptions {
   readonly folders: readonly string[];
   /** False: a dead node stays dead until `restart`. */
   readonly isRestarting: boolean;
+  /** More options of `store node`. */
+  readonly nodeOptions?: readonly string[];
   readonly timing?: Partial<SupervisorTiming>;
   readonly onEvent: (event: SupervisorEvent) => void;
 }
@@ -82,7 +84,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 
   /** Starts the process of a place and watches for its end. */
   async function launch(place: Place): Promise<ReadyLine> {
-    const started = startNodeProcess(place.folder, timing.readyTimeoutMs);
+    const started = startNodeProcess(place.folder, timing.readyTimeoutMs, options.nodeOptions);
     place.process = started;
     void started.exited.then((exit) => onExit(place, exit));
     const line = await started.ready;

@@ -26,6 +26,7 @@ export const up: CommandSpec = {
       help: 'where it lives (default: where this home ran it last, else its folder local)',
       parse: parseText,
     },
+    { flags: '--http', help: 'each node serves HTTP for programs of this machine, on a free port' },
     { flags: '--detach', help: 'leave it running in the background; "store down" stops it' },
   ],
   details: `Makes the network the default of this home, so that "store put" right after it
@@ -39,11 +40,10 @@ protection against its loss.`,
 async function runBehind(context: Context, flags: Flags): Promise<undefined> {
   const { detach } = await import('./detach.ts');
   const { localFolder } = await import('./local-folder.ts');
-  return detach(
-    context,
-    localFolder(context.home, flags['dir'] as string | undefined),
-    flags['nodes'] as number,
-  );
+  return detach(context, localFolder(context.home, flags['dir'] as string | undefined), {
+    nodes: flags['nodes'] as number | undefined,
+    hasHttp: flags['http'] === true,
+  });
 }
 
 async function runHere(context: Context, flags: Flags): Promise<undefined> {
@@ -66,6 +66,7 @@ async function runHere(context: Context, flags: Flags): Promise<undefined> {
     const supervisor = createSupervisor({
       folders: nodeFolders,
       isRestarting: true,
+      nodeOptions: flags['http'] === true ? ['--http-port', '0'] : [],
       onEvent: (event) => tell(context, event),
     });
     output.live(`starting ${count} nodes ...`);
@@ -98,7 +99,12 @@ function runningOf(
   return {
     pid: process.pid,
     network: lines[0]!.network,
-    nodes: lines.map(({ node }, index) => ({ node, pid: pidOf(index) ?? 0, folder: folders[index]! })),
+    nodes: lines.map(({ node, http }, index) => ({
+      node,
+      pid: pidOf(index) ?? 0,
+      folder: folders[index]!,
+      ...(http === null ? {} : { http }),
+    })),
   };
 }
 
@@ -118,14 +124,17 @@ async function announce(
     output.warn(`this home's network was ${before.name} (${shortId(before.network)}) and is now this one`);
   }
   await adoptNetwork(home, description);
-  const rows = lines.map(({ node, bulk }, index) => [
+  const rows = lines.map(({ node, bulk, http }, index) => [
     String(index + 1),
     shortId(node),
     String(running.nodes[index]!.pid),
     bulk[0] ?? '',
+    http ?? '',
   ]);
   output.result(undefined, { ...running, name, dir: folder, isTrial: true });
-  output.note(table(['', 'node', 'pid', 'address'], rows));
+  output.note(
+    table(['', 'node', 'pid', 'address', lines.some(({ http }) => http !== null) ? 'http' : ''], rows),
+  );
   output.note(`trial network ${name} (${shortId(network)}) in ${folder}: all nodes are on this machine`);
   output.note('try:  store put FILE      stop:  Ctrl-C, or store down');
 }

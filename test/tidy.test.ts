@@ -125,7 +125,6 @@ test('every source file is reached from an entry point', () => {
   const entries = [
     ...doors,
     'cli/main.ts',
-    'src/node/chain/http/server.ts',
     // Where state sync may start, and what a network bears: tests ask.
     ...['checkpoint', 'fault-tolerance'].map((name) => `src/shards/${name}.ts`),
     ...['client', 'trust-file'].map((name) => `src/client/chain/${name}.ts`),

@@ -26,6 +26,8 @@ export interface NodeConfig {
   /** Ports of the two lanes; 0 lets the system choose. */
   readonly controlPort: number;
   readonly bulkPort: number;
+  /** Port of HTTP for programs of this machine, on loopback; 0 lets the system choose, off: there is none. */
+  readonly httpPort: number | 'off';
   /**
    * What others are told: hosts (`10.0.0.2`, `node.example.org`), which stand for both ports, or whole multiaddrs. Empty: the
    * addresses of this machine.
@@ -66,6 +68,7 @@ export const CONFIG_DEFAULTS: NodeConfig = {
   host: '0.0.0.0',
   controlPort: 4001,
   bulkPort: 4002,
+  httpPort: 'off',
   announce: [],
   capacityBytes: 100 * GIB,
   reserveBytes: undefined,
@@ -93,6 +96,12 @@ function wholeNumber(min: number, max: number): Rule<number> {
     z.custom<number>(isFit),
   );
   return { schema, must: `a whole number from ${min} to ${max}` };
+}
+
+/** A port, or the word off. */
+function optionalPort(): Rule<number | 'off'> {
+  const { schema, must } = wholeNumber(0, 65_535);
+  return { schema: z.union([z.literal('off'), schema]), must: `${must}, or off` };
 }
 
 function size(min: number): Rule<number> {
@@ -130,6 +139,7 @@ const RULES: { readonly [Key in keyof NodeConfig]: Rule<NodeConfig[Key]> } = {
   host: { schema: z.union([z.ipv4(), z.ipv6()]), must: 'an IP address of this machine, or 0.0.0.0' },
   controlPort: wholeNumber(0, 65_535),
   bulkPort: wholeNumber(0, 65_535),
+  httpPort: optionalPort(),
   announce: list(
     z.union([address, host]),
     ADDRESSES_MAX,

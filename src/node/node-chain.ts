@@ -1,6 +1,6 @@
 // The chain of a node of a data folder: its database, founded where it is empty, the service on it, and the node's part in the beacon.
 
-import type { NodeId } from '../base/ids.ts';
+import type { NetworkId, NodeId } from '../base/ids.ts';
 import { VERIFIED_SIGNATURES_MAX } from '../base/limits.ts';
 import type { Clock, Gossip, Network } from '../base/ports.ts';
 import { nativeSha256, nativeVerify } from '../runtime/crypto.ts';
@@ -12,8 +12,10 @@ import { LEDGER_RULES } from '../shards/ledger.ts';
 import { openBeacon } from './beacon-file.ts';
 import { type ChainService, startChainService } from './chain/chain-service.ts';
 import { openChainStore } from './chain/chain-store.ts';
+import { type HttpServer, startHttp } from './chain/http/server.ts';
 import type { ChainStore } from './chain/types.ts';
 import { rememberingVerify } from './chain/verified-signatures.ts';
+import type { NodeConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { NodeLogger } from './storage-node.ts';
 
@@ -27,25 +29,34 @@ export interface NodeChainPorts {
 
 export interface NodeChain {
   readonly service: ChainService;
+  readonly http: HttpServer | undefined;
   stop(): Promise<void>;
 }
 
 /** Nodes of a trial are started together on one machine, so no second copy of a key has to be waited for as long as elsewhere. */
 const TRIAL_LISTEN_MS = 500;
 
-/** Throws DAMAGED, LOCKED, INVALID_CONFIG (the founding does not fit together), INVALID_IDENTITY, DISK. */
+/** Throws DAMAGED, LOCKED, INVALID_CONFIG (the founding does not fit together), INVALID_IDENTITY, PORT_IN_USE, DISK. */
 export async function openNodeChain(
   ports: NodeChainPorts,
   folder: DataFolder,
   founding: FoundingDocument,
+  httpPort: NodeConfig['httpPort'],
   peers: () => readonly NodeId[],
 ): Promise<NodeChain> {
   const keyValue = await openKeyValue(folder.chain);
   try {
     const service = await start(ports, folder, founding, peers, keyValue);
+    const { network } = founding.signed.record;
+    const http = await serveHttp(ports, service, network, httpPort).catch(async (error: unknown) => {
+      await service.stop();
+      throw error;
+    });
     return {
       service,
+      http,
       stop: async () => {
+        await http?.close();
         await service.stop();
         await keyValue.close();
       },
@@ -54,6 +65,26 @@ export async function openNodeChain(
     await keyValue.close();
     throw error;
   }
+}
+
+async function serveHttp(
+  { clock, logger }: NodeChainPorts,
+  service: ChainService,
+  networkId: NetworkId,
+  port: NodeConfig['httpPort'],
+): Promise<HttpServer | undefined> {
+  if (port === 'off') return undefined;
+  return startHttp({
+    get queries() {
+      return service.queries;
+    },
+    networkId,
+    status: () => service.status(),
+    isWaiting: (id) => service.isWaiting(id),
+    port,
+    clock,
+    logger,
+  });
 }
 
 async function start(

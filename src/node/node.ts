@@ -47,6 +47,8 @@ export interface RunningStatus extends StorageNodeStatus {
   readonly folder: string;
   readonly lanes: NetworkStatus;
   readonly chain: ChainStatus;
+  /** Where programs of this machine reach the chain over HTTP; undefined where that is off. */
+  readonly http: string | undefined;
 }
 
 export interface Node {
@@ -143,6 +145,7 @@ async function openNode(
     { clock, identity, network, gossip: network.gossip, logger },
     folder,
     founding,
+    config.httpPort,
     () => node.status().neighbours,
   );
   opened.push(() => chain.stop());
@@ -157,6 +160,7 @@ async function openNode(
       folder: folder.path,
       lanes: network.networkStatus(),
       chain: chain.service.status(),
+      http: chain.http?.url,
     }),
     stop: () => (stopping ??= closeAll(opened, clock).then(() => logger.info({}, 'node has stopped'))),
   };

@@ -15,7 +15,7 @@ test('bash completes commands, options, choices and shells', () => {
   expect(offered('store', 'put', '--all')).toEqual(['--allow-same-operator']);
   expect(offered('store', 'get', '--lane', '')).toEqual(['bulk', 'control']);
   expect(offered('store', 'completion', 'f')).toEqual(['fish']);
-  expect(offered('store', '--json', 'sta')).toEqual(['stat', 'status']);
+  expect(offered('store', '--json', 'sta')).toEqual(['stat', 'status', 'stake']);
 });
 
 test('bash completes files where a command takes one', () => {
