@@ -156,12 +156,13 @@ class Life implements ChainLife {
   async #fetch(target: RestoreTarget | undefined): Promise<void> {
     const before = this.#service;
     this.#service = undefined;
-    await before?.stop();
-    this.#network.unbind();
-    if (before === undefined) this.#epoch = await this.#epochHere();
-    this.#sync = new StateSync(this.#ports, this.#options);
+    const sync = new StateSync(this.#ports, this.#options);
+    this.#sync = sync;
     try {
-      await this.#sync.run(target, this.#stop.signal);
+      await before?.stop();
+      this.#network.unbind();
+      if (before === undefined) this.#epoch = await this.#epochHere();
+      await sync.run(target, this.#stop.signal);
     } finally {
       this.#sync = undefined;
     }

@@ -1,0 +1,96 @@
+// Fetching a state that is interrupted, and nodes that come back.
+
+import { afterEach, describe, expect, test } from 'vitest';
+import { DEFAULT_TIMEOUTS } from '../../../src/consensus/types.ts';
+import { DEFAULT_PARAMETERS } from '../../../src/shards/parameters.ts';
+import { CHAIN_SERVICES } from '../../../src/shards/chain-messages.ts';
+import type { ChainNetwork, ChainNode } from '../../helpers/chain-network.ts';
+import { expectSame, grown, hasCaughtUp, PARAMETERS, until } from './sync-kit.ts';
+
+const running: ChainNetwork[] = [];
+afterEach(async () => {
+  for (const network of running.splice(0)) await network.stop();
+});
+
+async function started(options: Parameters<typeof grown>[0] = {}): Promise<ChainNetwork> {
+  const network = await grown(options);
+  running.push(network);
+  return network;
+}
+
+/** Of `times` chunks in all; then nobody gives any more. */
+function giveOnly(network: ChainNetwork, times: number): void {
+  let left = times;
+  for (const { network: member } of network.nodes) {
+    member.faults.refuse = (service) => {
+      if (service !== CHAIN_SERVICES.chunk) return undefined;
+      return left-- > 0 ? undefined : 'UNREACHABLE';
+    };
+  }
+}
+
+function giveAll(network: ChainNetwork): void {
+  for (const { network: member } of network.nodes) member.faults.refuse = undefined;
+}
+
+describe('a node that was away', () => {
+  test('takes a state, keeps the blocks that it has, and validates again', async () => {
+    // Turns of who is away take a moment only, and are forgiven.
+    const timeouts = {
+      ...DEFAULT_TIMEOUTS,
+      proposeMs: 100,
+      proposeGrowthMs: 50,
+      voteMs: 60,
+      voteGrowthMs: 30,
+    };
+    const slashing = { ...DEFAULT_PARAMETERS.slashing, missedMin: 80_000 };
+    const network = await started({ members: 4, parameters: { ...PARAMETERS, timeouts, slashing } });
+    const [first, , , away] = network.nodes as [ChainNode, ChainNode, ChainNode, ChainNode];
+    await away.life.stop();
+    const { height } = away.service.chain.head;
+    await until('its next block is pruned', () => first.service.store.oldestBlock > height + 1);
+    await network.restart(away);
+    await until('it is level', () => hasCaughtUp(away, first));
+    expect(away.service.store.oldestBlock).toBeGreaterThan(height);
+    expect(away.service.chain.head.height).toBeGreaterThan(height);
+    expect((await away.service.store.decision(height))?.certificate.height).toBe(height);
+    await expectSame(away, first);
+    await until('it votes again', () => away.life.status().role === 'validating');
+  });
+});
+
+describe('a crash while a state is fetched', () => {
+  test('loses nothing of it: the node goes on where it was, before it does anything else', async () => {
+    const network = await started();
+    const [first] = network.nodes as [ChainNode];
+    giveOnly(network, 2);
+    const late = await network.add();
+    await until('a part is here', () => (late.life.status().fetching?.chunks ?? 0) === 2);
+    expect(late.life.status()).toMatchObject({ role: 'fetching', height: 0 });
+    const { percent } = late.life.status().fetching!;
+    expect(percent).toBeGreaterThan(0);
+    expect(percent).toBeLessThan(100);
+    await late.life.stop();
+    await network.restart(late);
+    expect(late.life.status()).toMatchObject({ role: 'fetching', fetching: { percent, chunks: 0 } });
+    giveAll(network);
+    await until('it is level', () => hasCaughtUp(late, first));
+    await expectSame(late, first);
+  });
+
+  test('and a state that nobody keeps any more is given up for a later one', async () => {
+    const network = await started();
+    const [first] = network.nodes as [ChainNode];
+    giveOnly(network, 1);
+    const late = await network.add();
+    await until('a part is here', () => (late.life.status().fetching?.chunks ?? 0) === 1);
+    const { height } = late.life.status().fetching!;
+    await until('that state is gone', () =>
+      network.nodes.slice(0, 3).every(({ service }) => !service.store.hasState(height)),
+    );
+    giveAll(network);
+    await until('it is level', () => hasCaughtUp(late, first));
+    expect(late.service.store.oldestBlock).toBeGreaterThan(height);
+    await expectSame(late, first);
+  });
+});
