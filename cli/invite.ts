@@ -1,10 +1,15 @@
-// `store invite`: a code by which the founder lets one more node in.
+// `store invite`: a code with which one more node comes in, and the tokens that it bonds.
 
-import { parseCount, parseLabel, parseText } from './args.ts';
-import type { CommandSpec } from './command.ts';
+import { parseCount, parseText } from './args.ts';
+import { CLIENT_OPTIONS, type ClientFlags, type CommandSpec } from './command.ts';
 import { DIR_OPTION } from './node-folder.ts';
 
-const HOUR_MS = 3_600_000;
+interface InviteFlags extends ClientFlags {
+  readonly dir?: string;
+  readonly stake: number;
+  readonly address?: readonly string[];
+  readonly takeBack?: string;
+}
 
 export const invite: CommandSpec = {
   name: 'invite',
@@ -13,15 +18,10 @@ export const invite: CommandSpec = {
   options: [
     DIR_OPTION,
     {
-      flags: '--operator <name>',
-      help: 'only for this operator, who may be a member already',
-      parse: parseLabel,
-    },
-    {
-      flags: '--hours <count>',
-      help: 'how long the code is good',
-      parse: parseCount(1, 24 * 365),
-      fallback: '168',
+      flags: '--stake <tokens>',
+      help: "what the new node bonds, out of this operator's account",
+      parse: parseCount(1, Number.MAX_SAFE_INTEGER),
+      fallback: '100',
     },
     {
       flags: '--address <address>',
@@ -29,27 +29,45 @@ export const invite: CommandSpec = {
       parse: parseText,
       isList: true,
     },
+    {
+      flags: '--take-back <code>',
+      help: 'put the tokens of a code that nobody used back into the account',
+      parse: parseText,
+    },
+    ...CLIENT_OPTIONS,
   ],
-  details: `For whoever founded the network: it needs genesis.key in the data folder. The
-code is a secret until it is used.`,
-  async run({ output, home }, _, flags) {
-    const { makeInvitation } = await import('../src/node/invite.ts');
+  details: `For the operator of any node that has tokens: it needs operator.key in the data
+folder, and the network has to be up. The code is worth its tokens until it is
+used; the file invitations in the data folder keeps it.`,
+  async run(context, _, flags) {
+    const { output, home, signal } = context;
+    const { makeInvitation, takeBack } = await import('../src/node/invite.ts');
     const { nodeEnvironment, nodeFolderOf } = await import('./node-folder.ts');
-    const { operator, address, hours } = flags as {
-      readonly operator?: string;
-      readonly address?: readonly string[];
-      readonly hours: number;
-    };
-    const { code, expiresAtMs, addresses } = await makeInvitation({
-      folder: nodeFolderOf(home, flags['dir'] as string | undefined),
-      environment: await nodeEnvironment(),
-      lifetimeMs: hours * HOUR_MS,
-      ...(operator === undefined ? {} : { operator }),
-      ...(address === undefined ? {} : { addresses: address }),
+    const { withStore } = await import('./open.ts');
+    const { plural } = await import('./format.ts');
+    const { dir, stake, address, takeBack: code, ...rest } = flags as unknown as InviteFlags;
+    const folder = nodeFolderOf(home, dir);
+    return withStore(context, rest, async ({ store, events }) => {
+      const chain = await store.chain(events);
+      if (code !== undefined) {
+        const tokens = await takeBack({ folder, chain, signal }, code);
+        output.result(`took back ${plural(Number(tokens), 'token')}`, { tokens: String(tokens) });
+        return undefined;
+      }
+      const made = await makeInvitation({
+        folder,
+        chain,
+        signal,
+        environment: await nodeEnvironment(),
+        tokens: BigInt(stake),
+        ...(address === undefined ? {} : { addresses: address }),
+      });
+      const { tokens, balance, addresses } = made;
+      const json = { code: made.code, addresses, tokens: String(tokens), balance: String(balance) };
+      output.result(made.code, json);
+      output.note(`good for one node, which bonds ${plural(Number(tokens), 'token')}; ${balance} are left`);
+      output.note('on the other machine: store join CODE');
+      return undefined;
     });
-    const expiresAt = new Date(expiresAtMs).toISOString();
-    output.result(code, { code, addresses, expiresAt });
-    output.note(`good for one node until ${expiresAt}; on the other machine: store join CODE`);
-    return undefined;
   },
 };

@@ -17,6 +17,7 @@ import { init } from './init.ts';
 import { invite } from './invite.ts';
 import { join } from './join.ts';
 import { keys } from './keys.ts';
+import { leave } from './leave.ts';
 import { ls } from './ls.ts';
 import { mv } from './mv.ts';
 import { network } from './network.ts';
@@ -47,6 +48,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   init,
   invite,
   join,
+  leave,
   node,
   status,
   network,

@@ -1,5 +1,5 @@
-// The epoch record: who belongs to the network, with what stake and capacity, and the parameters in force. Today it
-// is signed by the genesis key; the chain will feed the same type, and only `verifyEpoch` learns a second authority.
+// The epoch record: who belongs to the network, with what stake and capacity, and the parameters in force. The first is
+// signed by the genesis key, whose digest the network id is; every later one is the chain's, whose state names its digest.
 // Everything a client must trust follows from one pinned value, the network id.
 
 import { z } from 'zod';
@@ -15,7 +15,7 @@ import type { Signer, Verify } from './ports.ts';
 /** What a network is founded on. Its digest is the network id. */
 export interface Genesis {
   readonly name: string;
-  /** ed25519 key that signs epoch records. */
+  /** ed25519 key that signs what the network begins with. */
   readonly genesisKey: Uint8Array;
   readonly createdAtMs: number;
   /** 16 random bytes: two networks of the same name and second differ. */
@@ -146,6 +146,19 @@ const recordTuple = (record: EpochRecord): unknown[] => [
   record.members.map(memberTuple),
 ];
 
+/** A record as it is kept: whoever reads it knows from elsewhere that it holds. */
+export function encodeEpochRecord(record: EpochRecord): Uint8Array {
+  return encode(recordTuple(record));
+}
+
+/** Throws INVALID_ENCODING, WRONG_NETWORK. */
+export function decodeEpochRecord(bytes: Uint8Array, network: NetworkId): EpochRecord {
+  const record = decodeCanonical(recordSchema, bytes, EPOCH_RECORD_LENGTH_MAX, 'epoch record');
+  if (!equal(record.network, network)) throw foreign(record, network);
+  for (let index = 0; index < record.members.length; index++) checkMember(record, index);
+  return record;
+}
+
 export function networkIdOf(genesis: Genesis, sha256: Sha256 = portableSha256): NetworkId {
   return digest('network', [encode(genesisTuple(genesis))], sha256) as Uint8Array as NetworkId;
 }
@@ -175,10 +188,7 @@ export function decodeEpoch(bytes: Uint8Array, network: NetworkId, verify: Verif
 export function verifyEpoch(signed: SignedEpoch, network: NetworkId, verify: Verify): void {
   const { genesis, record, signature } = signed;
   if (!equal(networkIdOf(genesis), network) || !equal(record.network, network)) {
-    throw new StoreError(
-      'WRONG_NETWORK',
-      `epoch record of network ${short(record.network)}, expected network ${short(network)}`,
-    );
+    throw foreign(record, network);
   }
   if (!verify(genesis.genesisKey, signedBytes('epoch-record', encode(recordTuple(record))), signature)) {
     throw new StoreError(
@@ -187,6 +197,13 @@ export function verifyEpoch(signed: SignedEpoch, network: NetworkId, verify: Ver
     );
   }
   for (let index = 0; index < record.members.length; index++) checkMember(record, index);
+}
+
+function foreign(record: EpochRecord, network: NetworkId): StoreError {
+  return new StoreError(
+    'WRONG_NETWORK',
+    `epoch record of network ${short(record.network)}, expected network ${short(network)}`,
+  );
 }
 
 function checkMember(record: EpochRecord, index: number): void {

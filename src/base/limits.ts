@@ -231,12 +231,12 @@ export const GENESIS_FILE_LENGTH_MAX: number = 16 * MIB;
 
 /** Addresses in an invitation: it should fit into a line of mail. */
 export const INVITATION_ADDRESSES_MAX = 4;
-/** Encoded invitation: four long addresses, two ids and a name. */
+/** Encoded invitation: four long addresses, an id and a name. */
 export const INVITATION_LENGTH_MAX = 1536;
-/** Most stake a founder grants in one invitation unless it says otherwise. */
-export const STAKE_MAX_DEFAULT = 1000n;
-/** Joining is a rare event: a founder answers each peer this often and no more. */
-export const JOIN_REQUESTS_PER_SECOND = 2;
+/** Codes that a node's folder remembers, so that what nobody used can be taken back. */
+export const INVITATIONS_KEPT_MAX = 1000;
+/** Longest transaction of an operator for its node: what is set aside for a fee is the fee of this. */
+export const FEE_ROOM_LENGTH = 1024;
 
 // ---- Coding ------------------------------------------------------------------------------------------------
 
@@ -545,6 +545,8 @@ export const STATE_SYNC_LOG_MS = 5_000;
  * be looked up, and where light clients step from header to header; evidence needs none, for the state keeps the sets of validators.
  */
 export const BLOCKS_KEPT = 100_000;
+/** Fewer an operator may not ask for: whoever hands in a transaction looks for its block this long. */
+export const BLOCKS_KEPT_MIN = 2048;
 /** Of states at least the last so many are kept, and those of so much time, but for a fast chain no more than the second number: for proofs. */
 export const STATES_KEPT_MIN = 32;
 export const STATES_KEPT_MS = 10_000;

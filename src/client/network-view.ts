@@ -5,7 +5,7 @@ import type { EpochRecord, Member } from '../base/epoch.ts';
 import { toStoreError } from '../base/errors.ts';
 import { askStatus } from './calls.ts';
 import type { Context } from './context.ts';
-import type { Membership } from './membership.ts';
+import type { Contacts } from './contacts.ts';
 import { forEachAtMost, throwIfAborted } from './tasks.ts';
 import type { MemberView, NetworkView } from './types.ts';
 
@@ -13,20 +13,20 @@ const PROBED_AT_ONCE = 16;
 
 export async function viewNetwork(
   context: Context,
-  membership: Membership,
+  contacts: Contacts,
   epoch: EpochRecord,
-  network: string,
+  { network, name }: Pick<NetworkView, 'network' | 'name'>,
   options: { readonly probe?: boolean },
   signal: AbortSignal,
 ): Promise<NetworkView> {
   const members: MemberView[] = [];
   await forEachAtMost(epoch.members, PROBED_AT_ONCE, async (member, index) => {
-    const plain = viewOf(member, membership);
+    const plain = viewOf(member, contacts);
     members[index] = options.probe === true ? await probed(context, member, plain, signal) : plain;
   });
   return {
     network,
-    name: membership.name(),
+    name,
     epoch: epoch.epoch,
     isTrial: epoch.params.isTrial,
     shardBits: epoch.params.shardBits,
@@ -36,8 +36,8 @@ export async function viewNetwork(
 }
 
 /** Without a probe a member counts as reachable when its address is known. */
-function viewOf(member: Member, membership: Membership): MemberView {
-  const known = membership.addressesOf(member.node);
+function viewOf(member: Member, contacts: Contacts): MemberView {
+  const known = contacts.addressesOf(member.node);
   const addresses = known === undefined ? [] : [...known.bulk, ...known.control];
   return {
     node: toHex(member.node),

@@ -6,9 +6,10 @@ import { StoreError } from '../base/errors.ts';
 import type { NetworkId } from '../base/ids.ts';
 import { guardedEvents } from './callbacks.ts';
 import type { TrustedBlock } from './chain/light-client.ts';
+import { Contacts } from './contacts.ts';
 import { type ClientPorts, type Context, DEFAULT_TIMING, type Timing } from './context.ts';
 import { getObject } from './download.ts';
-import { createMembership } from './membership.ts';
+import { createMembership, type Membership } from './membership.ts';
 import { createMemoryGate } from './memory.ts';
 import { isNameUri } from './names/path.ts';
 import { viewNetwork } from './network-view.ts';
@@ -24,6 +25,8 @@ import { parseUri } from './uri.ts';
 
 export interface StoreOverOptions {
   readonly networkId: NetworkId;
+  /** What people call it. */
+  readonly name?: string;
   readonly bootstrap: readonly string[];
   /** Folder of owner key, resume state and what is known of the network. */
   readonly home: string;
@@ -49,12 +52,16 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     timing: { ...DEFAULT_TIMING, ...options.timing },
     memory: createMemoryGate(options.memoryBytes ?? MEMORY_DEFAULT),
   };
-  const membership = createMembership(context, {
-    bootstrap: options.bootstrap,
+  const contacts = new Contacts(context, options.bootstrap);
+  // Whom to ask is learnt by asking who the members are.
+  const ready = (signal: AbortSignal): Promise<unknown> => membership.current(signal);
+  const chain = createStoreChain(context, contacts, { ...options, ready });
+  const membership: Membership = createMembership(context, {
+    contacts,
+    chain,
     home: options.home,
     signal: life.signal,
   });
-  const chain = createStoreChain(context, membership, options);
   const running = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
@@ -97,8 +104,9 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
           follow(result.complete);
           return result;
         }
-        const epoch = await membership.current(signal);
-        const result = await putObject(context, epoch, options.home, source, guardedEvents(put), life.signal);
+        const events = guardedEvents(put);
+        const epoch = await membership.current(signal, events);
+        const result = await putObject(context, epoch, options.home, source, events, life.signal);
         follow(result.complete);
         return result;
       });
@@ -107,44 +115,50 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
       during(get, async (signal) => {
         if (isNameUri(uri)) return names.get(uri, guardedEvents(get), signal);
         const parsed = parseUri(uri, options.networkId);
-        const epoch = await membership.current(signal);
-        return getObject(context, epoch, parsed, guardedEvents(get), life.signal);
+        const events = guardedEvents(get);
+        const epoch = await membership.current(signal, events);
+        return getObject(context, epoch, parsed, events, life.signal);
       }),
     stat: (uri, stat = {}) =>
       during(stat, async (signal) => {
         if (isNameUri(uri)) return names.stat(uri, guardedEvents(stat), signal);
         const parsed = parseUri(uri, options.networkId);
-        return statObject(context, await membership.current(signal), parsed, guardedEvents(stat), signal);
+        const events = guardedEvents(stat);
+        return statObject(context, await membership.current(signal, events), parsed, events, signal);
       }),
     remove: (uri, remove = {}) =>
       during(remove, async (signal) => {
         if (isNameUri(uri)) return names.remove(uri, remove.condition, signal);
         if (remove.condition !== undefined) throw conditionWithoutName();
         const parsed = parseUri(uri, options.networkId);
-        return removeObject(context, await membership.current(signal), parsed, guardedEvents(remove), signal);
+        const events = guardedEvents(remove);
+        return removeObject(context, await membership.current(signal, events), parsed, events, signal);
       }),
-    statName: (uri, call = {}) => during(call, (signal) => names.statName(uri, signal)),
-    list: (uri, list = {}) => during(list, (signal) => names.list(uri, list, signal)),
+    statName: (uri, call = {}) => during(call, (signal) => names.statName(uri, guardedEvents(call), signal)),
+    list: (uri, list = {}) => during(list, (signal) => names.list(uri, guardedEvents(list), signal)),
     move: (from, to, move = {}) => during(move, (signal) => names.move(from, to, move, signal)),
     copy: (from, to, copy = {}) => during(copy, (signal) => names.copy(from, to, copy, signal)),
     buckets: {
       create: (name, bucket = {}) => during(bucket, (signal) => names.createBucket(name, bucket, signal)),
-      list: (call = {}) => during(call, (signal) => names.listBuckets(signal)),
-      stat: (name, call = {}) => during(call, (signal) => names.statBucket(name, signal)),
+      list: (call = {}) => during(call, (signal) => names.listBuckets(guardedEvents(call), signal)),
+      stat: (name, call = {}) =>
+        during(call, (signal) => names.statBucket(name, guardedEvents(call), signal)),
       change: (name, bucket) => during(bucket, (signal) => names.changeBucket(name, bucket, signal)),
       delete: (name, call = {}) => during(call, (signal) => names.deleteBucket(name, signal)),
     },
     network: (view = {}) =>
-      during(view, async (signal) =>
-        viewNetwork(
+      during(view, async (signal) => {
+        const events = guardedEvents(view);
+        const about = { network: toHex(options.networkId), name: options.name ?? '' };
+        return viewNetwork(
           context,
-          membership,
-          await membership.current(signal),
-          toHex(options.networkId),
-          guardedEvents(view),
+          contacts,
+          await membership.current(signal, events),
+          about,
+          events,
           signal,
-        ),
-      ),
+        );
+      }),
     chain: (call = {}) => during(call, (signal) => chain.open(signal)),
     close: () => {
       closing ??= (async () => {

@@ -57,6 +57,7 @@ export async function createStore(options: StoreOptions = {}): Promise<Store> {
     },
     {
       networkId,
+      name: description.name,
       bootstrap: description.bootstrap,
       home,
       ...(options.memoryBytes === undefined ? {} : { memoryBytes: options.memoryBytes }),

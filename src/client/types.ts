@@ -74,7 +74,9 @@ export interface NoticeEvent {
     | 'piece-damaged'
     /** The chain could not be asked who belongs to the network now: what was known before is used. */
     | 'epoch-unproven'
-    | 'resumed';
+    | 'resumed'
+    /** Too few validators answer: what the chain says may be older than what somebody finished just now. */
+    | 'chain-behind';
   /** Node id in hex where one node is meant. */
   readonly node?: string;
   readonly segmentIndex?: number;

@@ -69,7 +69,7 @@ export function createAnnouncer(ports: AnnouncerPorts, addressesOf: () => NodeAd
   }
 
   function shards(): readonly ShardId[] | undefined {
-    const { record } = membership.current();
+    const record = membership.current();
     const count = 2 ** record.params.shardBits;
     if (count * record.members.length > SHARD_DRAWS_MAX) return undefined;
     return Array.from({ length: count }, (_, shard) => shard as ShardId).filter((shard) =>
@@ -79,7 +79,7 @@ export function createAnnouncer(ports: AnnouncerPorts, addressesOf: () => NodeAd
 
   /** Keeps node and shard records in the DHT; begun anew with each epoch, because shard records name it. */
   function maintain(): void {
-    const { epoch } = membership.current().record;
+    const { epoch } = membership.current();
     if (ports.directory === undefined || epoch === maintainedEpoch) return;
     maintainedEpoch = epoch;
     for (const end of endings) end();

@@ -3,11 +3,11 @@
 //     identity.key    the node's key; whoever has it is the node           back it up
 //     operator.key    the key of its operator's account on the chain       back it up
 //     beacon.key      the secret behind its reveals as a validator
-//     genesis.key     the founder's key that signs membership              back it up, keep it apart
+//     genesis.key     the founder's key that signed the founding document
 //     genesis.json    the network: its founding document, the same everywhere
-//     members.json    a later signed epoch record, where there is one
+//     invitations     codes that were made here: worth tokens until they are used
 //     node.yaml       configuration, written by people
-//     state/          small state: the epoch record in force, addresses of members, used invitations
+//     state/          small state: the epoch record in force, addresses of members
 //     chain/          blocks and state of the chain
 //     pieces/         the log of pieces and its index
 //     validator/      what it signed last as a validator, and its write-ahead log
@@ -21,7 +21,7 @@ export interface DataFolder {
   readonly beaconKey: string;
   readonly genesisKey: string;
   readonly genesisFile: string;
-  readonly membersFile: string;
+  readonly invitations: string;
   readonly configFile: string;
   readonly state: string;
   readonly chain: string;
@@ -38,7 +38,7 @@ export function dataFolder(path: string): DataFolder {
     beaconKey: join(path, 'beacon.key'),
     genesisKey: join(path, 'genesis.key'),
     genesisFile: join(path, 'genesis.json'),
-    membersFile: join(path, 'members.json'),
+    invitations: join(path, 'invitations'),
     configFile: join(path, 'node.yaml'),
     state: join(path, 'state'),
     chain: join(path, 'chain'),

@@ -4,7 +4,7 @@
 import { access } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { toHex, toUtf8 } from '../base/bytes.ts';
-import { networkIdOf, type SignedEpoch } from '../base/epoch.ts';
+import { networkIdOf } from '../base/epoch.ts';
 import { StoreError } from '../base/errors.ts';
 import type { NetworkId, OperatorId, OwnerId, Stake } from '../base/ids.ts';
 import type { NetworkParams } from '../base/params.ts';
@@ -25,7 +25,6 @@ import {
   foundNetwork,
   type FoundOptions,
   writeGenesis,
-  writeMembers,
 } from './genesis.ts';
 import { makeKeys, type NodeKeys } from './node-keys.ts';
 
@@ -45,8 +44,6 @@ export interface MadeNode {
   /** Of the node's operator, on the chain. */
   readonly account: OwnerId;
   readonly founding: FoundingDocument;
-  /** The record in force. */
-  readonly epoch: SignedEpoch;
 }
 
 /** Native tokens that each founding operator has beside its stake, to hand out to whoever joins: no others are ever made. */
@@ -64,9 +61,9 @@ export async function initNetwork(options: InitOptions): Promise<MadeNode> {
     candidates: ([identity]) => [candidateOf(identity!, config, stake)],
     ...(params === undefined ? {} : { params }),
   });
-  await finishFolder(folder, { founding, epoch: founding.signed }, config);
+  await finishFolder(folder, founding, config);
   const { identity, account } = keys[0]!;
-  return { folder, identity, account, founding, epoch: founding.signed };
+  return { folder, identity, account, founding };
 }
 
 export interface FoundFoldersOptions extends Pick<FoundOptions, 'params' | 'parameters'> {
@@ -143,11 +140,10 @@ export async function makeFolder(
 /** Writes what makes a folder a node. A configuration that a person wrote is left alone. */
 export async function finishFolder(
   folder: DataFolder,
-  { founding, epoch }: Pick<MadeNode, 'founding' | 'epoch'>,
+  founding: FoundingDocument,
   config: Partial<NodeConfig>,
 ): Promise<void> {
   if (!(await exists(folder.configFile))) await atomicWrite(folder.configFile, toUtf8(formatConfig(config)));
-  if (epoch.record.epoch > 0) await writeMembers(folder.membersFile, epoch);
   await writeGenesis(folder.genesisFile, founding);
 }
 

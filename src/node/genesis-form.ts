@@ -54,15 +54,6 @@ const recordShape = {
 const recordForm = z.strictObject(recordShape);
 type RecordForm = z.infer<typeof recordForm>;
 
-export function recordToJson(signed: SignedEpoch): object {
-  return recordToForm(signed);
-}
-
-/** Throws INVALID_CONFIG when `json` has another form. Nothing is verified. */
-export function recordFromJson(json: unknown): SignedEpoch {
-  return recordFromForm(inForm(recordForm, json));
-}
-
 function recordToForm({ genesis, record, signature }: SignedEpoch): RecordForm {
   return {
     network: toHex(record.network),

@@ -2,22 +2,12 @@
 // same at every node and never changes. The file is strictly parsed, encoded again to canonical bytes and checked against the network
 // id and the signatures in it, so that an edit of any value is found. Reformatting is no edit. The key that signs stays in
 // genesis.key with the founder and is never written here.
-//
-// While the founder signs who joins, a node has a second file in the same form, members.json: the epoch record in force once that
-// is not the first one any more.
 
 import { readFile } from 'node:fs/promises';
 import { equal, toUtf8 } from '../base/bytes.ts';
-import {
-  decodeEpoch,
-  encodeEpoch,
-  type Genesis,
-  networkIdOf,
-  signEpoch,
-  type SignedEpoch,
-} from '../base/epoch.ts';
+import { type Genesis, networkIdOf, signEpoch } from '../base/epoch.ts';
 import { StoreError } from '../base/errors.ts';
-import type { Digest, Epoch, NetworkId, OwnerId, Stake } from '../base/ids.ts';
+import type { Digest, Epoch, OwnerId, Stake } from '../base/ids.ts';
 import { GENESIS_FILE_LENGTH_MAX } from '../base/limits.ts';
 import { DEFAULT_PARAMS, type NetworkParams } from '../base/params.ts';
 import type { Clock, Random, Signer, Verify } from '../base/ports.ts';
@@ -33,7 +23,7 @@ import {
 } from '../shards/founding.ts';
 import { DEFAULT_PARAMETERS, type Parameters } from '../shards/parameters.ts';
 import { admit, type Candidate, checkLabel } from './candidate.ts';
-import { foundingFromJson, foundingToJson, recordFromJson, recordToJson } from './genesis-form.ts';
+import { foundingFromJson, foundingToJson } from './genesis-form.ts';
 
 /** Tokens at risk that a member has unless it says otherwise. */
 export const DEFAULT_STAKE: Stake = 100n as Stake;
@@ -143,22 +133,6 @@ export async function readGenesis(path: string, verify: Verify): Promise<Foundin
 /** Writes the file, whole or not at all. Throws DISK. */
 export async function writeGenesis(path: string, document: FoundingDocument): Promise<void> {
   await atomicWrite(path, toUtf8(formatGenesis(document)));
-}
-
-/** The record of `network` in members.json; undefined where there is none. Throws INVALID_CONFIG, INVALID_SIGNATURE, DISK. */
-export async function readMembers(
-  path: string,
-  network: NetworkId,
-  verify: Verify,
-): Promise<SignedEpoch | undefined> {
-  const text = await readText(path);
-  if (text === undefined) return undefined;
-  return checked(text, path, (json) => decodeEpoch(encodeEpoch(recordFromJson(json)), network, verify));
-}
-
-/** Writes the file, whole or not at all. Throws DISK. */
-export async function writeMembers(path: string, signed: SignedEpoch): Promise<void> {
-  await atomicWrite(path, toUtf8(formatted(recordToJson(signed))));
 }
 
 function formatted(json: unknown): string {

@@ -1,94 +1,40 @@
-// Invitations: what lets a machine into the network. The code that travels by mail is one word of base32; the founder keeps
-// nothing when it makes one, so that "store invite" needs the genesis key and no running node. The secret in it follows
-// from the terms and the genesis key, so the founder can check it; that a code was used is all it has to remember.
+// Invitations: what lets a machine into the network. A node becomes a member by tokens that are bonded to it, and an invitation is a purse of
+// them: an account whose key stands in the code. Whoever has the code can take the tokens out, once, for the chain counts them; so
+// an invitation needs nobody's leave and nobody's memory when it is used, and whoever made it can take it back with the same code.
 // docs/format-membership.md has everything to the byte.
 //
 //     code    = 'hfjoin' base32(payload checksum[4])        checksum: first bytes of digest('invitation', payload)
-//     payload = canonical [network, name, founder, addresses, terms, secret[16]]
-//     terms   = [id[16], expiresAtMs, operator or null, stakeMax]
-//     secret  = first 16 bytes of HMAC-SHA256(invitation key, canonical [network, terms])
-//     invitation key = HKDF-SHA256(genesis seed, info 'holdfast/invitation-key')
+//     payload = canonical [network, name, addresses, tokens, secret[16]]
+//     purse   = ed25519 key of the seed HKDF-SHA256(secret, salt network id, info 'holdfast/invitation')
 
 import { hkdf } from '@noble/hashes/hkdf.js';
-import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { base32 } from 'multiformats/bases/base32';
 import { z } from 'zod';
 import { concat, equal, toUtf8 } from '../base/bytes.ts';
-import {
-  bigUint,
-  bytesOf,
-  decodeCanonical,
-  digestOf,
-  encode,
-  label,
-  listOf,
-  text,
-  uint,
-} from '../base/codec.ts';
+import { bigUint, bytesOf, decodeCanonical, digestOf, encode, label, listOf, text } from '../base/codec.ts';
 import { StoreError } from '../base/errors.ts';
 import { digest } from '../base/hash.ts';
-import type { NetworkId, NodeId, OperatorId, Stake } from '../base/ids.ts';
+import type { NetworkId } from '../base/ids.ts';
 import { ADDRESS_LENGTH_MAX, INVITATION_ADDRESSES_MAX, INVITATION_LENGTH_MAX } from '../base/limits.ts';
-import type { Clock } from '../base/ports.ts';
-
-/** What the founder promises; the joining node shows it, the secret proves it. */
-export interface InvitationTerms {
-  /** 16 random bytes that name the invitation. */
-  readonly id: Uint8Array;
-  readonly expiresAtMs: number;
-  /** Whom it is for: lets a further node of a known operator in. Undefined: an operator of a name not yet taken. */
-  readonly operator: OperatorId | undefined;
-  /** Most stake the new member may have. */
-  readonly stakeMax: Stake;
-}
 
 export interface Invitation {
   readonly network: NetworkId;
   readonly name: string;
-  /** Who admits: the joining node proves its secret to nobody else. */
-  readonly founder: NodeId;
-  /** Bulk addresses of the founder. */
+  /** Bulk addresses of some nodes. */
   readonly addresses: readonly string[];
-  readonly terms: InvitationTerms;
+  /** What is to be bonded. The purse has that much, and a little more where the network takes fees. */
+  readonly tokens: bigint;
   readonly secret: Uint8Array;
 }
 
-/** How long an invitation is good unless said otherwise: a week. */
-export const INVITATION_LIFETIME_MS: number = 7 * 24 * 3600 * 1000;
-
-export const INVITATION_ID_LENGTH = 16;
-const SECRET_LENGTH = 16;
+export const INVITATION_SECRET_LENGTH = 16;
 const CHECKSUM_LENGTH = 4;
 const PREFIX = 'hfjoin';
 
-/** Terms inside a record. */
-export const termsSchema: z.ZodType<InvitationTerms> = z
-  .tuple([bytesOf(INVITATION_ID_LENGTH), uint(), z.union([label, z.null()]), bigUint])
-  .transform(
-    ([id, expiresAtMs, operator, stakeMax]): InvitationTerms => ({
-      id,
-      expiresAtMs,
-      operator: (operator ?? undefined) as OperatorId | undefined,
-      stakeMax: stakeMax as Stake,
-    }),
-  );
-
-export const termsTuple = (terms: InvitationTerms): unknown[] => [
-  terms.id,
-  terms.expiresAtMs,
-  terms.operator ?? null,
-  terms.stakeMax,
-];
-
-/** The secret of an invitation, from the seed of the genesis key. Only the founder can make and check it. */
-export function invitationSecret(
-  genesisSeed: Uint8Array,
-  network: NetworkId,
-  terms: InvitationTerms,
-): Uint8Array {
-  const key = hkdf(sha256, genesisSeed, undefined, toUtf8('holdfast/invitation-key'), 32);
-  return hmac(sha256, key, encode([network, termsTuple(terms)])).slice(0, SECRET_LENGTH);
+/** Seed of the key of the account that has the tokens. */
+export function purseSeed({ network, secret }: Pick<Invitation, 'network' | 'secret'>): Uint8Array {
+  return hkdf(sha256, secret, network, toUtf8('holdfast/invitation'), 32);
 }
 
 // ---- The code ------------------------------------------------------------------------------------------------
@@ -97,27 +43,25 @@ const schema = z
   .tuple([
     digestOf<NetworkId>(),
     label,
-    digestOf<NodeId>(),
     listOf(text(ADDRESS_LENGTH_MAX), INVITATION_ADDRESSES_MAX),
-    termsSchema,
-    bytesOf(SECRET_LENGTH),
+    bigUint,
+    bytesOf(INVITATION_SECRET_LENGTH),
   ])
   .transform(
-    ([network, name, founder, addresses, terms, secret]): Invitation => ({
+    ([network, name, addresses, tokens, secret]): Invitation => ({
       network,
       name,
-      founder,
       addresses,
-      terms,
+      tokens,
       secret,
     }),
   );
 
-/** The code of an invitation: letters and digits in one word. A secret until it is used. */
+/** The code of an invitation: letters and digits in one word. Worth its tokens until it is used. */
 export function formatInvitation(invitation: Invitation): string {
-  const { network, name, founder, addresses, terms, secret } = invitation;
+  const { network, name, addresses, tokens, secret } = invitation;
   const few = addresses.slice(0, INVITATION_ADDRESSES_MAX);
-  const payload = encode([network, name, founder, few, termsTuple(terms), secret]);
+  const payload = encode([network, name, few, tokens, secret]);
   // base32 of multiformats puts the multibase letter in front, which the prefix stands for.
   return PREFIX + base32.encode(concat(payload, checksumOf(payload))).slice(1);
 }
@@ -162,14 +106,5 @@ function notOne(reason: string, cause?: unknown): StoreError {
   return new StoreError('INVALID_ARGUMENT', `this is not an invitation code: ${reason}`, {
     next: 'Copy the code again, whole, as "store invite" printed it.',
     cause,
-  });
-}
-
-/** Throws UNAUTHORIZED when the invitation is over by this machine's clock. */
-export function checkInvitationTime(terms: InvitationTerms, clock: Clock): void {
-  if (terms.expiresAtMs > clock.now()) return;
-  const minutes = Math.ceil((clock.now() - terms.expiresAtMs) / 60_000);
-  throw new StoreError('UNAUTHORIZED', `the invitation ended ${minutes} min ago`, {
-    next: 'Ask the founder for a new one ("store invite"), and compare the clocks of both machines.',
   });
 }

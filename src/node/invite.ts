@@ -1,92 +1,165 @@
-// Making an invitation and using one, with the files and sockets of a real machine. What is said on the wire is in `join.ts`.
+// Making an invitation, and taking one back: the operator of a node fills a purse on the chain, or empties it into its account again.
+//
+// Invariant: a code is on the disk before its purse gets anything, so that no tokens are lost with a command that was cut off.
 
 import { networkInterfaces } from 'node:os';
-import { equal, short, toHex } from '../base/bytes.ts';
-import { findMember } from '../base/epoch.ts';
-import { StoreError, toStoreError } from '../base/errors.ts';
-import type { NodeId, OperatorId, Stake } from '../base/ids.ts';
-import { EXCHANGE_TIMEOUT_MS, STAKE_MAX_DEFAULT } from '../base/limits.ts';
-import type { Clock, Network } from '../base/ports.ts';
+import { short, toHex, toUtf8 } from '../base/bytes.ts';
+import { StoreError } from '../base/errors.ts';
+import { INVITATIONS_KEPT_MAX } from '../base/limits.ts';
+import type { ChainClient } from '../client/chain/types.ts';
 import type { NetworkDescription } from '../client/types.ts';
 import { formatEndpoint } from '../runtime/bulk/endpoint.ts';
-import { systemClock } from '../runtime/clock.ts';
-import { nativeVerify } from '../runtime/crypto.ts';
-import { type Identity, loadIdentity } from '../runtime/identity.ts';
-import { createClientNetwork } from '../runtime/network.ts';
+import { nativeSigner, nativeVerify } from '../runtime/crypto.ts';
+import { atomicWrite, readPrivateFile } from '../runtime/files.ts';
+import { loadIdentity } from '../runtime/identity.ts';
 import { systemRandom } from '../runtime/random.ts';
-import { type Candidate, checkLabel } from './candidate.ts';
 import { loadConfig, type NodeConfig } from './config.ts';
-import { dataFolder } from './data-folder.ts';
-import { candidateOf, exists, finishFolder, type MadeNode, makeFolder } from './folder-setup.ts';
-import { readGenesis, readMembers } from './genesis.ts';
+import { type DataFolder, dataFolder } from './data-folder.ts';
+import { DEFAULT_STAKE, readGenesis } from './genesis.ts';
 import {
-  checkInvitationTime,
   formatInvitation,
-  INVITATION_ID_LENGTH,
-  INVITATION_LIFETIME_MS,
+  INVITATION_SECRET_LENGTH,
   type Invitation,
-  invitationSecret,
   parseInvitation,
+  purseSeed,
 } from './invitation.ts';
-import {
-  decodeJoinReply,
-  encodeJoinRequest,
-  JOIN_REPLY_LENGTH_MAX,
-  JOIN_SERVICE,
-  type JoinReply,
-  makeJoinRequest,
-} from './join.ts';
 import { announcedAddresses } from './listen.ts';
 import { accountOf } from './node-keys.ts';
-import { readPresharedKey } from './preshared-key.ts';
-
-// ---- At the founder -------------------------------------------------------------------------------------------
+import { accountIdOf, feeRoom, meansOf, send } from './operator-actions.ts';
 
 export interface InviteOptions {
-  /** The founder's data folder; its node may be running or not. */
+  /** Data folder of a node of the operator who invites; the node may be running or not. */
   readonly folder: string;
+  readonly chain: ChainClient;
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  readonly lifetimeMs?: number;
-  /** For a further node of this operator; absent: for a new operator. */
-  readonly operator?: string;
-  readonly stakeMax?: Stake;
-  /** Bulk addresses of the founder, where its configuration does not tell them. */
+  /** Stake of the new node, in native tokens; DEFAULT_STAKE when absent. */
+  readonly tokens?: bigint;
+  /** Bulk addresses of this node, where its configuration does not tell them. */
   readonly addresses?: readonly string[];
-  readonly clock?: Clock;
+  readonly signal?: AbortSignal;
 }
 
 export interface MadeInvitation {
   readonly code: string;
-  readonly expiresAtMs: number;
+  readonly tokens: bigint;
   readonly addresses: readonly string[];
+  /** What is left of the operator's account. */
+  readonly balance: bigint;
 }
 
-/** A new invitation code. Throws UNAUTHORIZED (this folder has no genesis key), INVALID_ARGUMENT, INVALID_CONFIG. */
+/**
+ * A new invitation code, with the tokens taken from the operator's account. Throws INVALID_ARGUMENT (less than a node must bond), REFUSED (the
+ * account has too little), INVALID_CONFIG, and what the chain throws.
+ */
 export async function makeInvitation(options: InviteOptions): Promise<MadeInvitation> {
+  const { chain, tokens = DEFAULT_STAKE } = options;
   const folder = dataFolder(options.folder);
-  const clock = options.clock ?? systemClock;
   const { genesis, record } = (await readGenesis(folder.genesisFile, nativeVerify)).signed;
-  const founder = await loadIdentity(folder.identityKey);
-  const genesisKey = await loadIdentity(folder.genesisKey).catch((error: unknown) => {
-    if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND') throw error;
-    throw new StoreError('UNAUTHORIZED', `${folder.path} has no genesis.key: only the founder invites`, {
-      next: 'Run "store invite" on the machine where the network was made.',
-    });
-  });
+  const operator = await loadIdentity(folder.operatorKey);
   const config = await loadConfig({ ...options, file: folder.configFile });
   const addresses = options.addresses ?? bulkAddresses(config);
-  const terms = {
-    id: systemRandom.bytes(INVITATION_ID_LENGTH),
-    expiresAtMs: clock.now() + (options.lifetimeMs ?? INVITATION_LIFETIME_MS),
-    operator:
-      options.operator === undefined ? undefined : (checkLabel('operator', options.operator) as OperatorId),
-    stakeMax: options.stakeMax ?? (STAKE_MAX_DEFAULT as Stake),
-  };
-  const { network } = record;
-  const secret = invitationSecret(genesisKey.secretSeed(), network, terms);
-  const { name } = genesis;
-  const code = formatInvitation({ network, name, founder: founder.nodeId, addresses, terms, secret });
-  return { code, expiresAtMs: terms.expiresAtMs, addresses };
+  const cost = await costOf(options, tokens, accountOf(operator));
+  const secret = systemRandom.bytes(INVITATION_SECRET_LENGTH);
+  const invitation = { network: record.network, name: genesis.name, addresses, tokens, secret };
+  const code = formatInvitation(invitation);
+  await remember(folder, code);
+  await send(chain, operator.signer, purseOf(invitation), cost.total, signalOf(options));
+  const { balance } = await meansOf(chain, accountOf(operator), signalOf(options));
+  return { code, tokens, addresses, balance };
+}
+
+const signalOf = ({ signal }: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } =>
+  signal === undefined ? {} : { signal };
+
+const purseOf = (invitation: Invitation): ReturnType<typeof accountIdOf> =>
+  accountIdOf(nativeSigner(purseSeed(invitation)));
+
+/** What the purse gets: the tokens, and the fees of those who join with it. Throws INVALID_ARGUMENT, REFUSED. */
+async function costOf(
+  options: InviteOptions,
+  tokens: bigint,
+  account: ReturnType<typeof accountOf>,
+): Promise<{ readonly total: bigint }> {
+  const { parameters, balance } = await meansOf(options.chain, account, signalOf(options));
+  const { nodeMin } = parameters.stake;
+  if (tokens < nodeMin) {
+    throw new StoreError('INVALID_ARGUMENT', `a node bonds at least ${nodeMin} tokens, not ${tokens}`);
+  }
+  const fee = feeRoom(parameters);
+  const total = tokens + JOIN_TRANSACTIONS * fee;
+  if (balance < total + fee) {
+    throw new StoreError(
+      'REFUSED',
+      `account ${short(account)} has ${balance} tokens, and needs ${total + fee}`,
+      {
+        next: 'Invite with a smaller --stake, or from a node whose operator has tokens: "store stake" shows them.',
+      },
+    );
+  }
+  return { total };
+}
+
+/** Of whoever joins: out of the purse, registration, reveal chain. */
+const JOIN_TRANSACTIONS = 3n;
+
+async function remember({ invitations }: DataFolder, code: string): Promise<void> {
+  const before = await readPrivateFile(invitations).catch((error: unknown) => {
+    if (error instanceof StoreError && error.code === 'NOT_FOUND') return new Uint8Array(0);
+    throw error;
+  });
+  const lines = new TextDecoder('latin1')
+    .decode(before)
+    .split('\n')
+    .filter((line) => line !== '');
+  await atomicWrite(invitations, toUtf8([...lines, code, ''].slice(-INVITATIONS_KEPT_MAX).join('\n')));
+}
+
+/** Puts the tokens of a code that nobody used back into the operator's account; gives how many. Throws NOT_FOUND when the purse is empty. */
+export async function takeBack(
+  options: Pick<InviteOptions, 'folder' | 'chain' | 'signal'>,
+  code: string,
+): Promise<bigint> {
+  const operator = await loadIdentity(dataFolder(options.folder).operatorKey);
+  const taken = await emptyPurse(
+    options.chain,
+    parseInvitation(code),
+    accountOf(operator),
+    signalOf(options),
+  );
+  if (taken > 0n) return taken;
+  throw new StoreError('NOT_FOUND', 'the invitation has no tokens: it was used, or taken back before');
+}
+
+/** Sends all that the purse has to `account`; 0 when it has nothing. */
+export async function emptyPurse(
+  chain: ChainClient,
+  invitation: Invitation,
+  account: ReturnType<typeof accountOf>,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<bigint> {
+  const purse = nativeSigner(purseSeed(invitation));
+  const { parameters, balance } = await meansOf(chain, accountIdOf(purse), options);
+  const tokens = balance - feeRoom(parameters);
+  if (tokens <= 0n) return 0n;
+  try {
+    await send(chain, purse, account, tokens, options);
+    return tokens;
+  } catch (error) {
+    // Somebody was faster, or this machine itself before it was interrupted.
+    const isEmpty =
+      error instanceof StoreError && error.code === 'REFUSED' && (await isGone(chain, purse, options));
+    if (isEmpty) return 0n;
+    throw error;
+  }
+}
+
+async function isGone(
+  chain: ChainClient,
+  purse: ReturnType<typeof nativeSigner>,
+  options: { readonly signal?: AbortSignal },
+): Promise<boolean> {
+  const { parameters, balance } = await meansOf(chain, accountIdOf(purse), options);
+  return balance <= feeRoom(parameters);
 }
 
 /** Where a node with this configuration is reached on the bulk lane, without asking the node. Throws INVALID_CONFIG. */
@@ -111,116 +184,7 @@ function machineAddresses(): readonly string[] {
   return sorted.length > 0 ? sorted.map(({ address }) => address) : ['127.0.0.1'];
 }
 
-// ---- At the joining machine -------------------------------------------------------------------------------------
-
-export interface JoinOptions {
-  /** Data folder to make. */
-  readonly folder: string;
-  readonly code: string;
-  /** What node.yaml will say. */
-  readonly config: Partial<NodeConfig> & { readonly operator: string };
-  readonly stake?: Stake;
-  readonly signal?: AbortSignal;
-  readonly clock?: Clock;
-}
-
-/**
- * Joins the network of an invitation and makes the node's data folder; a folder that joined before is left as it is. Throws
- * INVALID_ARGUMENT (code or names), UNAUTHORIZED (invitation over, used, or for another), UNREACHABLE, WRONG_NETWORK, ALREADY_EXISTS.
- */
-export async function joinNetwork(options: JoinOptions): Promise<MadeNode> {
-  const folder = dataFolder(options.folder);
-  const clock = options.clock ?? systemClock;
-  const invitation = parseInvitation(options.code);
-  const known = await joinedBefore(options.folder, invitation);
-  if (known !== undefined) return known;
-  checkInvitationTime(invitation.terms, clock);
-  checkLabel('operator', options.config.operator);
-  const { identity, account } = await makeFolder(folder, invitation.network, false);
-  const candidate = candidateOf(identity, options.config, options.stake);
-  const keyFile = options.config.presharedKeyFile ?? '';
-  const network = createClientNetwork({
-    identity,
-    networkId: invitation.network,
-    clock,
-    ...(keyFile === '' ? {} : { preSharedKey: await readPresharedKey(keyFile) }),
-  });
-  try {
-    const joined = await askToJoin(network, identity, candidate, invitation, options.signal);
-    const bootstrap = [...new Set([...(options.config.bootstrap ?? []), ...invitation.addresses])];
-    await finishFolder(folder, joined, { ...options.config, bootstrap });
-    return { folder, identity, account, ...joined };
-  } finally {
-    await network.close();
-  }
-}
-
-/** The node that is in the folder when it belongs to the invitation's network; undefined when there is none. */
-async function joinedBefore(path: string, invitation: Invitation): Promise<MadeNode | undefined> {
-  const folder = dataFolder(path);
-  if (!(await exists(folder.genesisFile))) return undefined;
-  const founding = await readGenesis(folder.genesisFile, nativeVerify);
-  const { genesis, record } = founding.signed;
-  if (equal(record.network, invitation.network)) {
-    const later = await readMembers(folder.membersFile, record.network, nativeVerify);
-    const identity = await loadIdentity(folder.identityKey);
-    const account = accountOf(await loadIdentity(folder.operatorKey));
-    return { folder, identity, account, founding, epoch: later ?? founding.signed };
-  }
-  throw new StoreError('ALREADY_EXISTS', `${folder.path} holds a node of network ${genesis.name}`, {
-    next: 'Choose another data folder: a node belongs to one network.',
-  });
-}
-
-/** Asks the founder, at the first of its addresses that answers, and checks that the record it gives names this node. */
-export async function askToJoin(
-  network: Network,
-  identity: Pick<Identity, 'nodeId' | 'signer'>,
-  candidate: Candidate,
-  invitation: Invitation,
-  signal?: AbortSignal,
-): Promise<JoinReply> {
-  const founder = await reachFounder(network, invitation, signal);
-  const request = makeJoinRequest(invitation.network, candidate, invitation, identity.signer);
-  const reply = await network.call(
-    founder,
-    JOIN_SERVICE,
-    { header: encodeJoinRequest(request) },
-    {
-      maxBodyLength: JOIN_REPLY_LENGTH_MAX,
-      timeoutMs: EXCHANGE_TIMEOUT_MS,
-      ...(signal === undefined ? {} : { signal }),
-    },
-  );
-  const joined = decodeJoinReply(reply.body, invitation.network, nativeVerify);
-  if (findMember(joined.epoch.record, identity.nodeId) === undefined) {
-    throw new StoreError('PROTOCOL', `the founder answered with a record that does not name this node`);
-  }
-  return joined;
-}
-
-async function reachFounder(
-  network: Network,
-  invitation: Invitation,
-  signal: AbortSignal | undefined,
-): Promise<NodeId> {
-  let failure = new StoreError('UNREACHABLE', 'the invitation names no address', {
-    next: 'Ask the founder for a new one: "store invite --address /ip4/../tcp/../tls".',
-  });
-  for (const address of invitation.addresses) {
-    try {
-      const peer = await network.connect(address, signal);
-      if (equal(peer, invitation.founder)) return peer;
-      // Never asked to admit: whoever it is must not see the proof.
-      failure = new StoreError('UNREACHABLE', `at ${address} there is node ${short(peer)}, not the founder`);
-    } catch (error) {
-      failure = toStoreError(error, 'UNREACHABLE', `founder at ${address}`);
-    }
-  }
-  throw failure;
-}
-
-/** For a client only: where the network is, from the code alone. Throws INVALID_ARGUMENT. */
+/** Where the network of a code is. Throws INVALID_ARGUMENT. */
 export function descriptionFromCode(code: string): NetworkDescription {
   const { network, name, addresses } = parseInvitation(code);
   return { network: toHex(network), name, bootstrap: [...addresses] };

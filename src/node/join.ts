@@ -1,266 +1,178 @@
-// Joining: a machine with an invitation becomes a member. It says what it offers, signs that with its node key and proves the
-// secret; the founder draws its admission seed, puts it into the next epoch record and signs that.
+// Joining: a machine with an invitation becomes a member. It makes its keys and its folder, takes the tokens of the invitation into its
+// operator's account, registers its node with them and commits to its reveal chain. Nobody admits it: the chain's rules do.
 //
-// Invariants: an invitation admits one node, whatever is killed when (it is marked used, durably, before the record is
-// signed); the same node may ask again and gets the record in force; nobody takes the name of an operator who is there.
+// Invariants: what was done is seen in the state and not done again, so a join that was cut off anywhere is run again; the folder is
+// whole before anything is bonded.
 
-import { hmac } from '@noble/hashes/hmac.js';
-import { sha256 } from '@noble/hashes/sha2.js';
-import { z } from 'zod';
-import { concat, equal, short, toUtf8 } from '../base/bytes.ts';
-import {
-  bigUint,
-  bytesOf,
-  bytesUpTo,
-  decodeCanonical,
-  digestOf,
-  encode,
-  label,
-  listOf,
-  uint,
-} from '../base/codec.ts';
-import { decodeEpoch, encodeEpoch, epochDigest, signEpoch, type SignedEpoch } from '../base/epoch.ts';
+import { equal, short } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
-import { type Sha256, signedBytes } from '../base/hash.ts';
-import type { Epoch, NetworkId, NodeId, OperatorId, Signature, Stake } from '../base/ids.ts';
-import {
-  DOMAIN_LABELS_MAX,
-  EPOCH_RECORD_LENGTH_MAX,
-  EXCHANGE_TIMEOUT_MS,
-  FOUNDING_LENGTH_MAX,
-  JOIN_REQUESTS_PER_SECOND,
-  MEMBERS_MAX,
-  SERVICE_HEADER_LENGTH_MAX,
-} from '../base/limits.ts';
-import type { Clock, KeyValue, Random, Service, Signer, Verify } from '../base/ports.ts';
-import { decodeFounding, encodeFounding, type FoundingDocument } from '../shards/founding.ts';
-import { admit, type Candidate } from './candidate.ts';
-import {
-  checkInvitationTime,
-  invitationSecret,
-  type InvitationTerms,
-  termsSchema,
-  termsTuple,
-} from './invitation.ts';
-import { EMPTY_HEADER } from './keeper-ports.ts';
-import type { Membership } from './membership.ts';
+import type { NetworkId } from '../base/ids.ts';
+import type { OpenChainClient } from '../client/chain/client.ts';
+import { fetchFounding } from '../client/chain/founding-document.ts';
+import { nativeVerify } from '../runtime/crypto.ts';
+import { amountIn, NATIVE } from '../shards/amounts.ts';
+import { epochStateOf } from '../shards/epoch-state.ts';
+import type { FoundingDocument } from '../shards/founding.ts';
+import { proveKey } from '../shards/key-proof.ts';
+import type { NodeRecord } from '../shards/node.ts';
+import { parametersOf } from '../shards/parameters.ts';
+import { contributorOf } from '../shards/turns.ts';
+import type { Overlay } from '../shards/view.ts';
+import { CONFIG_DEFAULTS, type NodeConfig } from './config.ts';
+import { sortDomains } from './candidate.ts';
+import { type DataFolder, dataFolder } from './data-folder.ts';
+import { exists, finishFolder, type MadeNode, makeFolder } from './folder-setup.ts';
+import { readGenesis } from './genesis.ts';
+import { type Invitation, parseInvitation } from './invitation.ts';
+import { emptyPurse } from './invite.ts';
+import type { NodeKeys } from './node-keys.ts';
+import { type ActionOptions, feeRoom, meansOf, ownNode, perform } from './operator-actions.ts';
 
-export const JOIN_SERVICE = 'join';
+/** From its registration to its membership: the border that freezes the set, and the one that draws its admission seed. */
+const EPOCHS_TO_MEMBER = 2;
 
-export interface JoinRequest {
-  readonly candidate: Candidate;
-  readonly terms: InvitationTerms;
-  /** HMAC-SHA256 under the invitation's secret, over what is signed. */
-  readonly proof: Uint8Array;
-  /** By the joining node's key. */
-  readonly signature: Signature;
+export type JoinStep = 'folder' | 'tokens' | 'register' | 'beacon' | 'done';
+
+export interface JoinOptions extends ActionOptions {
+  /** Data folder to make, or to go on with. */
+  readonly folder: string;
+  readonly code: string;
+  /** What node.yaml will say. */
+  readonly config: Partial<NodeConfig>;
+  /** The chain of the invitation's network. */
+  readonly chain: OpenChainClient;
+  /** Told before each step. */
+  readonly onStep?: (step: JoinStep) => void;
 }
 
-const schema = z
-  .tuple([
-    digestOf<NodeId>(),
-    label,
-    bigUint,
-    uint(),
-    listOf(z.tuple([label, label]), DOMAIN_LABELS_MAX),
-    termsSchema,
-    bytesOf(32),
-    bytesOf(64),
-  ])
-  .transform(
-    ([node, operator, stake, capacityBytes, domains, terms, proof, signature]): JoinRequest => ({
-      candidate: { node, operator: operator as OperatorId, stake: stake as Stake, capacityBytes, domains },
-      terms,
-      proof,
-      signature: signature as Signature,
-    }),
-  );
-
-const candidateTuple = ({ node, operator, stake, capacityBytes, domains }: Candidate): unknown[] => [
-  node,
-  operator,
-  stake,
-  capacityBytes,
-  domains,
-];
-
-export function encodeJoinRequest(request: JoinRequest): Uint8Array {
-  const { candidate, terms, proof, signature } = request;
-  return encode([...candidateTuple(candidate), termsTuple(terms), proof, signature]);
+export interface JoinedNode extends MadeNode {
+  readonly bonded: bigint;
+  /** The epoch that runs now, and from which on it is a member. */
+  readonly epoch: number;
+  readonly memberFrom: number;
+  /** Undefined when what it has bonded is too little to be one. */
+  readonly validatorFrom: number | undefined;
 }
 
-export function decodeJoinRequest(bytes: Uint8Array): JoinRequest {
-  return decodeCanonical(schema, bytes, SERVICE_HEADER_LENGTH_MAX, 'join request');
+/**
+ * Throws INVALID_ARGUMENT (code or failure domains), UNAUTHORIZED (the invitation was used, or the key is another operator's), ALREADY_EXISTS (the
+ * folder is of another network, or its node has left), REFUSED, DISK, and what the chain throws.
+ */
+export async function joinNetwork(options: JoinOptions): Promise<JoinedNode> {
+  const { chain, config, onStep = () => undefined } = options;
+  const invitation = parseInvitation(options.code);
+  const folder = dataFolder(options.folder);
+  sortDomains(Object.entries(config.domains ?? {}));
+  onStep('folder');
+  await refuseOther(folder, invitation.network);
+  const keys = await makeFolder(folder, invitation.network, false);
+  const founding = await foundingIn(folder, invitation, options);
+  await register(options, invitation, keys);
+  await commitBeacon(options, keys);
+  onStep('done');
+  const { identity, account } = keys;
+  const look = (state: Overlay): Omit<JoinedNode, keyof MadeNode> => standingOf(state, keys);
+  const { value } = await chain.read(look, signalOf(options));
+  return { folder, identity, account, founding, ...value };
 }
 
-/** A request of `candidate`, signed by its own key. */
-export function makeJoinRequest(
-  network: NetworkId,
-  candidate: Candidate,
-  invitation: { readonly terms: InvitationTerms; readonly secret: Uint8Array },
-  node: Signer,
-): JoinRequest {
-  const said = joinBytes(network, candidate, invitation.terms);
-  return {
-    candidate,
-    terms: invitation.terms,
-    proof: hmac(sha256, invitation.secret, said),
-    signature: node.sign(said),
-  };
-}
+const signalOf = ({ signal }: ActionOptions): ActionOptions => (signal === undefined ? {} : { signal });
 
-function joinBytes(network: NetworkId, candidate: Candidate, terms: InvitationTerms): Uint8Array {
-  return signedBytes('join-request', encode([network, ...candidateTuple(candidate), termsTuple(terms)]));
-}
-
-/** What a new member keeps: the record that names it, and what the network began with. */
-export interface JoinReply {
-  readonly epoch: SignedEpoch;
-  readonly founding: FoundingDocument;
-}
-
-/** Both documents at their longest, and their heads. */
-export const JOIN_REPLY_LENGTH_MAX: number = EPOCH_RECORD_LENGTH_MAX + FOUNDING_LENGTH_MAX + 16;
-
-const replySchema = z.tuple([bytesUpTo(EPOCH_RECORD_LENGTH_MAX), bytesUpTo(FOUNDING_LENGTH_MAX)]);
-
-export function encodeJoinReply({ epoch, founding }: JoinReply): Uint8Array {
-  return encode([encodeEpoch(epoch), encodeFounding(founding)]);
-}
-
-/** Parses and verifies. Throws INVALID_ENCODING, WRONG_NETWORK, INVALID_SIGNATURE. */
-export function decodeJoinReply(bytes: Uint8Array, network: NetworkId, verify: Verify): JoinReply {
-  const [epoch, founding] = decodeCanonical(replySchema, bytes, JOIN_REPLY_LENGTH_MAX, 'join reply');
-  return {
-    epoch: decodeEpoch(epoch, network, verify),
-    founding: decodeFounding(founding, network, verify),
-  };
-}
-
-// ---- At the founder -------------------------------------------------------------------------------------------
-
-export interface FounderPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly keyValue: KeyValue;
-  readonly verify: Verify;
-  readonly sha256: Sha256;
-  readonly membership: Membership;
-  readonly genesisSigner: Signer;
-  readonly genesisSeed: () => Uint8Array;
-  readonly founding: FoundingDocument;
-}
-
-export interface FounderOptions {
-  /** Told after a new member is in force, with the record that says so. */
-  readonly onAdmitted?: (signed: SignedEpoch, node: NodeId) => void;
-}
-
-/** The service of a founder that admits new members. The reply's body is a `JoinReply`. */
-export function joinService(ports: FounderPorts, options: FounderOptions = {}): Service {
-  let turn: Promise<unknown> = Promise.resolve();
-  return {
-    name: JOIN_SERVICE,
-    maxHeaderLength: SERVICE_HEADER_LENGTH_MAX,
-    maxBodyLength: 0,
-    timeoutMs: EXCHANGE_TIMEOUT_MS,
-    maxConcurrentPerPeer: 1,
-    maxPerSecondPerPeer: JOIN_REQUESTS_PER_SECOND,
-    handle: async (from, header) => {
-      const request = decodeJoinRequest(header);
-      checkRequest(ports, request, from);
-      // One at a time: each record follows from the one before.
-      const admitting = turn.then(() => admitMember(ports, options, request));
-      turn = admitting.catch(() => undefined);
-      const epoch = await admitting;
-      return { header: EMPTY_HEADER, body: [encodeJoinReply({ epoch, founding: ports.founding })] };
-    },
-  };
-}
-
-/** Throws UNAUTHORIZED or INVALID_SIGNATURE unless this request is this peer's and its invitation is ours. */
-function checkRequest(ports: FounderPorts, request: JoinRequest, from: NodeId): void {
-  const { candidate, terms, proof, signature } = request;
-  const network = ports.membership.network;
-  if (!equal(candidate.node, from)) {
-    throw new StoreError('UNAUTHORIZED', `node ${short(from)} asks to join as node ${short(candidate.node)}`);
-  }
-  const said = joinBytes(network, candidate, terms);
-  const secret = invitationSecret(ports.genesisSeed(), network, terms);
-  if (!equal(proof, hmac(sha256, secret, said))) {
-    throw new StoreError('UNAUTHORIZED', 'the founder did not make this invitation', {
-      next: 'Ask the founder for an invitation to this network.',
-    });
-  }
-  if (!ports.verify(from, said, signature)) {
-    throw new StoreError('INVALID_SIGNATURE', `the join request is not signed by node ${short(from)}`);
-  }
-}
-
-async function admitMember(
-  ports: FounderPorts,
-  options: FounderOptions,
-  { candidate, terms }: JoinRequest,
-): Promise<SignedEpoch> {
-  const current = ports.membership.current();
-  const usedBy = await ports.keyValue.get(usedKey(terms));
-  const isMember = ports.membership.member(candidate.node) !== undefined;
-  if (isMember && usedBy !== undefined && equal(usedBy, candidate.node)) return current;
-  if (usedBy !== undefined && !equal(usedBy, candidate.node)) {
-    throw new StoreError('UNAUTHORIZED', 'this invitation was used by another node', {
-      next: 'Ask the founder for a new one: an invitation admits one node.',
-    });
-  }
-  checkInvitationTime(terms, ports.clock);
-  if (isMember) return current;
-  checkCandidate(current, candidate, terms);
-  const next = nextEpoch(ports, current, candidate);
-  const encoded = encodeEpoch(next);
-  // Before the invitation counts as used: nobody could read the record that it led to.
-  if (encoded.length > EPOCH_RECORD_LENGTH_MAX) {
-    throw new StoreError('FULL', `the epoch record would be longer than ${EPOCH_RECORD_LENGTH_MAX} bytes`, {
-      next: 'Ask with shorter or fewer failure domains.',
-    });
-  }
-  await ports.keyValue.batch([{ kind: 'put', key: usedKey(terms), value: candidate.node }], {
-    isDurable: true,
+async function refuseOther(folder: DataFolder, network: NetworkId): Promise<void> {
+  if (!(await exists(folder.genesisFile))) return;
+  const { genesis, record } = (await readGenesis(folder.genesisFile, nativeVerify)).signed;
+  if (equal(record.network, network)) return;
+  throw new StoreError('ALREADY_EXISTS', `${folder.path} holds a node of network ${genesis.name}`, {
+    next: 'Choose another data folder: a node belongs to one network.',
   });
-  await ports.membership.offer(encoded);
-  options.onAdmitted?.(next, candidate.node);
-  return next;
 }
 
-function usedKey(terms: InvitationTerms): Uint8Array {
-  return concat(toUtf8('invitation/used/'), terms.id);
+/** What the network was founded on, in the folder from now on. */
+async function foundingIn(
+  folder: DataFolder,
+  { network, addresses }: Invitation,
+  { chain, config, signal }: JoinOptions,
+): Promise<FoundingDocument> {
+  if (await exists(folder.genesisFile)) return readGenesis(folder.genesisFile, nativeVerify);
+  const founding = await fetchFounding(chain.light.providers, network, nativeVerify, signal);
+  const bootstrap = [...new Set([...(config.bootstrap ?? []), ...addresses])];
+  await finishFolder(folder, founding, { ...config, bootstrap });
+  return founding;
 }
 
-/** Throws UNAUTHORIZED, INVALID_ARGUMENT or FULL when the terms or the record have no place for such a member. */
-function checkCandidate(current: SignedEpoch, candidate: Candidate, terms: InvitationTerms): void {
-  const { operator, stake } = candidate;
-  if (stake > terms.stakeMax) {
-    throw new StoreError('UNAUTHORIZED', `stake ${stake} is above the ${terms.stakeMax} of the invitation`);
-  }
-  if (terms.operator !== undefined && operator !== terms.operator) {
-    throw new StoreError('UNAUTHORIZED', `the invitation is for operator ${terms.operator}, not ${operator}`);
-  }
-  const isTaken = current.record.members.some((member) => member.operator === operator);
-  if (terms.operator === undefined && isTaken) {
-    throw new StoreError('UNAUTHORIZED', `operator ${operator} is a member already`, {
-      next: `Choose another operator name, or ask for "store invite --operator ${operator}" if that is you.`,
+// ---- On the chain ------------------------------------------------------------------------------------------------
+
+/** Bonds the tokens of the invitation to the node, unless that was done. */
+async function register(options: JoinOptions, invitation: Invitation, keys: NodeKeys): Promise<void> {
+  const { chain, config, onStep } = options;
+  const { identity, operator, account } = keys;
+  const known = await chain.read((state) => nodeIn(state, keys), signalOf(options));
+  if (known.value !== undefined) return;
+  onStep?.('tokens');
+  await emptyPurse(chain, invitation, account, signalOf(options));
+  const { parameters, balance } = await meansOf(chain, account, signalOf(options));
+  // The registration, and the reveal chain after it.
+  const fees = 2n * feeRoom(parameters);
+  if (balance < invitation.tokens + fees) {
+    throw new StoreError('UNAUTHORIZED', 'the tokens of this invitation were taken by somebody else', {
+      next: 'Ask for a new one: an invitation admits one node, and "store invite --take-back" ends it.',
     });
   }
-  if (current.record.members.length >= MEMBERS_MAX) {
-    throw new StoreError('FULL', `the network has ${MEMBERS_MAX} members, which is all it can`);
-  }
+  onStep?.('register');
+  const data = {
+    capacityBytes: config.capacityBytes ?? CONFIG_DEFAULTS.capacityBytes,
+    domains: sortDomains(Object.entries(config.domains ?? {})),
+    validates: true,
+    acceptsDelegation: false,
+  };
+  const proof = proveKey(chain.network, account, identity.signer);
+  const parametersOfAction = { key: identity.nodeId, proof, data, amount: invitation.tokens };
+  const action = { kind: 'register-node', parameters: parametersOfAction };
+  const node = await perform(
+    chain,
+    operator.signer,
+    action,
+    (state) => nodeIn(state, keys),
+    signalOf(options),
+  );
+  if (node !== undefined) return;
+  throw new StoreError('REFUSED', 'the chain did not register the node, and gave the tokens back', {
+    next: 'Either the network has all the nodes it can have, or this operator is jailed: "store stake" shows it.',
+  });
 }
 
-function nextEpoch(ports: FounderPorts, current: SignedEpoch, candidate: Candidate): SignedEpoch {
-  const { record, genesis } = current;
-  const next = {
-    ...record,
-    epoch: (record.epoch + 1) as Epoch,
-    previous: epochDigest(record, ports.sha256),
-    members: [...record.members, admit(candidate, ports.random)],
+/** Throws UNAUTHORIZED (another operator's), ALREADY_EXISTS (it has left). */
+function nodeIn(state: Overlay, { identity, account }: NodeKeys): NodeRecord | undefined {
+  const node = ownNode(state, identity.nodeId, account);
+  if (node?.isRetired !== true) return node;
+  throw new StoreError('ALREADY_EXISTS', `node ${short(identity.nodeId)} has left the network, for good`, {
+    next: 'Join with an empty data folder: a key that left does not come back.',
+  });
+}
+
+/** Without a reveal chain the node would be a validator whose turns count as missed. */
+async function commitBeacon(options: JoinOptions, keys: NodeKeys): Promise<void> {
+  const { chain, onStep } = options;
+  const { identity, operator, beacon } = keys;
+  const isCommitted = (state: Overlay): boolean => contributorOf(state, identity.nodeId) !== undefined;
+  if ((await chain.read(isCommitted, signalOf(options))).value) return;
+  onStep?.('beacon');
+  const action = { kind: 'commit-beacon', parameters: { node: identity.nodeId, ...beacon.commitment() } };
+  if (await perform(chain, operator.signer, action, isCommitted, signalOf(options))) return;
+  throw new StoreError('REFUSED', 'the chain did not take the reveal chain of the node', {
+    next: 'Run it again: what was done is not done twice.',
+  });
+}
+
+function standingOf(state: Overlay, keys: NodeKeys): Omit<JoinedNode, keyof MadeNode> {
+  const node = nodeIn(state, keys)!;
+  const memberFrom = node.registeredEpoch + EPOCHS_TO_MEMBER;
+  const bonded = amountIn(node.bonded, NATIVE);
+  const isEnough = node.validates && bonded >= parametersOf(state).stake.validatorMin;
+  return {
+    bonded,
+    epoch: epochStateOf(state).epoch,
+    memberFrom,
+    validatorFrom: isEnough ? memberFrom : undefined,
   };
-  return signEpoch(genesis, next, ports.genesisSigner);
 }

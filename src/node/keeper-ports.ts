@@ -1,7 +1,7 @@
 // What a storage node's services need of their surroundings, and what they are told.
 
 import { encode } from '../base/codec.ts';
-import type { SignedEpoch } from '../base/epoch.ts';
+import type { EpochRecord } from '../base/epoch.ts';
 import type { Sha256 } from '../base/hash.ts';
 import type { NetworkId, NodeId } from '../base/ids.ts';
 import type { Clock, Coder, PieceLog, Signer, Verify } from '../base/ports.ts';
@@ -20,7 +20,7 @@ export interface KeeperPorts {
 export interface KeeperOptions {
   readonly network: NetworkId;
   /** Epoch record in force. */
-  readonly epoch: () => SignedEpoch;
+  readonly epoch: () => EpochRecord;
   /** Signed node records of members this node can reach; empty when absent. */
   readonly nodeRecords?: () => readonly Uint8Array[];
   /** Connected peers; none when absent. */

@@ -5,9 +5,7 @@
 // the log said durable; what a request can cost is bounded before it starts. Which nodes are members, how they are
 // reached and what is written on disk are left to others.
 
-import { encodeEpoch, type SignedEpoch } from '../base/epoch.ts';
 import {
-  EPOCH_RECORD_LENGTH_MAX,
   EXCHANGE_TIMEOUT_MS,
   READ_BUDGET,
   SERVICE_CONCURRENCY,
@@ -43,7 +41,7 @@ export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper
     const usage = ports.log.usage();
     return {
       agent: options.agent ?? 'holdfast',
-      epoch: options.epoch().record.epoch,
+      epoch: options.epoch().epoch,
       logState: usage.state,
       entries: usage.entries,
       liveBytes: usage.liveBytes,
@@ -56,13 +54,9 @@ export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper
     };
   };
   const reading = createByteBudget(READ_BUDGET);
-  let encoded: { readonly signed: SignedEpoch; readonly bytes: Uint8Array } | undefined;
   const members = (): ServedReply => {
-    // Thousands of members take a while to encode, and every client begins with this question.
-    const signed = options.epoch();
-    if (encoded?.signed !== signed) encoded = { signed, bytes: encodeEpoch(signed) };
     const nodeRecords = fitting(options.nodeRecords?.() ?? []);
-    return { header: EMPTY_HEADER, body: [encodeMembersReply({ epoch: encoded.bytes, nodeRecords })] };
+    return { header: EMPTY_HEADER, body: [encodeMembersReply({ nodeRecords })] };
   };
   return {
     status,
@@ -80,7 +74,7 @@ export function createKeeper(ports: KeeperPorts, options: KeeperOptions): Keeper
 /** The first records that fit into a reply: long ones of many members could exceed what a client takes. */
 function fitting(records: readonly Uint8Array[]): readonly Uint8Array[] {
   // Each stands behind a header of at most three bytes; the list and the tuple around it need a few more.
-  let left = MEMBERS_REPLY_LENGTH_MAX - EPOCH_RECORD_LENGTH_MAX - 64;
+  let left = MEMBERS_REPLY_LENGTH_MAX - 64;
   return records.filter((record) => {
     if (left >= record.length + 3) left -= record.length + 3;
     else left = 0;

@@ -117,7 +117,7 @@ async function makeNetwork(
     parameters: TRIAL_PARAMETERS,
   });
   for (const [index, folder] of folders.entries()) {
-    await finishFolder(folder, { founding, epoch: founding.signed }, configs[index]!);
+    await finishFolder(folder, founding, configs[index]!);
   }
   return describeNetwork(founding, bootstrap);
 }

@@ -1,5 +1,5 @@
-// The other members, as this node knows them: greeted again and again, so that addresses stay fresh, a newer epoch record
-// arrives within a round, and whoever was cut off is found again. In a small network everybody greets everybody; in
+// The other members, as this node knows them: greeted again and again, so that addresses stay fresh and whoever was cut off is
+// found again. In a small network everybody greets everybody; in
 // a large one each node greets a share of the others that both ends compute alike, which makes a random graph of degree
 // NEIGHBOURS_MAX or a little more.
 //
@@ -25,6 +25,7 @@ import { nodeKey } from '../dht/record.ts';
 import { peerIdText } from '../runtime/peer-id.ts';
 import type { AddressBook } from './address-book.ts';
 import { decodeGreeting, encodeGreeting, GREET_SERVICE, type Greeting } from './greeting.ts';
+import { Guides } from './guides.ts';
 import { Learner } from './learner.ts';
 import type { Membership } from './membership.ts';
 
@@ -78,12 +79,14 @@ export class Neighbours {
   readonly #stop: AbortController = new AbortController();
   readonly #running: Set<Promise<unknown>> = new Set();
   readonly #learner: Learner;
+  readonly #guides: Guides;
   #bootstrapFailures = 0;
   #cancelBootstrap: () => void = () => undefined;
 
   constructor(ports: NeighbourPorts, options: NeighbourOptions) {
     this.#ports = ports;
     this.#options = options;
+    this.#guides = new Guides(ports);
     this.#learner = new Learner(ports, {
       signal: this.#stop.signal,
       onRefused: (node, error) => options.onEvent?.({ kind: 'refused', node, error }),
@@ -132,9 +135,9 @@ export class Neighbours {
     return [...this.#known.values()].flatMap((neighbour) => (neighbour.isUp ? neighbour.node : []));
   }
 
-  /** Asks a peer for its epoch record and the addresses it knows. Throws UNREACHABLE, TIMEOUT and the like. */
-  fetchFrom(peer: NodeId): Promise<void> {
-    return this.#learner.fetchFrom(peer);
+  /** Who may know more of the chain than this node: neighbours first, then whoever else claimed to, or was found at the start. */
+  sources(): readonly NodeId[] {
+    return [...this.live(), ...this.#guides.list()];
   }
 
   async stop(): Promise<void> {
@@ -151,7 +154,7 @@ export class Neighbours {
     const { membership, network, sha256 } = this.#ports;
     const others = membership
       .current()
-      .record.members.flatMap((member) => (compare(member.node, network.self) === 0 ? [] : member.node));
+      .members.flatMap((member) => (compare(member.node, network.self) === 0 ? [] : member.node));
     if (others.length <= NEIGHBOURS_MAX) return others;
     const draw = (node: NodeId): Uint8Array =>
       compare(node, network.self) < 0
@@ -165,7 +168,7 @@ export class Neighbours {
   }
 
   #greeting(): Uint8Array {
-    const { epoch } = this.#ports.membership.current().record;
+    const { epoch } = this.#ports.membership.current();
     return encodeGreeting({ nodeRecord: this.#options.ownRecord(), epoch });
   }
 
@@ -211,10 +214,14 @@ export class Neighbours {
     this.#inBackground(this.#searchFor(neighbour));
   }
 
-  /** The DHT may know where a neighbour is now. */
+  /** The DHT may know where a neighbour is now, and of one that nothing was heard of yet, as after it joined, another neighbour may. */
   async #searchFor({ node }: Neighbour): Promise<void> {
     const record = await this.#ports.directory?.find(nodeKey(node), this.#stop.signal);
     if (record !== undefined) await this.#learner.learn(node, record);
+    if (this.#ports.book.find(node) !== undefined) return;
+    const others = this.live();
+    const [byte = 0] = this.#ports.random.bytes(1);
+    if (others.length > 0) await this.#learner.fetchFrom(others[byte % others.length]!);
   }
 
   /** What a peer said of itself, whether asked or not. */
@@ -228,9 +235,10 @@ export class Neighbours {
       if (isBack) this.#options.onEvent?.({ kind: 'up', node: from });
       this.#inBackground(this.#link(from, isBack));
     }
-    const isBehind = greeting.epoch > this.#ports.membership.current().record.epoch;
-    if (isBehind) await this.#learner.lookInto(from, greeting);
-    else if (isBack) await this.fetchFrom(from);
+    const { membership } = this.#ports;
+    if (greeting.epoch > membership.current().epoch && membership.member(from) === undefined)
+      this.#learner.judge(from, () => this.#guides.claims(from, greeting.nodeRecord));
+    if (isBack) await this.#learner.fetchFrom(from);
   }
 
   /** One of the two ends dials the control lane; the other only when that has not helped. */
@@ -269,7 +277,9 @@ export class Neighbours {
       if (this.#stop.signal.aborted) return;
       try {
         const peer = await this.#ports.network.connect(address, this.#stop.signal);
-        if (compare(peer, this.#ports.network.self) !== 0) await this.fetchFrom(peer);
+        if (compare(peer, this.#ports.network.self) === 0) continue;
+        this.#guides.found(peer);
+        await this.#learner.fetchFrom(peer);
       } catch (error) {
         const failure = toStoreError(error, 'UNREACHABLE', address);
         if (!this.#stop.signal.aborted)

@@ -6,7 +6,6 @@
 
 import { pino } from 'pino';
 import { concat, equal, short, toHex, toUtf8 } from '../base/bytes.ts';
-import type { Genesis } from '../base/epoch.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
 import { NODE_CODER_MEMORY, NODE_INLINE_JOB_LENGTH, NODE_STOP_MS } from '../base/limits.ts';
 import type { Clock, KeyValue, PieceLog } from '../base/ports.ts';
@@ -20,11 +19,12 @@ import { createNetwork, type NodeNetwork } from '../runtime/network.ts';
 import type { NetworkStatus } from '../runtime/two-lanes.ts';
 import { openPieceLog } from '../runtime/piece-log/log.ts';
 import { systemRandom } from '../runtime/random.ts';
-import { type FoundingDocument, foundingId } from '../shards/founding.ts';
+import { firstEpochRecord, type FoundingDocument, foundingId } from '../shards/founding.ts';
 import type { ChainStatus } from './chain/chain-service.ts';
+import { followChain } from './chain-members.ts';
 import { type ConfigInput, loadConfig, type LogLevel, type NodeConfig } from './config.ts';
 import { type DataFolder, dataFolder } from './data-folder.ts';
-import { readGenesis, readMembers, writeMembers } from './genesis.ts';
+import { readGenesis } from './genesis.ts';
 import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts';
 import { type Membership, openMembership } from './membership.ts';
 import { openNodeChain } from './node-chain.ts';
@@ -85,22 +85,16 @@ async function openNode(
 ): Promise<Node> {
   const clock = options.clock ?? systemClock;
   const founding = await readGenesis(folder.genesisFile, nativeVerify);
-  const { genesis, record } = founding.signed;
-  const later = await readMembers(folder.membersFile, record.network, nativeVerify);
+  const { genesis } = founding.signed;
   const identity = await loadIdentity(folder.identityKey);
   const config = await loadConfig({ ...options, file: folder.configFile });
   const logger = options.logger ?? jsonLogger(config.logLevel, identity);
-  const founder = await founderOf(folder, genesis);
   const lock = await lockFolder(folder.path);
   opened.push(() => lock.release());
   const keyValue = await openKeyValue(folder.state);
   opened.push(() => keyValue.close());
   await pinFolder(keyValue, folder, founding, identity);
-  const membership = await openMembership(
-    { keyValue, verify: nativeVerify, sha256: nativeSha256 },
-    later ?? founding.signed,
-  );
-  keepMembersFile(folder, membership, logger);
+  const membership = await openMembership({ keyValue }, firstEpochRecord(founding, nativeSha256));
   const pieces = await openPieces(folder, config, identity, membership, clock, logger);
   opened.push(() => pieces.log.close());
   const coder = createCoder({
@@ -135,9 +129,6 @@ async function openNode(
       isLinked: (peer) => network.networkStatus().peers.some((linked) => equal(linked.node, peer)),
       ...(options.agent === undefined ? {} : { agent: options.agent }),
       ...(config.allowedOwners.length === 0 ? {} : { allowedOwners: new Set(config.allowedOwners) }),
-      ...(founder === undefined
-        ? {}
-        : { founder: { signer: founder.signer, seed: founder.secretSeed, founding } }),
     },
   );
   opened.push(() => node.stop());
@@ -146,9 +137,11 @@ async function openNode(
     folder,
     founding,
     config.httpPort,
-    () => node.status().neighbours,
+    () => node.sources(),
   );
   opened.push(() => chain.stop());
+  const members = followChain({ chain: chain.service.chain, membership, sha256: nativeSha256, logger });
+  opened.push(() => members.stop());
   logger.info({ network: genesis.name, ...addresses() }, 'node is up');
 
   let stopping: Promise<void> | undefined;
@@ -174,29 +167,6 @@ async function closeAll(opened: (() => Promise<unknown>)[], clock: Clock): Promi
   const late = new AbortController();
   await Promise.race([closing, clock.sleep(NODE_STOP_MS, late.signal).catch(() => undefined)]);
   late.abort();
-}
-
-/** The file follows the record in force, so that a lost state folder does not take membership back. */
-function keepMembersFile(folder: DataFolder, membership: Membership, logger: NodeLogger): void {
-  membership.onChange((signed) => {
-    writeMembers(folder.membersFile, signed).catch((error: unknown) => {
-      logger.warn({ reason: String(error) }, 'members.json was not renewed');
-    });
-  });
-}
-
-/** The founder's key, where the folder has one. Throws INVALID_CONFIG when it is of another network. */
-async function founderOf(folder: DataFolder, genesis: Genesis): Promise<Identity | undefined> {
-  try {
-    const founder = await loadIdentity(folder.genesisKey);
-    if (equal(founder.signer.publicKey, genesis.genesisKey)) return founder;
-  } catch (error) {
-    if (error instanceof StoreError && error.code === 'NOT_FOUND') return undefined;
-    throw error;
-  }
-  throw new StoreError('INVALID_CONFIG', `${folder.genesisKey} is not the key of network ${genesis.name}`, {
-    next: `Move it away, or restore the ${folder.genesisFile} that it belongs to.`,
-  });
 }
 
 /** Which network and node the state belongs to, written at the first start. */

@@ -4,27 +4,14 @@
 // Invariants: services are offered before anyone is told that they exist; what a peer sends decides nothing before
 // it passed its checks; after `stop` nothing of it runs.
 
-import { z } from 'zod';
-import { equal, short, toHex } from '../base/bytes.ts';
-import { decodeCanonical, digestOf, encode, uint } from '../base/codec.ts';
-import { epochDigest, type SignedEpoch } from '../base/epoch.ts';
+import { short, toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
-import type { Digest, NodeId } from '../base/ids.ts';
-import type {
-  Gossip,
-  GossipVerdict,
-  KeyValue,
-  Network,
-  NodeAddresses,
-  Random,
-  Signer,
-} from '../base/ports.ts';
+import type { NodeId } from '../base/ids.ts';
+import type { Gossip, GossipVerdict, KeyValue, Network, NodeAddresses, Random } from '../base/ports.ts';
 import type { NodeDirectory } from '../dht/directory.ts';
 import type { NodeStatus } from '../replication/messages.ts';
-import type { FoundingDocument } from '../shards/founding.ts';
 import { openAddressBook } from './address-book.ts';
 import { type Announcer, createAnnouncer, NODES_TOPIC } from './announcer.ts';
-import { joinService } from './join.ts';
 import { createKeeper } from './keeper.ts';
 import type { KeeperPorts } from './keeper-ports.ts';
 import type { Membership } from './membership.ts';
@@ -56,13 +43,6 @@ export interface StorageNodeOptions {
   readonly agent?: string;
   readonly allowedOwners?: ReadonlySet<string>;
   readonly damagedEntries?: () => number;
-  /** The genesis key, at the founder: then this node admits new members. */
-  readonly founder?: {
-    readonly signer: Signer;
-    readonly seed: () => Uint8Array;
-    /** What new members are given. */
-    readonly founding: FoundingDocument;
-  };
   /** Whether a connection of the control lane to the node stands; absent where there is one lane only. */
   readonly isLinked?: (node: NodeId) => boolean;
   readonly greetIntervalMs?: number;
@@ -75,7 +55,6 @@ export interface StorageNodeStatus {
   readonly epoch: number;
   /** False: the record in force does not name this node. It serves what it has and is given nothing new. */
   readonly isMember: boolean;
-  readonly isFounder: boolean;
   /** One-machine trial: members are not independent. */
   readonly isTrial: boolean;
   readonly members: number;
@@ -87,11 +66,10 @@ export interface StorageNodeStatus {
 
 export interface StorageNode {
   status(): StorageNodeStatus;
+  /** Nodes to catch up with the chain from, the best first. */
+  sources(): readonly NodeId[];
   stop(): Promise<void>;
 }
-
-/** Topic on which a founder announces a new epoch record. */
-export const EPOCH_TOPIC = 'epoch';
 
 /** Starts a node over open ports, which stay their owner's: `stop` ends the node and closes none of them. */
 export async function startStorageNode(
@@ -127,11 +105,8 @@ export async function startStorageNode(
 
   for (const service of keeper.services) network.serve(service);
   network.serve(neighbours.service);
-  if (options.founder !== undefined) network.serve(founderService(ports, options.founder));
   gossip.subscribe(NODES_TOPIC, (_from, message) => judgeNodeRecord(() => book.learn(message)));
-  gossip.subscribe(EPOCH_TOPIC, (from, message) => judgeEpoch(ports, neighbours, from, message));
-  const endOnChange = membership.onChange((signed) => {
-    const { epoch, members } = signed.record;
+  const endOnChange = membership.onChange(({ epoch, members }) => {
     logger.info({ epoch, members: members.length }, 'a new epoch record is in force');
     warnUnlessMember(logger, membership, self);
     void book
@@ -148,15 +123,15 @@ export async function startStorageNode(
     status: () => ({
       node: self,
       network: toHex(membership.network),
-      epoch: membership.current().record.epoch,
+      epoch: membership.current().epoch,
       isMember: membership.member(self) !== undefined,
-      isFounder: options.founder !== undefined,
-      isTrial: membership.current().record.params.isTrial,
-      members: membership.current().record.members.length,
+      isTrial: membership.current().params.isTrial,
+      members: membership.current().members.length,
       neighbours: neighbours.live(),
       addresses: options.addresses(),
       store: keeper.status(),
     }),
+    sources: () => neighbours.sources(),
     async stop() {
       endOnChange();
       announcer.stop();
@@ -165,23 +140,9 @@ export async function startStorageNode(
   };
 }
 
-function founderService(ports: StorageNodePorts, founder: NonNullable<StorageNodeOptions['founder']>) {
-  const { gossip, logger, sha256 } = ports;
-  return joinService(
-    { ...ports, genesisSigner: founder.signer, genesisSeed: founder.seed, founding: founder.founding },
-    {
-      onAdmitted: (signed, node) => {
-        logger.info({ node: short(node), epoch: signed.record.epoch }, 'admitted a new member');
-        const announcement = encodeEpochAnnouncement(signed, epochDigest(signed.record, sha256));
-        void gossip.publish(EPOCH_TOPIC, announcement).catch(() => undefined);
-      },
-    },
-  );
-}
-
 function warnUnlessMember(logger: NodeLogger, membership: Membership, self: NodeId): void {
   if (membership.member(self) !== undefined) return;
-  const { epoch } = membership.current().record;
+  const { epoch } = membership.current();
   logger.warn(
     { epoch },
     'this node is not a member of the network: it serves what it has and gets nothing new',
@@ -224,30 +185,3 @@ const FORGED: ReadonlySet<string> = new Set([
   'WRONG_NETWORK',
   'PROTOCOL',
 ]);
-
-const announcementSchema = z.tuple([uint(), digestOf<Digest>()]);
-const ANNOUNCEMENT_LENGTH_MAX = 64;
-
-function encodeEpochAnnouncement(signed: SignedEpoch, digest: Digest): Uint8Array {
-  return encode([signed.record.epoch, digest]);
-}
-
-/** An announcement is believed when the record it speaks of could be fetched and is in force. */
-async function judgeEpoch(
-  { membership, sha256 }: StorageNodePorts,
-  neighbours: Neighbours,
-  from: NodeId,
-  message: Uint8Array,
-): Promise<GossipVerdict> {
-  let announced: [number, Digest];
-  try {
-    announced = decodeCanonical(announcementSchema, message, ANNOUNCEMENT_LENGTH_MAX, 'epoch announcement');
-  } catch {
-    return 'reject';
-  }
-  const [epoch, digest] = announced;
-  if (epoch <= membership.current().record.epoch || membership.member(from) === undefined) return 'ignore';
-  await neighbours.fetchFrom(from);
-  const { record } = membership.current();
-  return record.epoch === epoch && equal(epochDigest(record, sha256), digest) ? 'accept' : 'ignore';
-}

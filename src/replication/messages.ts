@@ -7,7 +7,6 @@ import type { Digest, ObjectId, OwnerId, PieceRoot, Signature } from '../base/id
 import {
   CODE_PIECES_MAX,
   DHT_RECORD_LENGTH_MAX,
-  EPOCH_RECORD_LENGTH_MAX,
   MANIFEST_PAGES_MAX,
   MEMBERS_MAX,
   OBJECT_LOCATIONS_MAX,
@@ -36,23 +35,20 @@ const LOCATED_MAX = 2 * CODE_PIECES_MAX;
 /** Nodes of a proof: two sides of a path in the largest piece. */
 const PROOF_NODES_MAX = 128;
 
-// ---- members: what a client must know to begin -------------------------------------------------------------
+// ---- members: where they are; who they are, the chain says --------------------------------------------------
 
 export interface MembersReply {
-  /** `encodeEpoch` form. */
-  readonly epoch: Uint8Array;
   /** Signed node records (`dht/record.ts`) of the members this node can reach. */
   readonly nodeRecords: readonly Uint8Array[];
 }
 
 const membersReplySchema = z
-  .tuple([bytesUpTo(EPOCH_RECORD_LENGTH_MAX), listOf(bytesUpTo(DHT_RECORD_LENGTH_MAX), MEMBERS_MAX)])
-  .transform(([epoch, nodeRecords]): MembersReply => ({ epoch, nodeRecords }));
+  .tuple([listOf(bytesUpTo(DHT_RECORD_LENGTH_MAX), MEMBERS_MAX)])
+  .transform(([nodeRecords]): MembersReply => ({ nodeRecords }));
 
 /** Travels as a reply body, because it can be longer than a header may be. */
-export const encodeMembersReply = (reply: MembersReply): Uint8Array =>
-  encode([reply.epoch, reply.nodeRecords]);
-export const MEMBERS_REPLY_LENGTH_MAX: number = EPOCH_RECORD_LENGTH_MAX + MEMBERS_MAX * 512;
+export const encodeMembersReply = (reply: MembersReply): Uint8Array => encode([reply.nodeRecords]);
+export const MEMBERS_REPLY_LENGTH_MAX: number = MEMBERS_MAX * 512;
 export const decodeMembersReply = (bytes: Uint8Array): MembersReply =>
   decodeCanonical(membersReplySchema, bytes, MEMBERS_REPLY_LENGTH_MAX, 'members reply');
 

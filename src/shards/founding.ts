@@ -10,7 +10,7 @@
 import { z } from 'zod';
 import { compare, equal, toUtf8 } from '../base/bytes.ts';
 import { bytesOf, bytesUpTo, decodeCanonical, digestOf, encode, label, listOf, uint } from '../base/codec.ts';
-import { decodeEpoch, encodeEpoch, epochDigest, type SignedEpoch } from '../base/epoch.ts';
+import { decodeEpoch, encodeEpoch, epochDigest, type EpochRecord, type SignedEpoch } from '../base/epoch.ts';
 import { StoreError } from '../base/errors.ts';
 import { digest, type Sha256, signedBytes } from '../base/hash.ts';
 import type { Digest, NetworkId, NodeId, OperatorId, OwnerId, Signature } from '../base/ids.ts';
@@ -26,7 +26,8 @@ import type { ChainPosition } from '../consensus/beacon.ts';
 import { type Amounts, amountsSchema } from './amounts.ts';
 import { writeGenesis } from './genesis-state.ts';
 import { type Parameters, parametersSchema, parametersTuple, type StorageRules } from './parameters.ts';
-import { type Change, Overlay } from './view.ts';
+import { currentEpochRecord } from './storage-members.ts';
+import { type Change, type Loaded, Overlay } from './view.ts';
 
 /** What the record of epoch 0 does not say. */
 export interface ChainPart {
@@ -104,6 +105,13 @@ export function foundState(document: FoundingDocument, sha256?: Sha256): readonl
   const founding = { record: signed.record, createdAtMs, parameters, balances, chains };
   writeGenesis(state, { ...founding, operators: new Map(operators) }, sha256);
   return state.changes();
+}
+
+/** Epoch 0 as the chain says it: the members of the document's record, their operators named by accounts. */
+export function firstEpochRecord(document: FoundingDocument, sha256?: Sha256): EpochRecord {
+  const records = new Map(foundState(document, sha256).map(({ key, after }) => [key.text, after] as const));
+  const state = new Overlay({ read: (key): Loaded => records.get(key.text) ?? null });
+  return currentEpochRecord(state, document.signed.record.network);
 }
 
 /** Height 0 as the first block sees it. */

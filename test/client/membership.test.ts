@@ -3,11 +3,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type EpochRecord, signEpoch } from '../../src/base/epoch.ts';
-import type { Epoch } from '../../src/base/ids.ts';
 import { signRecord } from '../../src/dht/record.ts';
 import { encodeMembersReply, SERVICES } from '../../src/replication/messages.ts';
-import { nativeSigner } from '../../src/runtime/crypto.ts';
+import { CHAIN_SERVICES } from '../../src/shards/chain-messages.ts';
+import { encodeFounding } from '../../src/shards/founding.ts';
 import { answers, saysMembers, saysNonsense } from '../adversaries/false-bootstrap.ts';
 import { isDead, isSilent } from '../adversaries/silent-holder.ts';
 import { type Cluster, createCluster, patterned, seedOf } from '../helpers/cluster.ts';
@@ -19,18 +18,12 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.close());
 
-const nextEpoch = (change: Partial<EpochRecord> = {}): void => {
-  const record = { ...cluster.epoch.record, epoch: (cluster.epoch.record.epoch + 1) as Epoch, ...change };
-  cluster.epoch = signEpoch(cluster.genesis, record, cluster.genesisSigner);
-};
-
 describe('bootstrap nodes', () => {
   test('of which one lies, one is stale and one is silent: the honest one is believed', async () => {
-    const old = cluster.epoch;
-    nextEpoch();
-    nextEpoch();
+    cluster.nodes[1]!.head = cluster.chain.height;
+    cluster.chain.nextEpoch();
+    cluster.chain.nextEpoch();
     saysNonsense(cluster.nodes[0]!.memory);
-    saysMembers(cluster.nodes[1]!.memory, old);
     isSilent(cluster.nodes[2]!.memory);
     const client = await cluster.client({
       bootstrap: cluster.nodes.slice(0, 4).map(({ memory }) => memory.address),
@@ -38,18 +31,34 @@ describe('bootstrap nodes', () => {
     expect((await client.network()).epoch).toBe(2);
   });
 
-  test('that forge an epoch record are not believed', async () => {
-    const forger = nativeSigner(seedOf('forger'));
-    const forged = signEpoch(
-      cluster.genesis,
-      { ...cluster.epoch.record, epoch: 99 as Epoch, members: [] },
-      forger,
-    );
-    for (const { memory } of cluster.nodes.slice(0, 2)) saysMembers(memory, forged);
+  test('that forge what the chain proves are not believed, and asked no more', async () => {
+    const forge = ({ memory }: (typeof cluster.nodes)[number]): void => {
+      memory.faults.lie = (service, reply) => {
+        if (service !== CHAIN_SERVICES.prove) return reply;
+        const body = reply.body.slice();
+        body[body.length >> 1]! ^= 1;
+        return { ...reply, body };
+      };
+    };
+    cluster.nodes.slice(0, 2).forEach(forge);
     const client = await cluster.client();
-    expect((await client.network()).epoch).toBe(0);
-    for (const { memory } of cluster.nodes) saysMembers(memory, forged);
-    await expectCodeAsync('INVALID_SIGNATURE', (await cluster.client()).network());
+    expect((await client.network()).members.length).toBe(5);
+    cluster.nodes.forEach(forge);
+    await expectCodeAsync('PROTOCOL', (await cluster.client()).network());
+  });
+
+  test('of another network are told by its founding document', async () => {
+    const other = await createCluster({ nodes: 1, name: 'other' });
+    try {
+      const { founding } = other.chain;
+      for (const { memory } of cluster.nodes) {
+        memory.faults.lie = (service, reply) =>
+          service === CHAIN_SERVICES.founding ? { ...reply, body: encodeFounding(founding) } : reply;
+      }
+      await expectCodeAsync('PROTOCOL', (await cluster.client()).network());
+    } finally {
+      await other.close();
+    }
   });
 
   test('that are gone do not matter while one answers; all gone is UNREACHABLE with the next step', async () => {
@@ -63,6 +72,7 @@ describe('bootstrap nodes', () => {
   });
 
   test('a lone stale one is outvoted by the members it names', async () => {
+    cluster.nodes[0]!.head = cluster.chain.height;
     const records = cluster.nodes.map(({ id, signer, memory }) =>
       signRecord(
         {
@@ -76,8 +86,8 @@ describe('bootstrap nodes', () => {
         signer,
       ),
     );
-    saysMembers(cluster.nodes[0]!.memory, cluster.epoch, records);
-    nextEpoch();
+    saysMembers(cluster.nodes[0]!.memory, records);
+    cluster.chain.nextEpoch();
     const client = await cluster.client({ bootstrap: [cluster.nodes[0]!.memory.address] });
     expect((await client.network()).epoch).toBe(1);
   });
@@ -97,7 +107,7 @@ describe('bootstrap nodes', () => {
     forged[forged.length - 1]! ^= 1;
     const foreign = signRecord(record(Date.now() + 1000_000, seedOf('other') as never), first!.signer);
     const expired = signRecord(record(Date.now() - 1), first!.signer);
-    saysMembers(second!.memory, cluster.epoch, [forged, foreign, expired, new Uint8Array([1])]);
+    saysMembers(second!.memory, [forged, foreign, expired, new Uint8Array([1])]);
     const client = await cluster.client({ bootstrap: [second!.memory.address] });
     const view = await client.network();
     expect(view.members.flatMap(({ addresses }) => addresses)).not.toContain('/false');
@@ -116,12 +126,12 @@ describe('what was learnt once', () => {
   });
 
   test('never goes back to an older epoch, not even after a restart', async () => {
-    const old = cluster.epoch;
-    nextEpoch();
+    const old = cluster.chain.height;
+    cluster.chain.nextEpoch();
     const first = await cluster.client();
     expect((await first.network()).epoch).toBe(1);
     await first.close();
-    cluster.epoch = old;
+    for (const node of cluster.nodes) node.head = old;
     const later = await cluster.client({ home: first.home });
     expect((await later.network()).epoch).toBe(1);
   });
@@ -129,7 +139,7 @@ describe('what was learnt once', () => {
   test('is asked for again after a while, and members that left are forgotten', async () => {
     const client = await cluster.client({ timing: { refreshMs: 0 } });
     expect((await client.network()).members.length).toBe(5);
-    nextEpoch({ members: cluster.epoch.record.members.slice(1) });
+    cluster.chain.nextEpoch(cluster.epoch.members.slice(1));
     expect(await client.network()).toMatchObject({ epoch: 1 });
     expect((await client.network()).members.length).toBe(4);
   });
@@ -139,13 +149,36 @@ describe('what was learnt once', () => {
     await first.network();
     await first.close();
     const folder = join(first.home, 'networks');
-    const [name] = await readdir(folder);
+    const name = (await readdir(folder)).find((each) => each.endsWith('.members'));
     const { writeFile } = await import('node:fs/promises');
     await writeFile(join(folder, name!), 'rubbish');
     const later = await cluster.client({ home: first.home });
     expect((await later.network()).epoch).toBe(0);
     expect((await stat(join(folder, name!))).size).toBeGreaterThan(100);
     expect((await stat(join(folder, name!))).mode & 0o777).toBe(0o600);
+  });
+
+  test('is used with a notice while no node has the chain, and asked for again', async () => {
+    const client = await cluster.client({ timing: { refreshMs: 0 } });
+    expect((await client.network()).epoch).toBe(0);
+    for (const node of cluster.nodes) node.memory.faults.isDead = true;
+    const notices: string[] = [];
+    const onNotice = ({ kind }: { readonly kind: string }): number => notices.push(kind);
+    expect((await client.network({ onNotice })).epoch).toBe(0);
+    expect(notices).toEqual(['epoch-unproven']);
+    for (const node of cluster.nodes) node.memory.faults.isDead = false;
+    cluster.chain.nextEpoch();
+    expect((await client.network({ onNotice })).epoch).toBe(1);
+    expect(notices).toEqual(['epoch-unproven']);
+  });
+
+  test('is proven by one node where the others are gone: no quorum is needed to read', async () => {
+    for (const { memory } of cluster.nodes.slice(1)) isDead(memory);
+    const client = await cluster.client();
+    expect((await client.network()).members.length).toBe(5);
+    cluster.chain.nextEpoch();
+    const later = await cluster.client({ home: client.home });
+    expect((await later.network()).epoch).toBe(1);
   });
 
   test('one caller that gives up does not take the answer from another', async () => {
@@ -165,7 +198,7 @@ test('a reply that is far too long is refused unread', async () => {
   const client = await cluster.client();
   expect((await client.network()).epoch).toBe(0);
   expect(cluster.nodes[0]!.memory.callsServed.get(SERVICES.members)).toBeGreaterThan(0);
-  answers(cluster.nodes[2]!.memory, encodeMembersReply({ epoch: new Uint8Array(3), nodeRecords: [] }));
+  answers(cluster.nodes[2]!.memory, encodeMembersReply({ nodeRecords: [new Uint8Array(3)] }).slice(1));
   await expectCodeAsync(
     'INVALID_ENCODING',
     (await cluster.client({ bootstrap: [cluster.nodes[2]!.memory.address] })).network(),

@@ -36,7 +36,7 @@ beforeEach(async () => {
   await result.complete;
   ({ uri } = result);
   ({ digest } = parseUri(uri, cluster.network));
-  order = recordOrder(cluster.epoch.record, digest).map(({ node }) => cluster.node(toHex(node)));
+  order = recordOrder(cluster.epoch, digest).map(({ node }) => cluster.node(toHex(node)));
   const copy = order[0]!.entries;
   order.at(-1)!.entries.clear();
   for (const [key, entry] of copy) order.at(-1)!.entries.set(key, entry);

@@ -13,7 +13,6 @@ import type {
   OwnerId,
   PieceRoot,
   Signature,
-  Stake,
 } from '../../src/base/ids.ts';
 import {
   emptyGuardFile,
@@ -99,9 +98,8 @@ const page = encodePage({
 const invitation = formatInvitation({
   network,
   name: 'sample',
-  founder: digestFrom<NodeId>('founder'),
   addresses: ['/ip4/10.0.0.1/tcp/4002/tls'],
-  terms: { id: salt, expiresAtMs: 1, operator: undefined, stakeMax: 100n as Stake },
+  tokens: 100n,
   secret: salt,
 });
 
@@ -207,7 +205,7 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
     },
   },
   members: {
-    samples: [messages.encodeMembersReply({ epoch: salt, nodeRecords: [salt] })],
+    samples: [messages.encodeMembersReply({ nodeRecords: [salt] })],
     run: (bytes) => void messages.decodeMembersReply(bytes),
   },
   cid: {

@@ -6,14 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex, toUtf8 } from '../../src/base/bytes.ts';
-import {
-  type EpochRecord,
-  type Genesis,
-  type Member,
-  networkIdOf,
-  signEpoch,
-  type SignedEpoch,
-} from '../../src/base/epoch.ts';
+import { type EpochRecord, type Genesis, type Member, networkIdOf, signEpoch } from '../../src/base/epoch.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import { digest } from '../../src/base/hash.ts';
 import type { Digest, Epoch, NetworkId, NodeId, OperatorId, Stake } from '../../src/base/ids.ts';
@@ -31,6 +24,7 @@ import { createTwinCoder } from '../../src/runtime/coder/coder.ts';
 import { nativeSha256, nativeSigner, nativeVerify } from '../../src/runtime/crypto.ts';
 import { MemoryKeyValue } from '../../src/runtime/memory-key-value.ts';
 import { createMemoryHub, type MemoryHub, type MemoryNode } from '../../src/runtime/memory-network.ts';
+import { ClusterChain } from './cluster-chain.ts';
 import { portableHasher } from '../../src/replication/blake3.ts';
 
 /** A clock on which waits take a `speed`-th of what they say. */
@@ -68,6 +62,8 @@ export interface ClusterNode {
   readonly log: PieceLog;
   /** Entries as they lie on the "disk": change bytes at will. */
   readonly entries: Map<string, LogEntry>;
+  /** Height up to which it has the chain, where it is behind. */
+  head?: number;
 }
 
 export interface Cluster {
@@ -75,12 +71,11 @@ export interface Cluster {
   readonly network: NetworkId;
   readonly clock: Clock;
   readonly nodes: readonly ClusterNode[];
-  readonly genesis: Genesis;
-  readonly genesisSigner: Signer;
+  readonly chain: ClusterChain;
   /** What the nodes published, by the hex of its key, as one DHT without distances: put false records in, take true ones out. */
   readonly published: Map<string, Uint8Array>;
-  /** The record in force; assign to move on. */
-  epoch: SignedEpoch;
+  /** The record in force. */
+  readonly epoch: EpochRecord;
   /** A client with a home of its own, or the one named. */
   client(options?: ClientOptions): Promise<TestClient>;
   node(hex: string): ClusterNode;
@@ -125,7 +120,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   const genesis: Genesis = {
     name,
     genesisKey: genesisSigner.publicKey,
-    createdAtMs: 1_700_000_000_000,
+    createdAtMs: Date.now() - 60_000,
     nonce: seedOf(name).slice(0, 16),
   };
   const network = networkIdOf(genesis);
@@ -154,6 +149,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   const homes: string[] = [];
   const clients: Store[] = [];
   const closings: (() => Promise<void>)[] = [];
+  const chain = new ClusterChain(signEpoch(genesis, record, genesisSigner), signers, genesisSigner);
   const nodes: ClusterNode[] = signers.map((signer) => {
     const id = signer.publicKey as NodeId;
     const memory = hub.join(id, { network });
@@ -178,10 +174,11 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
     network,
     clock,
     nodes,
-    genesis,
-    genesisSigner,
+    chain,
     published: new Map(),
-    epoch: signEpoch(genesis, record, genesisSigner),
+    get epoch() {
+      return chain.record();
+    },
     node: (hex) => nodes.find((node) => node.hex === hex)!,
     client: async (client = {}) => {
       const home = client.home ?? (await mkdtemp(join(tmpdir(), 'holdfast-client-')));
@@ -204,6 +201,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
         },
         {
           networkId: network,
+          name,
           bootstrap:
             client.bootstrap ?? nodes.slice(0, options.bootstrap ?? 3).map((node) => node.memory.address),
           home,
@@ -241,7 +239,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
       signer: node.signer,
       membership: {
         network,
-        member: (id) => cluster.epoch.record.members.find((member) => toHex(member.node) === toHex(id)),
+        member: (id) => cluster.epoch.members.find((member) => toHex(member.node) === toHex(id)),
       },
       directory,
     });
@@ -253,6 +251,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
       { clock, log: node.log, coder, signer: node.signer, verify: nativeVerify, sha256: nativeSha256 },
       { network, epoch: () => cluster.epoch, nodeRecords: () => nodeRecords, publicObjects },
     );
+    for (const service of chain.services(() => node.head ?? chain.height)) node.memory.serve(service);
     for (const service of keeper.services) node.memory.serve({ ...service, maxPerSecondPerPeer: 1_000_000 });
   }
   return cluster;

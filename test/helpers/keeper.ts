@@ -3,7 +3,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { signEpoch, type SignedEpoch } from '../../src/base/epoch.ts';
+import type { EpochRecord } from '../../src/base/epoch.ts';
 import type { Digest, NodeId, ObjectId, OwnerId, PieceRoot, Signature } from '../../src/base/ids.ts';
 import type { Clock, PieceLog, Reply, Signer } from '../../src/base/ports.ts';
 import { createKeeper, type Keeper } from '../../src/node/keeper.ts';
@@ -15,7 +15,7 @@ import { signPut, TICKET_LIFETIME_MS } from '../../src/replication/ticket.ts';
 import { nativeSha256, nativeVerify } from '../../src/runtime/crypto.ts';
 import { createMemoryHub, type MemoryNode } from '../../src/runtime/memory-network.ts';
 import { openPieceLog, type PieceLogOptions } from '../../src/runtime/piece-log/log.ts';
-import { sampleEpoch, sampleGenesis, sampleMembers, signerFrom } from './records.ts';
+import { sampleEpoch, sampleMembers, signerFrom } from './records.ts';
 
 /** A clock that a test sets; waiting is real. */
 export class SetClock implements Clock {
@@ -41,7 +41,7 @@ export interface TestKeeper {
   readonly clock: SetClock;
   readonly log: PieceLog;
   readonly node: NodeId;
-  readonly epoch: SignedEpoch;
+  readonly epoch: EpochRecord;
   readonly client: MemoryNode;
   call(service: string, header: Uint8Array, body?: Uint8Array): Promise<Reply>;
   /** Flips a bit in the middle of every place where `bytes` stand in the log files. */
@@ -49,9 +49,9 @@ export interface TestKeeper {
   close(): Promise<void>;
 }
 
-/** The epoch of tests: seven members, of which the keeper is the first, signed by the sample genesis key. */
-export function signedSampleEpoch(): SignedEpoch {
-  return signEpoch(sampleGenesis(), sampleEpoch(sampleMembers(7)), signerFrom('genesis of sample'));
+/** The epoch of tests: seven members, of which the keeper is the first. */
+export function keeperEpoch(): EpochRecord {
+  return sampleEpoch(sampleMembers(7));
 }
 
 export async function openTestKeeper(
@@ -59,8 +59,8 @@ export async function openTestKeeper(
   logOptions: Partial<PieceLogOptions> = {},
 ): Promise<TestKeeper> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-keeper-'));
-  const epoch = signedSampleEpoch();
-  const { network } = epoch.record;
+  const epoch = keeperEpoch();
+  const { network } = epoch;
   const signer = signerFrom('node 0');
   const node = signer.publicKey as NodeId;
   const clock = new SetClock();
@@ -129,11 +129,11 @@ export interface TestOwner {
   readonly object: ObjectId;
 }
 
-export function ownerFrom(name: string, epoch: SignedEpoch, saltByte = 7): TestOwner {
+export function ownerFrom(name: string, epoch: EpochRecord, saltByte = 7): TestOwner {
   const signer = signerFrom(name);
   const owner = signer.publicKey as OwnerId;
   const salt = new Uint8Array(16).fill(saltByte);
-  return { signer, owner, salt, object: objectIdOf(epoch.record.network, owner, salt) };
+  return { signer, owner, salt, object: objectIdOf(epoch.network, owner, salt) };
 }
 
 export interface PutFields {
@@ -163,7 +163,7 @@ export function putPieceHeader(
     ...fields,
   };
   const { segmentIndex, pieceIndex, root, lengthBytes, expiresAtMs } = put;
-  const network = test.epoch.record.network;
+  const network = test.epoch.network;
   const ticket = signPut(
     {
       network,
@@ -198,7 +198,7 @@ export function putRecordHeader(
   const expiresAtMs = test.clock.nowMs + TICKET_LIFETIME_MS;
   const ticket = signPut(
     {
-      network: test.epoch.record.network,
+      network: test.epoch.network,
       node: test.node,
       object: by.object,
       place: undefined,

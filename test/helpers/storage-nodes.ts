@@ -1,7 +1,7 @@
-// Whole storage nodes in one process: the real node over memory ports, with the founder as node 0.
+// Whole storage nodes in one process: the real node over memory ports. They have no chain: a test says what it would say.
 
 import { toHex } from '../../src/base/bytes.ts';
-import type { SignedEpoch } from '../../src/base/epoch.ts';
+import type { EpochRecord } from '../../src/base/epoch.ts';
 import type { NodeId, OperatorId, Stake } from '../../src/base/ids.ts';
 import type { NodeAddresses, Signer } from '../../src/base/ports.ts';
 import type { Candidate } from '../../src/node/candidate.ts';
@@ -15,7 +15,7 @@ import { MemoryLog } from '../../src/runtime/memory-log.ts';
 import { MemoryKeyValue } from '../../src/runtime/memory-key-value.ts';
 import { createMemoryHub, type MemoryHub, type MemoryNode } from '../../src/runtime/memory-network.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
-import type { FoundingDocument } from '../../src/shards/founding.ts';
+import { firstEpochRecord } from '../../src/shards/founding.ts';
 import { digestFrom, signerFrom } from './records.ts';
 
 export interface TestNode {
@@ -32,25 +32,23 @@ export interface TestNode {
 
 export interface TestNetwork {
   readonly hub: MemoryHub;
-  /** The founding's record. */
-  readonly epoch: SignedEpoch;
-  readonly founding: FoundingDocument;
+  /** What the network began with. */
+  readonly epoch: EpochRecord;
   readonly nodes: TestNode[];
   /** Starts one more node; a member or not, as the epoch record says. */
   start(name: string, options?: StartOptions): Promise<TestNode>;
+  /** All running nodes' chains say this record now. */
+  adopt(record: EpochRecord): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface StartOptions {
   readonly keyValue?: MemoryKeyValue;
-  readonly epoch?: SignedEpoch;
-  readonly isFounder?: boolean;
+  readonly epoch?: EpochRecord;
   readonly bootstrap?: readonly string[];
 }
 
-/** Seed of the genesis key of these networks. */
-export const GENESIS_SEED: Uint8Array = digestFrom('seed of the genesis');
-export const genesisSigner: Signer = signerFrom('the genesis');
+const genesisSigner: Signer = signerFrom('the genesis');
 
 export function candidateNamed(name: string, overrides: Partial<Candidate> = {}): Candidate {
   return {
@@ -65,20 +63,20 @@ export function candidateNamed(name: string, overrides: Partial<Candidate> = {})
 
 export const addressOf = (name: string): string => `/memory/${name}`;
 
-/** A network whose members are `names`; the first is the founder. All know the founder's address to begin with. */
+/** A network whose members are `names`. All know the address of the first to begin with. */
 export async function openTestNetwork(names: readonly string[]): Promise<TestNetwork> {
   const hub = createMemoryHub();
   const ports = { clock: systemClock, random: systemRandom, genesisSigner };
   const founding = foundNetwork(ports, drawGenesis(ports, 'test'), {
     members: names.map((name) => ({ ...candidateNamed(name), account: digestFrom(`account of ${name}`) })),
   });
-  const epoch = founding.signed;
+  const epoch = firstEpochRecord(founding);
   const nodes: TestNode[] = [];
 
   async function start(name: string, options: StartOptions = {}): Promise<TestNode> {
     const signer = signerFrom(name);
     const id = signer.publicKey as NodeId;
-    const memory = hub.join(id, { network: epoch.record.network, address: addressOf(name) });
+    const memory = hub.join(id, { network: epoch.network, address: addressOf(name) });
     const keyValue = options.keyValue ?? new MemoryKeyValue();
     const common = { keyValue, verify: nativeVerify, sha256: nativeSha256 };
     const membership = await openMembership(common, options.epoch ?? epoch);
@@ -103,9 +101,6 @@ export async function openTestNetwork(names: readonly string[]): Promise<TestNet
         bootstrap: options.bootstrap ?? (name === names[0] ? [] : [addressOf(names[0]!)]),
         greetIntervalMs: 200,
         reconnectMinMs: 20,
-        ...(options.isFounder === true
-          ? { founder: { signer: genesisSigner, seed: () => GENESIS_SEED, founding } }
-          : {}),
       },
     );
     const made: TestNode = {
@@ -127,13 +122,15 @@ export async function openTestNetwork(names: readonly string[]): Promise<TestNet
     return made;
   }
 
-  for (const [index, name] of names.entries()) await start(name, { isFounder: index === 0 });
+  for (const name of names) await start(name);
   return {
     hub,
-    founding,
     epoch,
     nodes,
     start,
+    adopt: async (record) => {
+      for (const { membership } of nodes) await membership.adopt(record);
+    },
     close: async () => {
       for (const node of nodes.slice()) await node.stop();
     },

@@ -1,18 +1,18 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
-import { encodeEpoch, epochDigest, signEpoch } from '../../src/base/epoch.ts';
+import { epochDigest } from '../../src/base/epoch.ts';
 import type { Epoch, NodeId } from '../../src/base/ids.ts';
 import type { NodeAddresses } from '../../src/base/ports.ts';
 import { type NodeRecord, signRecord } from '../../src/dht/record.ts';
 import { type AddressBook, openAddressBook, peekNodeRecord } from '../../src/node/address-book.ts';
 import { type Membership, openMembership } from '../../src/node/membership.ts';
-import { nativeSha256, nativeVerify } from '../../src/runtime/crypto.ts';
+import { nativeVerify } from '../../src/runtime/crypto.ts';
 import { MemoryKeyValue } from '../../src/runtime/memory-key-value.ts';
 import { expectCode, expectCodeAsync } from '../helpers/expect-code.ts';
-import { SetClock, signedSampleEpoch } from '../helpers/keeper.ts';
+import { SetClock, keeperEpoch } from '../helpers/keeper.ts';
 import { digestFrom, signerFrom } from '../helpers/records.ts';
 
-const epoch = signedSampleEpoch();
+const epoch = keeperEpoch();
 const self = signerFrom('node 0').publicKey as NodeId;
 const clock = new SetClock();
 const HOUR_MS = 3_600_000;
@@ -30,7 +30,7 @@ async function open(): Promise<void> {
 
 beforeEach(async () => {
   keyValue = new MemoryKeyValue();
-  membership = await openMembership({ keyValue, verify: nativeVerify, sha256: nativeSha256 }, epoch);
+  membership = await openMembership({ keyValue }, epoch);
   clock.nowMs = 1_760_000_000_000;
   await open();
 });
@@ -39,7 +39,7 @@ beforeEach(async () => {
 function recordOf(name: string, overrides: Partial<NodeRecord> = {}, signer = signerFrom(name)): Uint8Array {
   const record: NodeRecord = {
     kind: 'node',
-    network: epoch.record.network,
+    network: epoch.network,
     node: signerFrom(name).publicKey as NodeId,
     sequence: 5,
     expiresAtMs: clock.nowMs + HOUR_MS,
@@ -101,9 +101,9 @@ describe("a member's record", () => {
 
   test('is forgotten with its membership', async () => {
     await book.learn(recordOf('node 1'));
-    const members = epoch.record.members.filter(({ operator }) => operator !== 'operator-1');
-    const record = { ...epoch.record, epoch: 1 as Epoch, previous: epochDigest(epoch.record), members };
-    await membership.offer(encodeEpoch(signEpoch(epoch.genesis, record, signerFrom('genesis of sample'))));
+    const members = epoch.members.filter(({ operator }) => operator !== 'operator-1');
+    const record = { ...epoch, epoch: 1 as Epoch, previous: epochDigest(epoch), members };
+    await membership.adopt(record);
     await book.prune();
     expect(book.find(idOf('node 1'))).toBeUndefined();
     expect(told.get(toHex(idOf('node 1')))).toEqual({ control: [], bulk: [] });

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
-import { encodeEpoch, networkIdOf, signEpoch } from '../../src/base/epoch.ts';
+import { networkIdOf } from '../../src/base/epoch.ts';
 import { StoreError } from '../../src/base/errors.ts';
-import type { Epoch, NetworkId, NodeId, OperatorId, OwnerId, Stake } from '../../src/base/ids.ts';
+import type { NodeId, OperatorId, OwnerId, Stake } from '../../src/base/ids.ts';
 import { GENESIS_FILE_LENGTH_MAX } from '../../src/base/limits.ts';
 import { admit, type Candidate } from '../../src/node/candidate.ts';
 import {
@@ -15,9 +15,7 @@ import {
   type FoundingMember,
   parseGenesis,
   readGenesis,
-  readMembers,
   writeGenesis,
-  writeMembers,
 } from '../../src/node/genesis.ts';
 import { nativeVerify } from '../../src/runtime/crypto.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
@@ -262,25 +260,6 @@ describe('the file on disk', () => {
     await writeGenesis(path, founding);
     expect(await readFile(path, 'utf8')).toBe(formatGenesis(founding));
     expect(await readGenesis(path, nativeVerify)).toEqual(founding);
-  });
-
-  test('beside it, a later record of the same network is kept in the same form', async () => {
-    const path = join(folder, 'members.json');
-    const { network } = signed.record;
-    expect(await readMembers(path, network, nativeVerify)).toBeUndefined();
-    const later = signEpoch(signed.genesis, { ...signed.record, epoch: 1 as Epoch }, genesisSigner);
-    await writeMembers(path, later);
-    expect(encodeEpoch((await readMembers(path, network, nativeVerify))!)).toEqual(encodeEpoch(later));
-    await expectCodeAsync(
-      'INVALID_SIGNATURE',
-      readMembers(path, digestFrom<NetworkId>('another'), nativeVerify),
-    );
-    const text = await readFile(path, 'utf8');
-    await writeFile(path, text.replace('"epoch": 1', '"epoch": 2'));
-    await expectCodeAsync('INVALID_SIGNATURE', readMembers(path, network, nativeVerify));
-    await writeFile(path, text.slice(1));
-    const error = await expectCodeAsync('INVALID_CONFIG', readMembers(path, network, nativeVerify));
-    expect(error.message).toContain(path);
   });
 
   test('missing, a folder or far too long is a clear refusal', async () => {

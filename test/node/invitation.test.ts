@@ -1,35 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { toHex } from '../../src/base/bytes.ts';
 import { StoreError } from '../../src/base/errors.ts';
-import type { NetworkId, NodeId, OperatorId, Stake } from '../../src/base/ids.ts';
-import {
-  checkInvitationTime,
-  formatInvitation,
-  type Invitation,
-  invitationSecret,
-  type InvitationTerms,
-  parseInvitation,
-} from '../../src/node/invitation.ts';
+import type { NetworkId } from '../../src/base/ids.ts';
+import { formatInvitation, type Invitation, parseInvitation, purseSeed } from '../../src/node/invitation.ts';
 import { expectCode } from '../helpers/expect-code.ts';
-import { SetClock } from '../helpers/keeper.ts';
 import { digestFrom } from '../helpers/records.ts';
 import vectors from '../vectors/membership.json' with { type: 'json' };
 
-const seed = digestFrom('genesis seed');
 const network = digestFrom<NetworkId>('network');
-const terms: InvitationTerms = {
-  id: digestFrom('invitation').slice(0, 16),
-  expiresAtMs: 1_760_000_600_000,
-  operator: undefined,
-  stakeMax: 1000n as Stake,
-};
 const invitation: Invitation = {
   network,
   name: 'test',
-  founder: digestFrom<NodeId>('founder'),
-  addresses: ['/ip4/10.0.0.2/tcp/4002/tls', '/dns/founder.example/tcp/4002/tls'],
-  terms,
-  secret: invitationSecret(seed, network, terms),
+  addresses: ['/ip4/10.0.0.2/tcp/4002/tls', '/dns/node.example/tcp/4002/tls'],
+  tokens: 1000n,
+  secret: digestFrom('secret').slice(0, 16),
 };
 const code = formatInvitation(invitation);
 
@@ -90,25 +75,17 @@ describe('an invitation code', () => {
   });
 });
 
-describe('the secret', () => {
-  test('differs with every term, network and genesis key', () => {
-    const variants = [
-      invitationSecret(seed, network, terms),
-      invitationSecret(digestFrom('other seed'), network, terms),
-      invitationSecret(seed, digestFrom<NetworkId>('other'), terms),
-      invitationSecret(seed, network, { ...terms, expiresAtMs: terms.expiresAtMs + 1 }),
-      invitationSecret(seed, network, { ...terms, operator: 'acme' as OperatorId }),
-      invitationSecret(seed, network, { ...terms, stakeMax: 1001n as Stake }),
-      invitationSecret(seed, network, { ...terms, id: new Uint8Array(16) }),
-    ];
-    expect(new Set(variants.map((secret) => secret.join())).size).toBe(variants.length);
+describe('the key of the purse', () => {
+  test('has its frozen seed', () => {
+    expect(toHex(purseSeed(invitation))).toBe(vectors.purseSeed);
   });
-});
 
-test('an invitation ends at its time', () => {
-  const clock = new SetClock();
-  clock.nowMs = terms.expiresAtMs - 1;
-  checkInvitationTime(terms, clock);
-  clock.nowMs = terms.expiresAtMs;
-  expectCode('UNAUTHORIZED', () => checkInvitationTime(terms, clock));
+  test('differs with every secret and network', () => {
+    const seeds = [
+      purseSeed(invitation),
+      purseSeed({ ...invitation, network: digestFrom<NetworkId>('other') }),
+      purseSeed({ ...invitation, secret: new Uint8Array(16) }),
+    ];
+    expect(new Set(seeds.map(toHex)).size).toBe(seeds.length);
+  });
 });

@@ -85,7 +85,7 @@ test('its nodes start, find each other, and do so again under the same ports', a
     try {
       await until('each other', () => nodes.every((node) => node.status().neighbours.length === 2));
       expect(nodes.map((node) => node.status().addresses.bulk[0])).toEqual(made.description.bootstrap);
-      expect(nodes.map((node) => node.status().isFounder)).toEqual([true, false, false]);
+      expect(nodes.map((node) => node.status().isMember)).toEqual([true, true, true]);
     } finally {
       await Promise.all(nodes.map((node) => node.stop()));
     }

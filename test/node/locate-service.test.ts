@@ -42,7 +42,7 @@ afterEach(() => node.close());
 
 function manifest(keyCheck: Uint8Array | undefined): Uint8Array {
   return encodeManifest({
-    network: node.epoch.record.network,
+    network: node.epoch.network,
     owner: alice.owner,
     salt: alice.salt,
     lengthBytes: 5,
@@ -80,7 +80,7 @@ test('only the manifest of a public object is announced: none with a key, no pag
 test('a removal by the owner withdraws it', async () => {
   const digest = await put(manifest(undefined));
   const { owner, salt, object, signer } = alice;
-  const ticket = signRemove(node.epoch.record.network, object, signer);
+  const ticket = signRemove(node.epoch.network, object, signer);
   await node.call(SERVICES.removeObject, encodeRemoveObject({ owner, objectSalt: salt, ticket }));
   expect(removed).toEqual([digest]);
 });

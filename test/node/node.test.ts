@@ -3,14 +3,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { short, toHex } from '../../src/base/bytes.ts';
+import { toHex } from '../../src/base/bytes.ts';
 import { encode } from '../../src/base/codec.ts';
-import type { Digest, NetworkId, NodeId, OwnerId, PieceRoot, Stake } from '../../src/base/ids.ts';
+import type { Digest, NetworkId, NodeId, OwnerId, PieceRoot } from '../../src/base/ids.ts';
 import { checkRecord, objectKey } from '../../src/dht/record.ts';
 import { dataFolder } from '../../src/node/data-folder.ts';
-import { initNetwork } from '../../src/node/folder-setup.ts';
-import { readGenesis, readMembers, writeGenesis } from '../../src/node/genesis.ts';
-import { descriptionFromCode, joinNetwork, makeInvitation } from '../../src/node/invite.ts';
+import { candidateOf, finishFolder, foundFolders, initNetwork } from '../../src/node/folder-setup.ts';
+import { readGenesis, writeGenesis } from '../../src/node/genesis.ts';
 import { createNode, type Node, type NodeOptions } from '../../src/node/node.ts';
 import { encodeManifest } from '../../src/replication/manifest.ts';
 import {
@@ -174,7 +173,6 @@ describe('a data folder', () => {
     ],
     ['identity.key', 'INVALID_IDENTITY', (text: string) => text.replace(/[0-9a-f]{4} /, 'ffff ')],
     ['identity.key', 'INVALID_IDENTITY', () => ''],
-    ['genesis.key', 'INVALID_IDENTITY', () => 'rubbish'],
     ['node.yaml', 'INVALID_CONFIG', (text: string) => text.replace('bulkPort', 'bulkport')],
   ] as const)('with a damaged %s is refused as %s, naming the file', async (name, code, damage) => {
     const folder = await found();
@@ -212,13 +210,6 @@ describe('a data folder', () => {
     await rm(join(bob, 'pieces'), { recursive: true });
     await cp(join(alice, 'pieces'), join(bob, 'pieces'), { recursive: true });
     await expectCodeAsync('INVALID_CONFIG', start(bob));
-  });
-
-  test("with another network's genesis key is refused", async () => {
-    const alice = await found('alice');
-    const bob = await found('bob');
-    await cp(join(alice, 'genesis.key'), join(bob, 'genesis.key'));
-    expect((await expectCodeAsync('INVALID_CONFIG', start(bob))).message).toContain('not the key of network');
   });
 });
 
@@ -311,28 +302,31 @@ describe('a node', () => {
   });
 });
 
-describe('an invitation', () => {
-  async function invited(): Promise<{ founder: Node; folder: string; code: string }> {
-    const folder = await found();
-    const founder = await start(folder);
-    const { code } = await makeInvitation({ folder, addresses: founder.status().addresses.bulk });
-    return { founder, folder, code };
+describe('two nodes of one network', () => {
+  /** The second knows an address of the first. */
+  async function two(): Promise<{ founder: Node; folder: string; bob: Node; network: NetworkId }> {
+    const folders = [folderOf('alice'), folderOf('bob')].map(dataFolder);
+    const configs = ['alice', 'bob'].map((operator) => ({ ...CONFIG, operator }));
+    const { founding } = await foundFolders(folders, 'test', {
+      candidates: (identities) => identities.map((identity, index) => candidateOf(identity, configs[index]!)),
+      params: { isTrial: true },
+    });
+    await finishFolder(folders[0]!, founding, configs[0]!);
+    const founder = await start(folderOf('alice'));
+    const bootstrap = [...founder.status().addresses.bulk];
+    await finishFolder(folders[1]!, founding, { ...configs[1]!, bootstrap });
+    const bob = await start(folderOf('bob'));
+    return { founder, folder: folderOf('alice'), bob, network: founding.signed.record.network };
   }
 
-  const join1 = (code: string, name: string, operator = name) =>
-    joinNetwork({ folder: folderOf(name), code, config: { ...CONFIG, operator, domains: { rack: 'r2' } } });
-
-  test('makes another machine a member, over real sockets, and both know each other afterwards', async () => {
-    const { founder, code } = await invited();
-    const joined = await join1(code, 'bob');
-    expect(joined.epoch.record.members.map(({ operator }) => operator).sort()).toEqual(['alice', 'bob']);
-    const bob = await start(folderOf('bob'));
-    expect(bob.status()).toMatchObject({ isMember: true, isFounder: false, epoch: 1, members: 2 });
+  test('know each other over real sockets, and tell clients where both are', async () => {
+    const { founder, bob, network } = await two();
+    expect(bob.status()).toMatchObject({ isMember: true, epoch: 0, members: 2 });
     await until(
       'acquaintance',
       () => founder.status().neighbours.length === 1 && bob.status().neighbours.length === 1,
     );
-    const reader = client(joined.epoch.record.network);
+    const reader = client(network);
     const peer = await reader.connect(bob.status().addresses.bulk[0]!);
     const reply = await reader.call(
       peer,
@@ -347,10 +341,8 @@ describe('an invitation', () => {
     );
   });
 
-  test('lets either node say who has the manifest of a public object, and a restarted one too', async () => {
-    const { founder, folder, code } = await invited();
-    const { network } = (await join1(code, 'bob')).epoch.record;
-    const bob = await start(folderOf('bob'));
+  test('let either say who has the manifest of a public object, and a restarted one too', async () => {
+    const { founder, folder, bob, network } = await two();
     await until('a DHT of two', () => [founder, bob].every((node) => node.status().lanes.dhtTableSize === 1));
     const { header, record, digest } = publicManifest(network, founder.status().node);
     const writer = client(network);
@@ -381,84 +373,6 @@ describe('an invitation', () => {
       own = await located(client(network), address!);
     }
     expect(toHex(own!.node)).toBe(toHex(alice));
-  });
-
-  test('is not undone when the founder loses its state', async () => {
-    const { founder, folder, code } = await invited();
-    const { epoch } = await join1(code, 'bob');
-    const file = dataFolder(folder);
-    const written = async (): Promise<boolean> => {
-      const members = await readMembers(file.membersFile, epoch.record.network, nativeVerify);
-      return members?.record.epoch === epoch.record.epoch;
-    };
-    while (!(await written())) await new Promise((resolve) => setTimeout(resolve, 10));
-    await founder.stop();
-    await rm(file.state, { recursive: true });
-    expect((await start(folder)).status()).toMatchObject({ epoch: 1, members: 2, isMember: true });
-  });
-
-  test('may be used again by the same folder, and by no other', async () => {
-    const { code, folder } = await invited();
-    const first = await join1(code, 'bob');
-    expect(first.founding).toEqual(await readGenesis(dataFolder(folder).genesisFile, nativeVerify));
-    expect(await readGenesis(join(folderOf('bob'), 'genesis.json'), nativeVerify)).toEqual(first.founding);
-    await rm(join(folderOf('bob'), 'genesis.json'));
-    expect((await join1(code, 'bob')).epoch).toEqual(first.epoch);
-    expect((await join1(code, 'bob')).epoch).toEqual(first.epoch);
-    await expectCodeAsync('UNAUTHORIZED', join1(code, 'carol'));
-    expect(await readdir(folderOf('carol'))).not.toContain('genesis.json');
-  });
-
-  test('alone tells a client where the network is', async () => {
-    const { founder, code, folder } = await invited();
-    const { record } = (await readGenesis(dataFolder(folder).genesisFile, nativeVerify)).signed;
-    const bootstrap = [...founder.status().addresses.bulk];
-    expect(descriptionFromCode(code)).toEqual({ network: toHex(record.network), name: 'test', bootstrap });
-  });
-
-  test('is made by the founder only, running or not, and needs an address', async () => {
-    const { founder, folder, code } = await invited();
-    await join1(code, 'bob');
-    const error = await expectCodeAsync('UNAUTHORIZED', makeInvitation({ folder: folderOf('bob') }));
-    expect(error.message).toContain('only the founder');
-    await founder.stop();
-    await makeInvitation({ folder, addresses: ['/ip4/127.0.0.1/tcp/4002/tls'] });
-    await expectCodeAsync('INVALID_CONFIG', makeInvitation({ folder }));
-    await expectCodeAsync(
-      'INVALID_ARGUMENT',
-      makeInvitation({ folder, operator: 'Bad Name', addresses: [] }),
-    );
-  });
-
-  test('leads nowhere when nobody is at its address, another node is, or it has none', async () => {
-    const { founder, folder } = await invited();
-    const { code } = await makeInvitation({ folder, addresses: founder.status().addresses.bulk });
-    const { code: without } = await makeInvitation({ folder, addresses: [] });
-    await expectCodeAsync('UNREACHABLE', join1(without, 'bob'));
-    const { code: forBob } = await makeInvitation({ folder, addresses: founder.status().addresses.bulk });
-    await join1(forBob, 'bob');
-    const bob = await start(folderOf('bob'));
-    const { code: elsewhere } = await makeInvitation({ folder, addresses: bob.status().addresses.bulk });
-    const error = await expectCodeAsync('UNREACHABLE', join1(elsewhere, 'carol'));
-    expect(error.message).toContain(`there is node ${short(bob.status().node)}, not the founder`);
-    await founder.stop();
-    await expectCodeAsync('UNREACHABLE', join1(code, 'carol'));
-  });
-
-  test('of another network does not turn a node over', async () => {
-    const { code } = await invited();
-    const other = await found('other');
-    const again = joinNetwork({ folder: other, code, config: { ...CONFIG, operator: 'other' } });
-    await expectCodeAsync('ALREADY_EXISTS', again);
-  });
-
-  test('grants no more than the founder said', async () => {
-    const { founder, folder } = await invited();
-    const addresses = founder.status().addresses.bulk;
-    const { code } = await makeInvitation({ folder, addresses, stakeMax: 10n as Stake });
-    await expectCodeAsync('UNAUTHORIZED', join1(code, 'bob'));
-    const { code: over } = await makeInvitation({ folder, addresses, lifetimeMs: -1 });
-    await expectCodeAsync('UNAUTHORIZED', join1(over, 'bob'));
   });
 });
 

@@ -20,7 +20,7 @@ const CASES: readonly [
 ][] = [
   [
     'members reply',
-    { epoch: salt, nodeRecords: [salt] },
+    { nodeRecords: [salt] },
     messages.encodeMembersReply,
     messages.decodeMembersReply,
   ],

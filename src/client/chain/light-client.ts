@@ -93,9 +93,11 @@ export class LightClient {
    * The newest header that can be had, never below one that was given before. Several nodes are asked, and must not contradict each other.
    * Throws UNREACHABLE, ABORTED, PROTOCOL, TrustExpired, LightClientAttack.
    */
-  async head(signal?: AbortSignal): Promise<LightBlock> {
+  async head(
+    signal?: AbortSignal,
+    freshness: Freshness = this.#options.freshness ?? 'few',
+  ): Promise<LightBlock> {
     await this.start(signal);
-    const { freshness = 'few' } = this.#options;
     const ask = (node: NodeId): Promise<LightBlock> =>
       this.#ask(node, CHAIN_SERVICES.head, encodeNothing(), signal);
     let failure: StoreError | undefined;
