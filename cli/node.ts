@@ -1,14 +1,22 @@
 // `store node`: runs the node of a data folder in the foreground, for people, service managers and `store up`.
 
-import { parseChoice } from './args.ts';
+import { parseChoice, parseCount, parseDigest, type Parse } from './args.ts';
 import type { CommandSpec, Context } from './command.ts';
 import { NODE_OPTIONS, type NodeFlags } from './node-folder.ts';
 import type { ReadyLine } from './node-process.ts';
+import { BLOCKS_KEPT_MIN, HEIGHT_MAX } from '../src/base/limits.ts';
+import type { NodeConfig } from '../src/node/config.ts';
 import type { RunningStatus } from '../src/node/node.ts';
 
 const LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 
+const parseKept = parseCount(BLOCKS_KEPT_MIN, HEIGHT_MAX);
+const parseKeepBlocks: Parse = (text, where) => (text === 'all' ? text : parseKept(text, where));
+
 interface RunFlags extends NodeFlags {
+  readonly keepBlocks?: number | 'all';
+  readonly trustHeight?: number;
+  readonly trustHash?: string;
   readonly logLevel?: (typeof LEVELS)[number];
   readonly supervised?: boolean;
 }
@@ -19,6 +27,21 @@ export const node: CommandSpec = {
   operands: '',
   options: [
     ...NODE_OPTIONS,
+    {
+      flags: '--keep-blocks <count>',
+      help: 'blocks of the chain to keep, or all (default: 100000)',
+      parse: parseKeepBlocks,
+    },
+    {
+      flags: '--trust-height <height>',
+      help: 'begin to trust the chain at this block, whose id --trust-hash says',
+      parse: parseCount(1, HEIGHT_MAX),
+    },
+    {
+      flags: '--trust-hash <hex>',
+      help: 'id of that block, from somebody you trust ("store epoch" prints both)',
+      parse: parseDigest,
+    },
     {
       flags: '--log-level <level>',
       help: 'how much to log (default: info)',
@@ -42,7 +65,7 @@ async function serve({ output, signal }: Context, home: string, flags: RunFlags)
   const folder = nodeFolderOf(home, flags.dir);
   const running = await createNode({
     folder,
-    flags: { ...configFlags(flags), ...(flags.logLevel === undefined ? {} : { logLevel: flags.logLevel }) },
+    flags: { ...configFlags(flags), ...runFlags(flags) },
     environment: await nodeEnvironment(),
     agent: `holdfast/${packageVersion()}`,
   });
@@ -62,6 +85,15 @@ async function serve({ output, signal }: Context, home: string, flags: RunFlags)
     await running.stop();
   }
   return undefined;
+}
+
+function runFlags({ logLevel, keepBlocks, trustHeight, trustHash }: RunFlags): Partial<NodeConfig> {
+  return {
+    ...(logLevel === undefined ? {} : { logLevel }),
+    ...(keepBlocks === undefined ? {} : { keepBlocks }),
+    ...(trustHeight === undefined ? {} : { trustHeight }),
+    ...(trustHash === undefined ? {} : { trustHash }),
+  };
 }
 
 function readyLine(status: RunningStatus, name: string): ReadyLine {

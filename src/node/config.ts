@@ -7,8 +7,11 @@ import { label } from '../base/codec.ts';
 import {
   ADDRESS_LENGTH_MAX,
   ADDRESSES_MAX,
+  BLOCKS_KEPT,
+  BLOCKS_KEPT_MIN,
   CAPACITY_MIN,
   DOMAIN_LABELS_MAX,
+  HEIGHT_MAX,
   LABEL_LENGTH_MAX,
   OWNERS_ALLOWED_MAX,
   SCRUB_PERIOD_MS,
@@ -47,6 +50,11 @@ export interface NodeConfig {
   readonly allowedOwners: readonly string[];
   /** Everything stored is read again within this many days. */
   readonly scrubDays: number;
+  /** Blocks of the chain that are kept, or all of them. */
+  readonly keepBlocks: number | 'all';
+  /** A block that the operator vouches for, for a node that was away for long: its height and its id (64 hex digits); 0 and empty: none. */
+  readonly trustHeight: number;
+  readonly trustHash: string;
   readonly logLevel: LogLevel;
 }
 
@@ -78,6 +86,9 @@ export const CONFIG_DEFAULTS: NodeConfig = {
   presharedKeyFile: '',
   allowedOwners: [],
   scrubDays: SCRUB_PERIOD_MS / DAY_MS,
+  keepBlocks: BLOCKS_KEPT,
+  trustHeight: 0,
+  trustHash: '',
   logLevel: 'info',
 };
 
@@ -135,6 +146,8 @@ const domains = z.preprocess(
   z.record(label, label).refine((record) => Object.keys(record).length <= DOMAIN_LABELS_MAX),
 );
 
+const KEPT_BLOCKS: Rule<number> = wholeNumber(BLOCKS_KEPT_MIN, HEIGHT_MAX);
+
 const RULES: { readonly [Key in keyof NodeConfig]: Rule<NodeConfig[Key]> } = {
   host: { schema: z.union([z.ipv4(), z.ipv6()]), must: 'an IP address of this machine, or 0.0.0.0' },
   controlPort: wholeNumber(0, 65_535),
@@ -156,6 +169,15 @@ const RULES: { readonly [Key in keyof NodeConfig]: Rule<NodeConfig[Key]> } = {
   presharedKeyFile: { schema: z.string(), must: 'the path of a file' },
   allowedOwners: list(z.string().regex(/^[0-9a-f]{64}$/), OWNERS_ALLOWED_MAX, 'owner ids of 64 hex digits'),
   scrubDays: wholeNumber(1, 365),
+  keepBlocks: {
+    schema: z.union([z.literal('all'), KEPT_BLOCKS.schema]),
+    must: `all, or ${KEPT_BLOCKS.must}`,
+  },
+  trustHeight: wholeNumber(0, HEIGHT_MAX),
+  trustHash: {
+    schema: z.union([z.string().regex(/^[0-9a-f]{64}$/), z.literal('')]),
+    must: 'the id of a block, 64 hex digits',
+  },
   logLevel: { schema: z.enum(LOG_LEVELS), must: `one of ${LOG_LEVELS.join(', ')}` },
 };
 

@@ -1,8 +1,11 @@
 // The chain of a node of a data folder: its database, founded where it is empty, the service on it, and the node's part in the beacon.
 
-import type { NetworkId, NodeId } from '../base/ids.ts';
+import { fromHex } from '../base/bytes.ts';
+import { StoreError } from '../base/errors.ts';
+import type { Digest, NetworkId, NodeId } from '../base/ids.ts';
 import { VERIFIED_SIGNATURES_MAX } from '../base/limits.ts';
 import type { Clock, Gossip, Network } from '../base/ports.ts';
+import type { TrustedBlock } from '../client/chain/light-client.ts';
 import { nativeSha256, nativeVerify } from '../runtime/crypto.ts';
 import type { Identity } from '../runtime/identity.ts';
 import { type LocalKeyValue, openKeyValue } from '../runtime/key-value.ts';
@@ -10,9 +13,10 @@ import { systemRandom } from '../runtime/random.ts';
 import { firstHead, type FoundingDocument, foundState } from '../shards/founding.ts';
 import { LEDGER_RULES } from '../shards/ledger.ts';
 import { openBeacon } from './beacon-file.ts';
-import { type ChainService, startChainService } from './chain/chain-service.ts';
+import { type ChainLife, startChainLife } from './chain/chain-life.ts';
 import { openChainStore } from './chain/chain-store.ts';
 import { type HttpServer, startHttp } from './chain/http/server.ts';
+import type { Keeping } from './chain/pruner.ts';
 import type { ChainStore } from './chain/types.ts';
 import { rememberingVerify } from './chain/verified-signatures.ts';
 import type { NodeConfig } from './config.ts';
@@ -27,10 +31,16 @@ export interface NodeChainPorts {
   readonly logger: NodeLogger;
 }
 
-export interface NodeChain {
-  readonly service: ChainService;
+export interface NodeChain extends ChainLife {
   readonly http: HttpServer | undefined;
-  stop(): Promise<void>;
+}
+
+export interface NodeChainOptions {
+  /** Nodes that may be asked, best first. */
+  readonly peers: () => readonly NodeId[];
+  readonly keeping?: Keeping;
+  /** A block that the operator vouches for. */
+  readonly trust?: TrustedBlock;
 }
 
 /** Nodes of a trial are started together on one machine, so no second copy of a key has to be waited for as long as elsewhere. */
@@ -42,22 +52,27 @@ export async function openNodeChain(
   folder: DataFolder,
   founding: FoundingDocument,
   httpPort: NodeConfig['httpPort'],
-  peers: () => readonly NodeId[],
+  options: NodeChainOptions,
 ): Promise<NodeChain> {
   const keyValue = await openKeyValue(folder.chain);
   try {
-    const service = await start(ports, folder, founding, peers, keyValue);
+    const life = await start(ports, folder, founding, options, keyValue);
     const { network } = founding.signed.record;
-    const http = await serveHttp(ports, service, network, httpPort).catch(async (error: unknown) => {
-      await service.stop();
+    const http = await serveHttp(ports, life, network, httpPort).catch(async (error: unknown) => {
+      await life.stop();
       throw error;
     });
     return {
-      service,
+      get service() {
+        return life.service;
+      },
+      onService: (listener) => life.onService(listener),
+      status: () => life.status(),
+      ended: life.ended,
       http,
       stop: async () => {
         await http?.close();
-        await service.stop();
+        await life.stop();
         await keyValue.close();
       },
     };
@@ -69,18 +84,21 @@ export async function openNodeChain(
 
 async function serveHttp(
   { clock, logger }: NodeChainPorts,
-  service: ChainService,
+  life: ChainLife,
   networkId: NetworkId,
   port: NodeConfig['httpPort'],
 ): Promise<HttpServer | undefined> {
   if (port === 'off') return undefined;
   return startHttp({
     get queries() {
-      return service.queries;
+      if (life.service !== undefined) return life.service.queries;
+      throw new StoreError('BUSY', 'the chain of this node is being fetched', {
+        next: 'Ask again later, or ask another node.',
+      });
     },
     networkId,
-    status: () => service.status(),
-    isWaiting: (id) => service.isWaiting(id),
+    status: () => life.status(),
+    isWaiting: (id) => life.service?.isWaiting(id) ?? false,
     port,
     clock,
     logger,
@@ -91,9 +109,9 @@ async function start(
   ports: NodeChainPorts,
   folder: DataFolder,
   founding: FoundingDocument,
-  peers: () => readonly NodeId[],
+  options: NodeChainOptions,
   keyValue: LocalKeyValue,
-): Promise<ChainService> {
+): Promise<ChainLife> {
   const { identity } = ports;
   const networkId = founding.signed.record.network;
   const store = await openChainStore({ keyValue, sha256: nativeSha256, kinds: LEDGER_RULES });
@@ -101,7 +119,7 @@ async function start(
   const owner = { network: networkId, node: identity.nodeId };
   const beacon = await openBeacon({ path: folder.beaconKey, owner, random: systemRandom });
   const isTrial = founding.signed.record.params.isTrial;
-  return startChainService(
+  return startChainLife(
     {
       ...ports,
       store,
@@ -114,7 +132,7 @@ async function start(
     {
       founding,
       folder: folder.validator,
-      peers,
+      ...options,
       reveal: (contributor, epoch) => beacon.reveal(contributor, epoch),
       ...(isTrial ? { listenMs: TRIAL_LISTEN_MS } : {}),
     },
@@ -126,4 +144,20 @@ async function foundStore(store: ChainStore, founding: FoundingDocument): Promis
   if (store.head !== undefined) return;
   const { network } = founding.signed.record;
   await store.found(foundState(founding, nativeSha256), firstHead(founding, nativeSha256), network);
+}
+
+/** What an operator says of a node's chain, as `openNodeChain` takes it. Throws INVALID_CONFIG when a block is named by half. */
+export function chainOptions({
+  keepBlocks,
+  trustHeight,
+  trustHash,
+}: Pick<NodeConfig, 'keepBlocks' | 'trustHeight' | 'trustHash'>): Omit<NodeChainOptions, 'peers'> {
+  const keeping = { blocks: keepBlocks };
+  if (trustHeight === 0 && trustHash === '') return { keeping };
+  if (trustHeight === 0 || trustHash === '') {
+    throw new StoreError('INVALID_CONFIG', 'a block to trust has a height and a hash, and one is missing', {
+      next: 'Give both --trust-height and --trust-hash, as somebody you trust told you.',
+    });
+  }
+  return { keeping, trust: { height: trustHeight, id: fromHex(trustHash) as Digest } };
 }

@@ -21,13 +21,13 @@ import { openPieceLog } from '../runtime/piece-log/log.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { firstEpochRecord, type FoundingDocument, foundingId } from '../shards/founding.ts';
 import type { ChainStatus } from './chain/chain-service.ts';
-import { followChain } from './chain-members.ts';
 import { type ConfigInput, loadConfig, type LogLevel, type NodeConfig } from './config.ts';
 import { type DataFolder, dataFolder } from './data-folder.ts';
+import { type ChainMembers, followChain } from './chain-members.ts';
 import { readGenesis } from './genesis.ts';
 import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts';
 import { type Membership, openMembership } from './membership.ts';
-import { openNodeChain } from './node-chain.ts';
+import { chainOptions, openNodeChain } from './node-chain.ts';
 import { readPresharedKey } from './preshared-key.ts';
 import { type NodeLogger, startStorageNode, type StorageNodeStatus } from './storage-node.ts';
 
@@ -137,22 +137,26 @@ async function openNode(
     folder,
     founding,
     config.httpPort,
-    () => node.sources(),
+    { peers: () => node.sources(), ...chainOptions(config) },
   );
   opened.push(() => chain.stop());
-  const members = followChain({ chain: chain.service.chain, membership, sha256: nativeSha256, logger });
-  opened.push(() => members.stop());
+  let members: ChainMembers | undefined;
+  chain.onService((service) => {
+    void members?.stop();
+    members = followChain({ chain: service.chain, membership, sha256: nativeSha256, logger });
+  });
+  opened.push(async () => members?.stop());
   logger.info({ network: genesis.name, ...addresses() }, 'node is up');
 
   let stopping: Promise<void> | undefined;
   return {
     config,
-    ended: chain.service.ended,
+    ended: chain.ended,
     status: () => ({
       ...node.status(),
       folder: folder.path,
       lanes: network.networkStatus(),
-      chain: chain.service.status(),
+      chain: chain.status(),
       http: chain.http?.url,
     }),
     stop: () => (stopping ??= closeAll(opened, clock).then(() => logger.info({}, 'node has stopped'))),

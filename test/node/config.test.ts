@@ -57,6 +57,9 @@ describe('settings', () => {
       presharedKeyFile: '/etc/holdfast/network.psk',
       allowedOwners: ['ab'.repeat(32)],
       scrubDays: 30,
+      keepBlocks: 5000,
+      trustHeight: 77,
+      trustHash: 'cd'.repeat(32),
       logLevel: 'debug',
     };
     const environment = {
@@ -73,6 +76,9 @@ describe('settings', () => {
       HOLDFAST_PRESHARED_KEY_FILE: '/etc/holdfast/network.psk',
       HOLDFAST_ALLOWED_OWNERS: 'ab'.repeat(32),
       HOLDFAST_SCRUB_DAYS: '30',
+      HOLDFAST_KEEP_BLOCKS: '5000',
+      HOLDFAST_TRUST_HEIGHT: '77',
+      HOLDFAST_TRUST_HASH: 'cd'.repeat(32),
       HOLDFAST_LOG_LEVEL: 'debug',
     };
     expect(await loadConfig({ environment })).toEqual(expected);
