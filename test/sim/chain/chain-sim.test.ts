@@ -15,7 +15,7 @@ function expectSound({ violation, tally, recoveryMs }: ChainRunResult): void {
 }
 
 test('borders, splits, joining and leaving under faults violate nothing', async () => {
-  expectSound(await runChain(3));
+  expectSound(await runChain(14));
 });
 
 test('disks that forget what they called durable are found out', async () => {

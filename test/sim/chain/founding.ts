@@ -133,7 +133,7 @@ function parametersOf(random: SeededRandom): Parameters {
     receiptLifetimeBlocks: random.pick([2, 20, 100]),
     rewardPerEpoch: random.pick([0n, 100n]),
     stake: { ...DEFAULT_PARAMETERS.stake, churnPerMillion: 500_000, unbondingEpochs: 2 },
-    evidence: { ...DEFAULT_PARAMETERS.evidence, ageBlocks: 2 * epochBlocks, ageMs: 20_000 },
+    evidence: { ...DEFAULT_PARAMETERS.evidence, ageBlocks: 2 * epochBlocks, ageMs: 3_600_000 },
     fees: random.chance(0.5) ? { perTransaction: 0n, perByte: 0n } : { perTransaction: 1n, perByte: 0n },
     sharding: { bitsMin: 0, bitsMax: 2, splitLoad: 4, mergeLoad: 1 },
     timeouts: random.pick(TIMEOUTS),

@@ -4,7 +4,9 @@
 import { StoreError, toStoreError } from '../../../src/base/errors.ts';
 import type { NodeId } from '../../../src/base/ids.ts';
 import { POOL_TRANSACTIONS_MAX } from '../../../src/base/limits.ts';
-import { type ChainService, startChainService } from '../../../src/node/chain/chain-service.ts';
+import { type ChainLife, startChainLife } from '../../../src/node/chain/chain-life.ts';
+import type { ChainService } from '../../../src/node/chain/chain-service.ts';
+import type { Keeping } from '../../../src/node/chain/pruner.ts';
 import { openChainStore } from '../../../src/node/chain/chain-store.ts';
 import type { NodeLogger } from '../../../src/node/storage-node.ts';
 import { guardNewKey } from '../../../src/node/validator/signer-file.ts';
@@ -22,6 +24,7 @@ export interface NodePlan {
   readonly rate: number;
   readonly heartbeatMs: number;
   readonly listenMs: number;
+  readonly keeping: Keeping;
   /** How soon its supervisor starts it again. */
   readonly restartMs: number;
 }
@@ -35,7 +38,8 @@ const EXPECTED_ENDS: ReadonlySet<string> = new Set(['DISK']);
 export class SimNode {
   readonly machine: Machine;
   readonly nodeId: NodeId;
-  service: ChainService | undefined;
+  /** The chain of the process that runs. */
+  #chain: ChainLife | undefined;
   hasValidated = false;
   readonly #founded: Founded;
   readonly #plan: NodePlan;
@@ -63,42 +67,51 @@ export class SimNode {
     return this.#plan.index;
   }
 
+  /** None while the machine is down, or a state is fetched. */
+  get service(): ChainService | undefined {
+    return this.#chain?.service;
+  }
+
   get height(): number {
     return this.service?.chain.head.height ?? -1;
   }
 
   /** Asks it to end, as an operator does. */
   async stop(downMs: number): Promise<void> {
-    const { service, machine } = this;
+    const { machine } = this;
     const { life } = machine;
-    if (service === undefined || life === undefined) return;
-    await service.stop();
+    if (this.#chain === undefined || life === undefined) return;
+    await this.#chain.stop();
     if (!life.isOver) machine.exited(downMs);
   }
 
   #down(): void {
-    this.service = undefined;
+    this.#chain = undefined;
     this.#wire.leave(this.index);
   }
 
   async #boot(life: Life): Promise<void> {
     try {
-      const service = await this.#open(life);
+      const chain = await this.#open(life);
       if (life.isOver) return;
-      this.service = service;
-      const { height, id } = service.chain.head;
-      this.#checks.started(this.index, height, id);
-      service.chain.onCommit((committed) => {
-        if (life.isOver) return;
-        this.#checks.committed(this.index, committed);
-        this.#checkMemory(service);
-      });
-      const error = await service.ended;
+      this.#chain = chain;
+      chain.onService((service) => this.#watch(life, service));
+      const error = await chain.ended;
       if (life.isOver || error === undefined) return;
       this.#failed(error);
     } catch (error) {
       if (!life.isOver) this.#failed(toStoreError(error, 'INTERNAL', 'boot'));
     }
+  }
+
+  #watch(life: Life, service: ChainService): void {
+    const { height, id } = service.chain.head;
+    this.#checks.started(this.index, height, id);
+    service.chain.onCommit((committed) => {
+      if (life.isOver) return;
+      this.#checks.committed(this.index, committed);
+      this.#checkMemory(service);
+    });
   }
 
   #failed(error: StoreError): void {
@@ -109,7 +122,7 @@ export class SimNode {
     this.machine.exited(this.#plan.restartMs);
   }
 
-  async #open(life: Life): Promise<ChainService> {
+  async #open(life: Life): Promise<ChainLife> {
     const { machine } = this;
     const { document, network: networkId, changes, head, nodes, verify } = this.#founded;
     const files = filesOf(machine, life);
@@ -125,7 +138,7 @@ export class SimNode {
     if (store.head === undefined) await store.found(changes, head, networkId);
     const clock = machine.clockOf(life);
     const network = this.#wire.join(this.index, life, clock);
-    return await startChainService(
+    return await startChainLife(
       {
         store,
         identity: { nodeId, signer, secretSeed: () => new Uint8Array(32) },
@@ -146,6 +159,7 @@ export class SimNode {
         peers: () => nodes.map(({ publicKey }) => publicKey as NodeId).filter((node) => node !== nodeId),
         heartbeatMs: this.#plan.heartbeatMs,
         listenMs: this.#plan.listenMs,
+        keeping: this.#plan.keeping,
       },
     );
   }

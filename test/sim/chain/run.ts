@@ -141,6 +141,10 @@ class Run {
   #makeNodes(random: SeededRandom): readonly SimNode[] {
     const heartbeatMs = random.pick([1_000, 2_000]);
     const skewMaxMs = random.pick([0, 500]);
+    // Where little is kept, whoever comes late or was away for long fetches the state.
+    const keeping = random.chance(0.5)
+      ? {}
+      : { blocks: random.between(1, 20), states: random.between(2, 10) };
     const drifting = random.below(2 * this.#founded.nodes.length);
     return this.#founded.nodes.map(
       (_, index) =>
@@ -150,6 +154,7 @@ class Run {
           rate: index === drifting ? 0.9 + 0.2 * random.unit() : 0.9998 + 0.0004 * random.unit(),
           heartbeatMs,
           listenMs: 200,
+          keeping,
           restartMs: random.between(50, 1_500),
         }),
     );
@@ -170,7 +175,7 @@ class Run {
     for (const node of this.#nodes) {
       // Whoever comes later has a chain to catch up with.
       if (node.index < newcomer) node.machine.start();
-      else node.machine.startLater(this.#random.between(0, 12_000));
+      else node.machine.startLater(this.#random.between(0, 20_000));
     }
     this.#storm.start();
     this.#workload.start();
