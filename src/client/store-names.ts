@@ -8,6 +8,7 @@ import { StoreError } from '../base/errors.ts';
 import type { BucketPolicy } from '../shards/bucket.ts';
 import type { Condition, NameEntry, ObjectReference } from '../shards/name-entry.ts';
 import { objectOf } from '../shards/object-record.ts';
+import type { ReadOptions } from './chain/types.ts';
 import type { Context } from './context.ts';
 import { getObject } from './download.ts';
 import type { Membership } from './membership.ts';
@@ -75,14 +76,14 @@ export interface StoreNames {
     options: CallEvents & { readonly check?: boolean },
     signal: AbortSignal,
   ): Promise<ObjectStat>;
-  statName(uri: string, signal: AbortSignal): Promise<NameStat>;
+  statName(uri: string, options: CallEvents, signal: AbortSignal): Promise<NameStat>;
   list(uri: string, options: ListOptions, signal: AbortSignal): Promise<NameListing>;
   remove(uri: string, condition: NameCondition | undefined, signal: AbortSignal): Promise<RemoveNameResult>;
   move(from: string, to: string, conditions: Conditions, signal: AbortSignal): Promise<NameWrite>;
   copy(from: string, to: string, conditions: Conditions, signal: AbortSignal): Promise<NameWrite>;
   createBucket(name: string, options: BucketOptions, signal: AbortSignal): Promise<BucketView>;
-  listBuckets(signal: AbortSignal): Promise<readonly string[]>;
-  statBucket(name: string, signal: AbortSignal): Promise<BucketView>;
+  listBuckets(options: CallEvents, signal: AbortSignal): Promise<readonly string[]>;
+  statBucket(name: string, options: CallEvents, signal: AbortSignal): Promise<BucketView>;
   changeBucket(name: string, options: BucketOptions, signal: AbortSignal): Promise<BucketView>;
   deleteBucket(name: string, signal: AbortSignal): Promise<void>;
 }
@@ -101,21 +102,21 @@ export function createStoreNames(ports: StoreNamesPorts): StoreNames {
     put: async (source, options, signal) => put(ports, await open(signal), source, options, signal),
     get: async (uri, options, signal) => {
       const path = parseNameUri(uri);
-      return withObject(ports, await open(signal), path, signal, async (object) =>
+      return withObject(ports, await open(signal), path, reading(options, signal), async (object) =>
         getObject(ports.context, await ports.membership.current(signal), object, options, ports.life),
       );
     },
     stat: async (uri, options, signal) => {
       const path = parseNameUri(uri);
-      return withObject(ports, await open(signal), path, signal, async (object, entry) => {
+      return withObject(ports, await open(signal), path, reading(options, signal), async (object, entry) => {
         const epoch = await ports.membership.current(signal);
         const stat = await statObject(ports.context, epoch, object, options, signal);
         return { ...stat, name: nameView(path, entry) };
       });
     },
-    statName: async (uri, signal) => {
+    statName: async (uri, options, signal) => {
       const path = parseNameUri(uri);
-      return nameView(path, (await statName(await open(signal), path, { signal })).value);
+      return nameView(path, (await statName(await open(signal), path, reading(options, signal))).value);
     },
     list: async (uri, options, signal) => list(await open(signal), uri, options, signal),
     remove: async (uri, condition, signal) => {
@@ -139,12 +140,12 @@ export function createStoreNames(ports: StoreNamesPorts): StoreNames {
       await ports.context.owner.loadOrCreate();
       return bucketView(await createBucket(await open(signal), name, { ...policyOf(options), signal }));
     },
-    listBuckets: async (signal) => {
+    listBuckets: async (options, signal) => {
       if ((await ports.context.owner.load()) === undefined) return [];
-      return (await listBuckets(await open(signal), { signal })).value;
+      return (await listBuckets(await open(signal), reading(options, signal))).value;
     },
-    statBucket: async (name, signal) =>
-      bucketView((await statBucket(await open(signal), name, { signal })).value),
+    statBucket: async (name, options, signal) =>
+      bucketView((await statBucket(await open(signal), name, reading(options, signal))).value),
     changeBucket: async (name, options, signal) =>
       bucketView(await changeBucket(await open(signal), name, { ...policyOf(options), signal })),
     deleteBucket: async (name, signal) => deleteBucket(await open(signal), name, { signal }),
@@ -232,6 +233,13 @@ function dependent(): StoreError {
   );
 }
 
+/** Reads go on when most validators are down, and say so; what is written is decided on what is certainly the newest. */
+function reading({ onNotice }: CallEvents, signal: AbortSignal): ReadOptions {
+  const onStale = ({ message }: StoreError): void =>
+    onNotice?.({ kind: 'chain-behind', message: `what is shown may be old: ${message}` });
+  return { signal, onStale };
+}
+
 // ---- What a name stands for ----------------------------------------------------------------------------------
 
 /** When the object cannot be found, the name may have been written again after it was read: then what it stands for now is used. */
@@ -239,16 +247,16 @@ async function withObject<T>(
   { context }: StoreNamesPorts,
   names: NamesContext,
   path: NamePath,
-  signal: AbortSignal,
+  options: ReadOptions,
   use: (object: ObjectUri, entry: NameEntry) => Promise<T>,
 ): Promise<T> {
-  let { value: entry } = await statName(names, path, { signal });
+  let { value: entry } = await statName(names, path, options);
   for (let tries = 1; ; tries++) {
     try {
       return await use(objectUri(context, names, entry.object), entry);
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND' || tries === GET_TRIES) throw error;
-      const { value: now } = await statName(names, path, { signal });
+      const { value: now } = await statName(names, path, options);
       if (equal(now.etag, entry.etag)) throw error;
       entry = now;
     }
@@ -281,13 +289,14 @@ function nameView(path: NamePath, { object, etag, height }: NameEntry): NameStat
 async function list(
   names: NamesContext,
   uri: string,
-  { delimiter, maxKeys, token }: ListOptions,
+  options: ListOptions,
   signal: AbortSignal,
 ): Promise<NameListing> {
+  const { delimiter, maxKeys, token } = options;
   const { bucket, prefix } = parsePrefixUri(uri);
   const listing = await listNames(names, bucket, {
     prefix,
-    signal,
+    ...reading(options, signal),
     ...(delimiter === undefined ? {} : { delimiter }),
     ...(maxKeys === undefined ? {} : { maxKeys }),
     ...(token === undefined ? {} : { continuationToken: token }),

@@ -208,8 +208,10 @@ test('a folder is removed as a whole, and a bucket when it is empty', async () =
 
 // ---- Mistakes ------------------------------------------------------------------------------------------------
 
+type Mistake = readonly [what: string, exitCode: number, says: string, ...args: string[]];
+
 describe('a mistake is found before anything happens:', () => {
-  const mistakes: readonly (readonly [what: string, exitCode: number, says: string, ...args: string[]])[] = [
+  const mistakes: readonly Mistake[] = [
     ['one slash', 2, 'store://', 'get', 'store:/archive/x', 'out'],
     ['capitals', 2, 'small letters', 'get', 'STORE://archive/x', 'out'],
     ['no key', 2, 'the key is missing', 'get', 'store://archive'],
@@ -252,10 +254,12 @@ describe('a mistake is found before anything happens:', () => {
     ['a name that is not there', 3, 'store ls store://archive/', 'get', 'store://archive/nothing'],
     ['a key that is not there', 3, 'no key', 'ls', '--key', 'nobody'],
   ];
-  test.each(mistakes)('%s', async (_what, exitCode, says, ...args) => {
-    const failure = await fails(...args);
-    expect(failure.says).toContain(says);
-    expect(failure.exitCode).toBe(exitCode);
-    expect(existsSync('out')).toBe(false);
-  });
+  for (const [what, exitCode, says, ...args] of mistakes) {
+    test(what, async () => {
+      const failure = await fails(...args);
+      expect(failure.says).toContain(says);
+      expect(failure.exitCode).toBe(exitCode);
+      expect(existsSync('out')).toBe(false);
+    });
+  }
 });

@@ -12,10 +12,12 @@ import { equal } from '../../base/bytes.ts';
 import { merkleRoot } from '../../base/merkle.ts';
 import { epochStateKey } from '../../shards/epoch-state.ts';
 import type { Header } from '../../shards/header.ts';
+import type { LightBlock } from '../../shards/light-block.ts';
 import type { StateKey } from '../../shards/state-key.ts';
 import { LoadedState, MissingRecords, Overlay } from '../../shards/view.ts';
 import type { LightClient } from './light-client.ts';
 import { Snapshot } from './snapshot.ts';
+import { TrustLost } from './trust-lost.ts';
 import type { Answer, Moment, ReadOptions } from './types.ts';
 
 type Decide<T> = (state: Overlay, at: Moment) => T;
@@ -24,6 +26,8 @@ type Decide<T> = (state: Overlay, at: Moment) => T;
 interface Goal {
   readonly wanted: number;
   readonly least: number;
+  /** Told when `least` has to be enough though something newer may be missed. */
+  readonly onStale?: (reason: StoreError) => void;
 }
 
 export class StateReader {
@@ -43,9 +47,9 @@ export class StateReader {
   }
 
   async read<T>(decide: Decide<T>, options: ReadOptions = {}): Promise<Answer<T>> {
-    const { signal, atLeast } = options;
+    const { signal, atLeast, onStale } = options;
     await this.#light.start(signal);
-    const goal = atLeast === undefined ? await this.#newest(signal) : this.#notBefore(atLeast + 1);
+    const goal = atLeast === undefined ? await this.#newest(signal, onStale) : this.#notBefore(atLeast + 1);
     for (let left = READ_RESTARTS_MAX; left > 0; left--) {
       const snapshot = await this.#open(decide, goal, signal);
       const answer = await this.#decide(decide, snapshot, signal);
@@ -93,15 +97,17 @@ export class StateReader {
     return snapshot;
   }
 
-  async #openAt(keys: readonly StateKey[], { wanted, least }: Goal, signal?: AbortSignal): Promise<Snapshot> {
+  async #openAt(keys: readonly StateKey[], goal: Goal, signal?: AbortSignal): Promise<Snapshot> {
+    const { wanted, least, onStale } = goal;
     const open = (height: number, attempts?: number): Promise<Snapshot> => {
-      const goal = { height, waitMs: CHAIN_WAIT_MS_MAX, ...(attempts === undefined ? {} : { attempts }) };
-      return Snapshot.open(this.#light, this.#sha256, keys, goal, signal);
+      const at = { height, waitMs: CHAIN_WAIT_MS_MAX, ...(attempts === undefined ? {} : { attempts }) };
+      return Snapshot.open(this.#light, this.#sha256, keys, at, signal);
     };
     try {
       if (wanted > least) {
         const early = await open(wanted, 2).catch(unlessNotFound);
         if (early !== undefined) return early;
+        onStale?.(new StoreError('UNREACHABLE', `no node has the state after height ${wanted - 1} yet`));
       }
       return await open(least);
     } catch (error) {
@@ -125,12 +131,26 @@ export class StateReader {
    * A transaction is finished when the header after its block can be had. So nothing finished is missed under the newest header, or under
    * the next one when the newest block has done something: validators make that at once, and if they do not, they have halted.
    */
-  async #newest(signal: AbortSignal | undefined): Promise<Goal> {
-    const { header } = await this.#light.head(signal);
+  async #newest(signal: AbortSignal | undefined, onStale: ReadOptions['onStale']): Promise<Goal> {
+    const { header } = await this.#head(signal, onStale);
     const goal = this.#notBefore(header.height);
     if (isIdle(header, this.#sha256)) return goal;
     const wanted = Math.max(goal.wanted, header.height + 1);
-    return { wanted, least: this.#isStrict ? wanted : goal.least };
+    if (!this.#isStrict) return { wanted, least: goal.least };
+    return onStale === undefined ? { wanted, least: wanted } : { wanted, least: goal.least, onStale };
+  }
+
+  /** What a quorum says, or, with somebody to tell, what few say when there is none. */
+  async #head(signal: AbortSignal | undefined, onStale: ReadOptions['onStale']): Promise<LightBlock> {
+    try {
+      return await this.#light.head(signal);
+    } catch (error) {
+      const isAlone = error instanceof StoreError && error.code === 'UNREACHABLE' && this.#isStrict;
+      if (!isAlone || error instanceof TrustLost || onStale === undefined) throw error;
+      const head = await this.#light.head(signal, 'few');
+      onStale(error);
+      return head;
+    }
   }
 
   #notBefore(height: number): Goal {

@@ -1,6 +1,7 @@
 // What a client asks of the chain. Everything that comes back was proven against headers that a quorum of known validators signed;
 // which nodes were asked plays no part.
 
+import type { StoreError } from '../../base/errors.ts';
 import type { Epoch, NetworkId } from '../../base/ids.ts';
 import type { Signer } from '../../base/ports.ts';
 import type { RefusalCode } from '../../shards/operation.ts';
@@ -20,6 +21,11 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
   /** The state after this height or a later one: for reading what one has just written. */
   readonly atLeast?: number;
+  /**
+   * Hears why, where too few validators answer to be sure that nothing newer is missed: the newest state that can be proven is then read all
+   * the same. Without it such a reading fails.
+   */
+  readonly onStale?: (reason: StoreError) => void;
 }
 
 export interface Answer<T> extends Moment {
@@ -51,4 +57,3 @@ export interface ChainClient {
     options?: { readonly signal?: AbortSignal; readonly fee?: bigint },
   ): Promise<readonly Inclusion[]>;
 }
-

@@ -184,6 +184,22 @@ describe('reading', () => {
     expect([value, height]).toEqual([0, 3]);
   });
 
+  test('is sure only with a quorum of the validators, or says that it is not to whoever wants to hear it', async () => {
+    const chain = new LedgerChain().run(3);
+    // They know the chain, and decide nothing.
+    const nodes = { n1: chain.services(), n2: chain.services() };
+    const { client } = clientOf(chain, nodes, { freshness: 'quorum' });
+    const refusal = await expectCodeAsync('UNREACHABLE', client.read(balance('alice')));
+    const reasons: unknown[] = [];
+    const onStale = (reason: unknown): number => reasons.push(reason);
+    const content = clientOf(chain, nodes).client;
+    const expected = await content.read(balance('alice'), { onStale });
+    expect(reasons).toEqual([]);
+    expect(await client.read(balance('alice'), { onStale })).toEqual(expected);
+    expect(reasons).toEqual([refusal]);
+    await expectCodeAsync('UNREACHABLE', client.read(balance('alice')));
+  });
+
   test('is never of an older state than before', async () => {
     const chain = new LedgerChain().run(10);
     let head = 10;
