@@ -235,6 +235,8 @@ export const INVITATION_ADDRESSES_MAX = 4;
 export const INVITATION_LENGTH_MAX = 1536;
 /** Codes that a node's folder remembers, so that what nobody used can be taken back. */
 export const INVITATIONS_KEPT_MAX = 1000;
+/** After so many blocks a node looks whether what it handed in for its operator came through. */
+export const OPERATOR_RETRY_BLOCKS = 64;
 /** Longest transaction of an operator for its node: what is set aside for a fee is the fee of this. */
 export const FEE_ROOM_LENGTH = 1024;
 
@@ -532,6 +534,8 @@ export const SYNC_BAR_MS = 30_000;
 export const SYNC_REQUESTS_PER_SECOND = 8;
 /** Bytes of states that are read at once for those who fetch them, counted as the longest chunks. */
 export const CHUNK_READ_BUDGET: number = 4 * CHUNK_RECORDS_LENGTH_MAX;
+/** Reading and sending a chunk: thousands of records, from a disk that is busy with other things. */
+export const CHUNK_TIMEOUT_MS = 15_000;
 /** Blocks that a new node rather fetches a state than executes: a minute of work. */
 export const STATE_SYNC_BEHIND = 1_000;
 /** Nodes that chunks of a state are fetched from at once. */

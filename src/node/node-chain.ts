@@ -7,12 +7,12 @@ import { VERIFIED_SIGNATURES_MAX } from '../base/limits.ts';
 import type { Clock, Gossip, Network } from '../base/ports.ts';
 import type { TrustedBlock } from '../client/chain/light-client.ts';
 import { nativeSha256, nativeVerify } from '../runtime/crypto.ts';
-import type { Identity } from '../runtime/identity.ts';
+import { type Identity, loadIdentity } from '../runtime/identity.ts';
 import { type LocalKeyValue, openKeyValue } from '../runtime/key-value.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { firstHead, type FoundingDocument, foundState } from '../shards/founding.ts';
 import { LEDGER_RULES } from '../shards/ledger.ts';
-import { openBeacon } from './beacon-file.ts';
+import { type Beacon, openBeacon } from './beacon-file.ts';
 import { type ChainLife, startChainLife } from './chain/chain-life.ts';
 import { openChainStore } from './chain/chain-store.ts';
 import { type HttpServer, startHttp } from './chain/http/server.ts';
@@ -21,6 +21,7 @@ import type { ChainStore } from './chain/types.ts';
 import { rememberingVerify } from './chain/verified-signatures.ts';
 import type { NodeConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
+import { type Tending, tendOperator } from './operator-tending.ts';
 import type { NodeLogger } from './storage-node.ts';
 
 export interface NodeChainPorts {
@@ -56,8 +57,12 @@ export async function openNodeChain(
 ): Promise<NodeChain> {
   const keyValue = await openKeyValue(folder.chain);
   try {
-    const life = await start(ports, folder, founding, options, keyValue);
     const { network } = founding.signed.record;
+    const owner = { network, node: ports.identity.nodeId };
+    const beacon = await openBeacon({ path: folder.beaconKey, owner, random: systemRandom });
+    const operator = await operatorOf(folder, ports.logger);
+    const life = await start(ports, folder, founding, options, keyValue, beacon);
+    const stopTending = tend(ports, operator, network, life, beacon);
     const http = await serveHttp(ports, life, network, httpPort).catch(async (error: unknown) => {
       await life.stop();
       throw error;
@@ -72,6 +77,7 @@ export async function openNodeChain(
       http,
       stop: async () => {
         await http?.close();
+        await stopTending();
         await life.stop();
         await keyValue.close();
       },
@@ -80,6 +86,44 @@ export async function openNodeChain(
     await keyValue.close();
     throw error;
   }
+}
+
+/** The operator's key, where the folder has it. Throws INVALID_IDENTITY, DISK. */
+async function operatorOf(folder: DataFolder, logger: NodeLogger): Promise<Identity | undefined> {
+  try {
+    return await loadIdentity(folder.operatorKey);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'NOT_FOUND') throw error;
+    logger.warn({}, 'the folder has no operator.key: somebody else has to commit to new reveal chains');
+    return undefined;
+  }
+}
+
+/** Gives what ends it. */
+function tend(
+  { identity, logger }: NodeChainPorts,
+  operator: Identity | undefined,
+  network: NetworkId,
+  life: ChainLife,
+  beacon: Beacon,
+): () => Promise<void> {
+  if (operator === undefined) return async () => undefined;
+  const { signer } = operator;
+  let tending: Tending | undefined;
+  life.onService((service) => {
+    void tending?.stop();
+    const node = identity.nodeId;
+    tending = tendOperator({
+      service,
+      network,
+      node,
+      operator: signer,
+      beacon,
+      sha256: nativeSha256,
+      logger,
+    });
+  });
+  return async () => tending?.stop();
 }
 
 async function serveHttp(
@@ -111,13 +155,11 @@ async function start(
   founding: FoundingDocument,
   options: NodeChainOptions,
   keyValue: LocalKeyValue,
+  beacon: Beacon,
 ): Promise<ChainLife> {
-  const { identity } = ports;
   const networkId = founding.signed.record.network;
   const store = await openChainStore({ keyValue, sha256: nativeSha256, kinds: LEDGER_RULES });
   await foundStore(store, founding);
-  const owner = { network: networkId, node: identity.nodeId };
-  const beacon = await openBeacon({ path: folder.beaconKey, owner, random: systemRandom });
   const isTrial = founding.signed.record.params.isTrial;
   return startChainLife(
     {
