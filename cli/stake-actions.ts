@@ -5,7 +5,7 @@
 
 import { toHex } from '../src/base/bytes.ts';
 import { StoreError } from '../src/base/errors.ts';
-import type { NodeId, OwnerId, Signature } from '../src/base/ids.ts';
+import type { OwnerId, Signature } from '../src/base/ids.ts';
 import { TRANSACTION_LIFETIME_BLOCKS } from '../src/base/limits.ts';
 import type { Signer } from '../src/base/ports.ts';
 import type { OpenChainClient } from '../src/client/chain/client.ts';
@@ -13,20 +13,15 @@ import type { Answer, Inclusion, Moment } from '../src/client/chain/types.ts';
 import { readSettled } from '../src/client/names/settle.ts';
 import { nativeSha256 } from '../src/runtime/crypto.ts';
 import { accountHome, accountOf } from '../src/shards/account.ts';
-import { amountIn } from '../src/shards/amounts.ts';
-import { bondsOf, unbondingOf } from '../src/shards/bonds.ts';
 import { LEDGER_RULES } from '../src/shards/ledger.ts';
-import { nodeOf, nodeWithKey } from '../src/shards/node.ts';
-import type { RefusalCode } from '../src/shards/operation.ts';
-import { type Parameters, parametersOf } from '../src/shards/parameters.ts';
+import { parametersOf } from '../src/shards/parameters.ts';
 import { leastFee } from '../src/shards/rules.ts';
-import { type Home, homeOf } from '../src/shards/state-key.ts';
-import { type Action, type SignedTransaction, signTransaction } from '../src/shards/transaction.ts';
+import { type SignedTransaction, signTransaction } from '../src/shards/transaction.ts';
 import type { Overlay } from '../src/shards/view.ts';
 import type { Context } from './command.ts';
 import { shortId } from './format.ts';
 import { proofJson, proofLine, withChain } from './open-chain.ts';
-import type { StakeAction, StakeFlags, StakeRequest } from './stake.ts';
+import type { StakeFlags, StakeRequest } from './stake.ts';
 import {
   assetName,
   assetNamed,
@@ -37,28 +32,18 @@ import {
   signingAccount,
 } from './stake-names.ts';
 import { predict } from './stake-predict.ts';
-import { type OwnWords, refusalError } from './tx-refusals.ts';
-
-/** The request in the chain's words. */
-interface Wish {
-  readonly action: StakeAction;
-  readonly sender: OwnerId;
-  /** Node by its registration; of a transfer the account. */
-  readonly target: Uint8Array;
-  readonly asset: number;
-  readonly amount: bigint;
-}
-
-/** A wish on one state: what it would lead to, and what it is measured by. */
-interface Plan {
-  readonly wish: Wish;
-  readonly assetText: string;
-  readonly free: SignedTransaction;
-  readonly nonce: number;
-  readonly expected: RefusalCode | undefined;
-  readonly measured: bigint;
-  readonly parameters: Parameters;
-}
+import {
+  actionOf,
+  homeOfTarget,
+  isDone,
+  measure,
+  nowText,
+  OWN_WORDS,
+  type Plan,
+  type Wish,
+  wordsOf,
+} from './stake-wishes.ts';
+import { refusalError } from './tx-refusals.ts';
 
 /** Runs one action. Throws what reading, signing and submitting throw, and the refusal of the chain. */
 export async function runStakeAction(
@@ -77,7 +62,7 @@ export async function runStakeAction(
     const { wish, expected } = before.value;
     const what = wordsOf(before.value);
     if (expected !== undefined)
-      throw refusalError(`cannot ${what}; nothing was handed in`, expected, SPECIAL[wish.action]);
+      throw refusalError(`cannot ${what}; nothing was handed in`, expected, OWN_WORDS[wish.action]);
     if (flags.dryRun === true) {
       context.output.result(`would ${what}: the chain would do it\n\n${proofLine(before)}`, {
         ...resultJson(before.value),
@@ -124,120 +109,6 @@ function planOf(chain: OpenChainClient, state: Overlay, at: Moment, wish: Wish):
   const free = signed(chain, nobody(wish.sender), plan, at);
   return { ...plan, free, expected: predict(state, at, free) };
 }
-
-// ---- What each action asks, and what shows that it was done ------------------------------------------------------
-
-function actionOf({ action, target, asset, amount }: Wish): Action {
-  const node = target as NodeId;
-  const amounts = [[asset, amount]] as const;
-  switch (action) {
-    case 'bond':
-    case 'delegate':
-      return { kind: action, parameters: { node, amounts } };
-    case 'unbond':
-      return { kind: action, parameters: { node, asset, amount } };
-    case 'withdraw':
-    case 'unjail':
-      return { kind: action, parameters: { node } };
-    case 'transfer':
-      return { kind: action, parameters: { to: target as OwnerId, amounts } };
-  }
-}
-
-/** A number that the action changes and nobody but this account does (with the balance of a transfer's account as the exception). */
-function measure(state: Overlay, { action, target, sender, asset }: Wish): bigint {
-  const node = target as NodeId;
-  const isOwn = ({ owner }: { readonly owner: OwnerId }): boolean => toHex(owner) === toHex(sender);
-  switch (action) {
-    case 'bond':
-    case 'delegate':
-    case 'unbond':
-      return amountIn(bondsOf(state, node).find(isOwn)?.amounts ?? [], asset);
-    case 'withdraw':
-      return unbondingOf(state, node)
-        .filter(isOwn)
-        .reduce((sum, { amount }) => sum + amount, 0n);
-    case 'unjail':
-      return (nodeOf(state, node) ?? nodeWithKey(state, node))?.isJailed === true ? 1n : 0n;
-    case 'transfer':
-      return amountIn(accountOf(state, target as OwnerId).balances, asset);
-  }
-}
-
-function isDone({ action, amount }: Wish, before: bigint, after: bigint): boolean {
-  switch (action) {
-    case 'bond':
-    case 'delegate':
-      return after >= before + amount;
-    case 'unbond':
-      return after <= before - amount;
-    case 'withdraw':
-      return after < before;
-    case 'unjail':
-      return after === 0n;
-    // Taken from the sender with the transaction; what arrives cannot be refused, and its owner may have spent it.
-    case 'transfer':
-      return true;
-  }
-}
-
-function homeOfTarget({ action, target }: Wish): Home {
-  return action === 'transfer' ? accountHome(target as OwnerId) : homeOf('system');
-}
-
-function wordsOf({ wish: { action, target, amount }, assetText }: Plan): string {
-  const name = shortId(toHex(target));
-  switch (action) {
-    case 'bond':
-      return `bond ${amount} ${assetText} at node ${name}`;
-    case 'delegate':
-      return `delegate ${amount} ${assetText} to node ${name}`;
-    case 'unbond':
-      return `unbond ${amount} ${assetText} at node ${name}`;
-    case 'withdraw':
-      return `withdraw from node ${name}`;
-    case 'unjail':
-      return `unjail node ${name}`;
-    case 'transfer':
-      return `transfer ${amount} ${assetText} to account ${name}`;
-  }
-}
-
-const BELONGS = 'the account is not the operator of the node';
-/** Where the general words would mislead. */
-const SPECIAL: Readonly<Partial<Record<StakeAction, OwnWords>>> = {
-  bond: {
-    'insufficient-balance': { text: 'the account has less than that' },
-    'not-the-operator': {
-      text: BELONGS,
-      next: 'Sign with --dir and the folder of the node, or delegate instead.',
-    },
-  },
-  delegate: {
-    'insufficient-balance': { text: 'the account has less than that' },
-    'not-the-operator': { text: 'the node takes no tokens of others', next: 'Choose another node.' },
-  },
-  unbond: {
-    'insufficient-balance': { text: 'the account has less than that bonded there' },
-    'invalid-argument': {
-      text: 'less than the least bond would be left',
-      next: 'Leave more, or nothing at all.',
-    },
-  },
-  withdraw: {
-    'insufficient-balance': {
-      text: 'nothing of the account unbonds there',
-      next: 'Ask for it first with "store stake unbond NODE AMOUNT".',
-    },
-    'too-early': { text: 'nothing of it is free yet' },
-  },
-  unjail: {
-    'not-the-operator': { text: BELONGS, next: 'Sign with --dir and the folder of the node.' },
-    'condition-failed': { text: 'the node is not in jail', next: 'Nothing needs to be done.' },
-    'too-early': { text: 'its time in jail is not over' },
-  },
-  transfer: { 'insufficient-balance': { text: 'the account has less than that' } },
-};
 
 // ---- Signing and handing in --------------------------------------------------------------------------------------
 
@@ -293,7 +164,7 @@ async function submit(
     try {
       const inclusion = await chain.submit(transaction, { signal });
       if (inclusion.refusal === undefined) return { ...inclusion, id: transaction.id };
-      throw refusalError(`cannot ${wordsOf(plan)}`, inclusion.refusal, SPECIAL[plan.wish.action]);
+      throw refusalError(`cannot ${wordsOf(plan)}`, inclusion.refusal, OWN_WORDS[plan.wish.action]);
     } catch (error) {
       if (left === 1 || !(error instanceof StoreError) || error.code !== 'ALREADY_EXISTS') throw error;
     }
@@ -313,7 +184,7 @@ function tell(
     throw refusalError(
       `${wordsOf(before.value)}: transaction ${shortId(toHex(id))} is in block ${height}`,
       after.value.expected ?? 'condition-failed',
-      SPECIAL[wish.action],
+      OWN_WORDS[wish.action],
     );
   }
   output.result(
@@ -347,21 +218,4 @@ function resultJson({ wish, assetText, measured, free }: Plan): Record<string, u
     fee: free.transaction.fee,
     before: measured,
   };
-}
-
-function nowText({ wish: { action, target }, assetText, measured, parameters }: Plan): string {
-  const { unbondingEpochs } = parameters.stake;
-  switch (action) {
-    case 'bond':
-    case 'delegate':
-      return `the account has ${measured} ${assetText} bonded there now`;
-    case 'unbond':
-      return `${measured} ${assetText} stay bonded there; the rest is let go at an epoch's end and free ${unbondingEpochs} epochs after it backed validators last: store stake withdraw ${shortId(toHex(target))}`;
-    case 'withdraw':
-      return `${measured} still unbond there`;
-    case 'unjail':
-      return 'the node may be a validator again when the next sets are made';
-    case 'transfer':
-      return `the account has ${measured} ${assetText} now`;
-  }
 }

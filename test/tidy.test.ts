@@ -125,9 +125,6 @@ test('every source file is reached from an entry point', () => {
   const entries = [
     ...doors,
     'cli/main.ts',
-    // Where state sync may start, and what a network bears: tests ask.
-    ...['checkpoint', 'fault-tolerance'].map((name) => `src/shards/${name}.ts`),
-    ...['client', 'trust-file'].map((name) => `src/client/chain/${name}.ts`),
     // What the client's store takes of names.
     ...['bucket-operations', 'move-name', 'object-names', 'registration'].map(
       (name) => `src/client/names/${name}.ts`,
