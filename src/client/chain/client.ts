@@ -65,7 +65,7 @@ export function createChainClient(ports: ChainClientPorts, options: ChainClientO
     network,
     light,
     read: (decide, readOptions) => reader.read(decide, readOptions),
-    submit: (signed, { signal } = {}) => submitter.submit(signed, signal),
+    submit: (signed, { signal, free } = {}) => submitter.submit(signed, signal, free),
     perform: (signer, actions, more = {}) =>
       perform({ client, submitter, clock, operations, sha256 }, signer, actions, more),
     close: () => light.flush(),

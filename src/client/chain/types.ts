@@ -38,6 +38,12 @@ export interface Inclusion {
   readonly refusal: RefusalCode | undefined;
 }
 
+export interface SubmitOptions {
+  readonly signal?: AbortSignal;
+  /** A height after which the nonce was not used yet, where the caller has read it: else it is read. */
+  readonly free?: number;
+}
+
 export interface ChainClient {
   readonly network: NetworkId;
   /**
@@ -49,7 +55,7 @@ export interface ChainClient {
    * Hands in and waits until it is final and what it did can be read. Throws UNREACHABLE, ABORTED, EXPIRED; ALREADY_EXISTS when
    * another transaction took its nonce.
    */
-  submit(signed: SignedTransaction, options?: { readonly signal?: AbortSignal }): Promise<Inclusion>;
+  submit(signed: SignedTransaction, options?: SubmitOptions): Promise<Inclusion>;
   /** Signs one action after the other with the nonces that come next, and submits them together. In their order. */
   perform(
     signer: Signer,

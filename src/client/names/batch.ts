@@ -111,7 +111,7 @@ export async function runBatch(
     const about = { network: chain.network, sender: owner, nonce: nonce++, expiresAtHeight };
     return sign({ ...about, action: plan.action }, account.params, operations, signer);
   });
-  const sent = submitAll(chain, signed, signal);
+  const sent = submitAll(chain, signed, height, signal);
   const outcomes: Outcome[] = [];
   let isNext = true;
   for (const [index, plan] of plans.entries()) {
@@ -180,6 +180,7 @@ function lifetimeBlocks(random: Random): number {
 function submitAll(
   chain: ChainClient,
   all: readonly (SignedTransaction | undefined)[],
+  decidedAt: number,
   signal: AbortSignal,
 ): readonly (Sent | undefined)[] {
   const aborts: LinkedAbort[] = [];
@@ -188,7 +189,7 @@ function submitAll(
     const abort = linkedAbort(signal);
     const place = aborts.push(abort);
     const inclusion = chain
-      .submit(signed, { signal: abort.signal })
+      .submit(signed, { signal: abort.signal, free: decidedAt })
       .catch((error: unknown) => {
         const failure = failureOf(error, abort.signal, 'write');
         if (failure.code !== 'ALREADY_EXISTS') for (const later of aborts.slice(place)) later.abort(failure);
