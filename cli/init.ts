@@ -1,12 +1,14 @@
 // `store init`: founds a network on this machine and makes it the network of the home.
 
-import { parseLabel, parseText } from './args.ts';
+import { EPOCH_BLOCKS_MAX } from '../src/base/limits.ts';
+import { parseCount, parseLabel, parseText } from './args.ts';
 import type { CommandSpec, Context } from './command.ts';
 import { NODE_OPTIONS, type NodeFlags } from './node-folder.ts';
 
 interface InitFlags extends NodeFlags {
   readonly name: string;
   readonly trial?: boolean;
+  readonly epochBlocks?: number;
   readonly force?: boolean;
 }
 
@@ -22,13 +24,18 @@ export const init: CommandSpec = {
       help: 'pre-shared network key; made where the file is missing',
       parse: parseText,
     },
+    {
+      flags: '--epoch-blocks <count>',
+      help: 'blocks of an epoch; a node that joins is a member two epochs later (default: 3600)',
+      parse: parseCount(2, EPOCH_BLOCKS_MAX),
+    },
     { flags: '--trial', help: 'mark it as a trial, whose members are not independent' },
     { flags: '-f, --force', help: "replace the home's network" },
   ],
   details: `Then run the node with "store node", and make a code for each further machine
-with "store invite". The key genesis.key in the data folder signs who is a
-member: back it up and keep it private. operator.key there holds the account of
-this node's operator, with its stake and the tokens for those who join.`,
+with "store invite". operator.key in the data folder holds the account of this
+node's operator, with its stake and the tokens for those who join: back it up
+and keep it private. genesis.key signed the beginning, and is asked for no more.`,
   run: (context, _, flags) => found(context, flags as unknown as InitFlags),
 };
 
@@ -50,6 +57,7 @@ async function found({ output, home }: Context, flags: InitFlags): Promise<undef
     name: flags.name,
     config,
     params: { isTrial: flags.trial === true },
+    ...(flags.epochBlocks === undefined ? {} : { epochBlocks: flags.epochBlocks }),
   });
   const description = describeNetwork(founding, bootstrap);
   await adoptNetwork(home, description, config.presharedKeyFile);

@@ -15,6 +15,7 @@ import { type Identity, loadOrCreateIdentity } from '../runtime/identity.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { amountOf, NATIVE } from '../shards/amounts.ts';
 import type { FoundingDocument } from '../shards/founding.ts';
+import { DEFAULT_PARAMETERS, type Parameters } from '../shards/parameters.ts';
 import { type Candidate, sortDomains } from './candidate.ts';
 import { CONFIG_DEFAULTS, type NodeConfig } from './config.ts';
 import { type DataFolder, dataFolder } from './data-folder.ts';
@@ -36,6 +37,8 @@ export interface InitOptions {
   readonly config: Partial<NodeConfig> & { readonly operator: string };
   readonly stake?: Stake;
   readonly params?: Partial<NetworkParams>;
+  /** Blocks of an epoch, where they are not those of DEFAULT_PARAMETERS. Evidence lives as many epochs either way. */
+  readonly epochBlocks?: number;
 }
 
 export interface MadeNode {
@@ -56,14 +59,21 @@ export const FOUNDER_BALANCE = 1_000_000n;
 export async function initNetwork(options: InitOptions): Promise<MadeNode> {
   const folder = dataFolder(options.folder);
   await refuseExisting(folder);
-  const { config, stake, params } = options;
+  const { config, stake, params, epochBlocks } = options;
   const { founding, keys } = await foundFolders([folder], options.name, {
     candidates: ([identity]) => [candidateOf(identity!, config, stake)],
     ...(params === undefined ? {} : { params }),
+    ...(epochBlocks === undefined ? {} : { parameters: epochsOf(epochBlocks) }),
   });
   await finishFolder(folder, founding, config);
   const { identity, account } = keys[0]!;
   return { folder, identity, account, founding };
+}
+
+/** Parameters of a network whose epochs have so many blocks. */
+export function epochsOf(epochBlocks: number): Pick<Parameters, 'epochBlocks' | 'evidence'> {
+  const ageBlocks = DEFAULT_PARAMETERS.stake.unbondingEpochs * epochBlocks;
+  return { epochBlocks, evidence: { ...DEFAULT_PARAMETERS.evidence, ageBlocks } };
 }
 
 export interface FoundFoldersOptions extends Pick<FoundOptions, 'params' | 'parameters'> {

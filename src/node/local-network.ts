@@ -22,6 +22,7 @@ import { dataFolder } from './data-folder.ts';
 import {
   candidateOf,
   describeNetwork,
+  epochsOf,
   finishFolder,
   foundFolders,
   writeDescription,
@@ -54,13 +55,9 @@ const TRIAL_RESERVE = GIB;
 const TRIAL_EPOCH_BLOCKS = 120;
 /** The rest is as elsewhere: the time-outs suit one machine, and no fees are taken. Evidence lives as many epochs as ever. */
 const TRIAL_PARAMETERS: Pick<Parameters, 'epochBlocks' | 'evidence' | 'slashing'> = {
-  epochBlocks: TRIAL_EPOCH_BLOCKS,
+  ...epochsOf(TRIAL_EPOCH_BLOCKS),
   // Whoever tries things out stops nodes, and wants them back when they are started again.
   slashing: { ...DEFAULT_PARAMETERS.slashing, missedPerMillion: MILLION },
-  evidence: {
-    ...DEFAULT_PARAMETERS.evidence,
-    ageBlocks: DEFAULT_PARAMETERS.stake.unbondingEpochs * TRIAL_EPOCH_BLOCKS,
-  },
 };
 
 /**
