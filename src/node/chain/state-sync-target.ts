@@ -30,6 +30,7 @@ import {
 import type { ChainRules } from './next-height.ts';
 import { targetProblem } from './restore-target.ts';
 import { checkpointIn } from './state-borders.ts';
+import { nextShardBits } from './state-sync-epoch.ts';
 import type { Head, RestoreTarget } from './types.ts';
 
 export interface TargetPorts extends ChainRules {
@@ -133,14 +134,15 @@ async function followFirst(
 
 async function targetOf(
   ports: TargetPorts,
-  { last, first, shards }: CheckpointReply,
+  { last, shards }: CheckpointReply,
   signal: AbortSignal,
 ): Promise<RestoreTarget> {
   const { height, timeMs } = last.header;
   const { value: block } = await ports.providers.first(`block ${height}`, (node) =>
     blockFrom(ports, node, last, signal),
   );
-  const head: Head = { height, id: last.id, timeMs, shards, shardBits: first.header.shardBits };
+  const shardBits = await nextShardBits(ports, height, shards, signal);
+  const head: Head = { height, id: last.id, timeMs, shards, shardBits };
   const target = { network: ports.networkId, head, decided: { block, certificate: last.certificate } };
   const problem = targetProblem(target);
   if (problem === undefined) return target;
