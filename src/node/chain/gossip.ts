@@ -21,8 +21,9 @@ import {
 import type { Clock, Gossip, GossipVerdict } from '../../base/ports.ts';
 import { type DecisionNews, decodeDecisionNews, encodeDecisionNews } from './decision-news.ts';
 import { PacedPublisher, type PaceLimits } from './paced-publisher.ts';
+import { decodeTransactions, TransactionBatcher } from './transaction-batch.ts';
 
-/** The bytes of one signed transaction. */
+/** Signed transactions: one as it is, or several (`transaction-batch.ts`). */
 export const TRANSACTION_TOPIC = 'transaction';
 /** The bytes of `encodeDecisionNews`. */
 export const DECISION_TOPIC = 'decision';
@@ -64,23 +65,48 @@ const DECISION_PACE: PaceLimits = {
   waitingBytesMax: GOSSIP_MESSAGE_LENGTH_MAX,
 };
 
+/** Transactions of a message that are judged without a pause: some milliseconds. */
+const JUDGED_AT_ONCE = 16;
+
+function pause(clock: Pick<Clock, 'timer'>): Promise<void> {
+  return new Promise((resolve) => void clock.timer(0, resolve));
+}
+
 /** Subscribes to both topics, each of which has one handler at a node. */
 export function createChainGossip(ports: ChainGossipPorts, callbacks: ChainGossipCallbacks): ChainGossip {
   const { gossip, clock, sha256 } = ports;
-  const publisher = (topic: string, limits: PaceLimits): PacedPublisher =>
-    new PacedPublisher(
-      clock,
-      (message) => void gossip.publish(topic, message).catch(() => undefined),
-      limits,
-    );
-  const transactions = publisher(TRANSACTION_TOPIC, TRANSACTION_PACE);
-  const decisions = publisher(DECISION_TOPIC, DECISION_PACE);
+  const sayTo =
+    (topic: string) =>
+    (message: Uint8Array): void =>
+      void gossip.publish(topic, message).catch(() => undefined);
+  const batcher = new TransactionBatcher(clock, sayTo(TRANSACTION_TOPIC));
+  const transactions = new PacedPublisher(clock, (bytes) => batcher.add(bytes), TRANSACTION_PACE);
+  const decisions = new PacedPublisher(clock, sayTo(DECISION_TOPIC), DECISION_PACE);
   let saidHeight = 0;
   let isStopped = false;
 
-  async function judgeTransaction(from: NodeId, message: Uint8Array): Promise<GossipVerdict> {
-    if (message.length > TRANSACTION_LENGTH_MAX) return 'reject';
-    return await callbacks.transaction(message, from);
+  /** A message is passed on when one of its transactions is, and rejected with the first that is forged: its author had them all. */
+  async function judgeTransactions(from: NodeId, message: Uint8Array): Promise<GossipVerdict> {
+    if (message.length > GOSSIP_MESSAGE_LENGTH_MAX) return 'reject';
+    let verdict: GossipVerdict = 'ignore';
+    for (const [index, bytes] of decodeTransactions(message).entries()) {
+      // Votes and blocks must not wait for all of a long message.
+      if (index > 0 && index % JUDGED_AT_ONCE === 0) await pause(clock);
+      if (isStopped) return 'ignore';
+      const each = await judgeTransaction(from, bytes);
+      if (each === 'reject') return each;
+      if (each === 'accept') verdict = each;
+    }
+    return verdict;
+  }
+
+  async function judgeTransaction(from: NodeId, bytes: Uint8Array): Promise<GossipVerdict> {
+    if (bytes.length > TRANSACTION_LENGTH_MAX) return 'reject';
+    try {
+      return await callbacks.transaction(bytes, from);
+    } catch (error) {
+      return verdictOf(error);
+    }
   }
 
   async function judgeDecision(from: NodeId, message: Uint8Array): Promise<GossipVerdict> {
@@ -109,7 +135,7 @@ export function createChainGossip(ports: ChainGossipPorts, callbacks: ChainGossi
     });
   }
 
-  listen(TRANSACTION_TOPIC, GOSSIP_TRANSACTIONS_JUDGED_MAX, judgeTransaction);
+  listen(TRANSACTION_TOPIC, GOSSIP_TRANSACTIONS_JUDGED_MAX, judgeTransactions);
   listen(DECISION_TOPIC, GOSSIP_DECISIONS_JUDGED_MAX, judgeDecision);
   return {
     publishTransaction(bytes) {
@@ -124,6 +150,7 @@ export function createChainGossip(ports: ChainGossipPorts, callbacks: ChainGossi
     stop() {
       isStopped = true;
       transactions.stop();
+      batcher.stop();
       decisions.stop();
     },
   };

@@ -17,6 +17,7 @@ import {
   TRANSACTION_TOPIC,
   verdictOf,
 } from '../../../src/node/chain/gossip.ts';
+import { encodeTransactions } from '../../../src/node/chain/transaction-batch.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { createMemoryHub } from '../../../src/runtime/memory-network.ts';
 import { expectCode } from '../../helpers/expect-code.ts';
@@ -104,6 +105,33 @@ describe('what is heard', () => {
     expect(await hear(TRANSACTION_TOPIC, new Uint8Array(TRANSACTION_LENGTH_MAX))).toBe('accept');
     expect(await hear(TRANSACTION_TOPIC, new Uint8Array(TRANSACTION_LENGTH_MAX + 1))).toBe('reject');
     expect(seen).toEqual([`${TRANSACTION_LENGTH_MAX} ${toHex(AUTHOR)}`]);
+  });
+
+  test('together is judged one by one: passed on with one that is new, rejected with one that is forged', async () => {
+    const verdicts: Record<number, GossipVerdict | 'FULL' | 'INVALID_SIGNATURE'> = {
+      1: 'accept',
+      2: 'ignore',
+      3: 'FULL',
+      4: 'INVALID_SIGNATURE',
+    };
+    const seen: number[] = [];
+    const { hear } = alone({
+      transaction: async (bytes) => {
+        const verdict = verdicts[bytes[1]!]!;
+        seen.push(bytes[1]!);
+        if (verdict === 'FULL' || verdict === 'INVALID_SIGNATURE') throw new StoreError(verdict, 'no');
+        return verdict;
+      },
+    });
+    const heard = async (...numbers: readonly number[]): Promise<GossipVerdict> =>
+      hear(TRANSACTION_TOPIC, encodeTransactions(numbers.map((number) => Uint8Array.of(0x82, number))));
+    expect(await heard(2, 3, 1, 3)).toBe('accept');
+    expect(await heard(2, 3)).toBe('ignore');
+    seen.length = 0;
+    expect(await heard(1, 4, 2)).toBe('reject');
+    expect(seen).toEqual([1, 4]);
+    expect(await heard(...Array.from({ length: 200 }, () => 1))).toBe('accept');
+    expect(await hear(TRANSACTION_TOPIC, Uint8Array.of(0xff, 0))).toBe('reject');
   });
 
   test('is rejected when it is forged, and ignored for every other trouble', async () => {
