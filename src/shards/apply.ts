@@ -75,7 +75,8 @@ export function applyBlock(
   block: Block,
   context: ChainContext,
 ): Missing | Invalid | Applied {
-  const problem = bodyProblem(block) ?? headerProblem(block, context) ?? commitProblem(block.body, context);
+  const problem =
+    bodyProblem(block, context) ?? headerProblem(block, context) ?? commitProblem(block.body, context);
   if (problem !== undefined) return invalid(problem, `block ${toHex(block.id.subarray(0, 4))}`);
   const blockContext = contextOf(context, block.header);
   const inputs = inputsOf(block);
@@ -104,14 +105,14 @@ function inputsOf({ header, body }: Block): BlockInputs {
 
 // ---- Without the state ---------------------------------------------------------------------------------------
 
-function bodyProblem({ header, body, bytes }: Block): BlockProblem | undefined {
+function bodyProblem({ header, body, bytes }: Block, { sha256 }: ChainContext): BlockProblem | undefined {
   if (bytes.length > BLOCK_LENGTH_MAX) return 'too-long';
   const receipts = body.parcels.flatMap((parcel) => parcel.receipts);
   const reclaimed = body.reclaims.reduce((sum, { count }) => sum + count, 0);
   if (receipts.length + reclaimed > RECEIPTS_PER_BLOCK_MAX) return 'too-many';
   const receiptsLength = receipts.reduce((sum, receipt) => sum + receipt.bytes.length, 0);
   if (receiptsLength > BLOCK_RECEIPTS_LENGTH_MAX) return 'too-many';
-  const roots = rootsOfBody(body);
+  const roots = rootsOfBody(body, sha256);
   const areRight = (Object.keys(roots) as (keyof typeof roots)[]).every((name) =>
     equal(roots[name], header[name]),
   );
@@ -211,9 +212,15 @@ class Attempt {
   }
 
   #transaction(signed: SignedTransaction): BlockProblem | undefined {
-    const problem = this.#session.transaction(signed);
-    assert(problem !== 'unwanted', 'whoever checks a block takes what is refused');
-    return problem;
+    try {
+      const problem = this.#session.transaction(signed);
+      assert(problem !== 'unwanted', 'whoever checks a block takes what is refused');
+      return problem;
+    } catch (error) {
+      // Else each attempt would find what one more transaction of the sender misses.
+      if (error instanceof MissingRecords) this.#try(() => this.#session.skip(signed));
+      throw error;
+    }
   }
 
   /** Goes on behind what is missing, to find what else is; stops at a problem that was found while nothing was. */

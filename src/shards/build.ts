@@ -144,22 +144,34 @@ class Builder {
       if (chosen.length >= TRANSACTIONS_PER_BLOCK_MAX) break;
       const sender = toHex(signed.transaction.sender);
       if (held.has(sender)) continue;
-      if (this.#tryTransaction(signed)) {
-        chosen.push(signed);
-        this.#use(signed.lengthBytes);
-      } else if (!this.#isPast(signed)) held.add(sender);
+      const tried = this.#tryTransaction(signed);
+      if (tried === 'missing') this.#skip(signed);
+      if (tried === 'chosen') chosen.push(signed);
+      if (tried !== 'held') this.#use(signed.lengthBytes);
+      else if (!this.#isPast(signed)) held.add(sender);
     }
     return chosen;
   }
 
-  #tryTransaction(signed: SignedTransaction): boolean {
-    if (signed.lengthBytes + ENTRY_LENGTH > this.#bytesLeft) return false;
+  #tryTransaction(signed: SignedTransaction): 'chosen' | 'held' | 'missing' {
+    if (signed.lengthBytes + ENTRY_LENGTH > this.#bytesLeft) return 'held';
     try {
-      return this.#session.transaction(signed, (refusal) => refusal !== 'destination-full') === undefined;
+      const problem = this.#session.transaction(signed, (refusal) => refusal !== 'destination-full');
+      return problem === undefined ? 'chosen' : 'held';
     } catch (error) {
       if (!(error instanceof MissingRecords)) throw error;
       this.#missing.push(...error.keys);
-      return false;
+      return 'missing';
+    }
+  }
+
+  /** So that this attempt finds what the sender's next ones miss, too. */
+  #skip(signed: SignedTransaction): void {
+    try {
+      this.#session.skip(signed);
+    } catch (error) {
+      if (!(error instanceof MissingRecords)) throw error;
+      this.#missing.push(...error.keys);
     }
   }
 

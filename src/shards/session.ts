@@ -241,6 +241,15 @@ export class Session {
     return undefined;
   }
 
+  /**
+   * The sender's next transactions can be tried although this one misses records. Whoever calls it wants to know what those miss, and
+   * throws away what comes of it.
+   */
+  skip({ transaction: { sender, nonce } }: SignedTransaction): void {
+    const account = accountOf(this.#state, sender);
+    if (account.nonce === nonce) putAccount(this.#state, sender, { ...account, nonce: nonce + 1 });
+  }
+
   /** Cheapest first; the signature last, for it takes longest. */
   #transactionProblem(signed: SignedTransaction): BlockProblem | undefined {
     const { network, sender, nonce, fee, expiresAtHeight } = signed.transaction;

@@ -1,0 +1,55 @@
+// How often a block is tried until nothing that it reads is missing.
+
+import { afterEach, expect, test } from 'vitest';
+import { nativeSha256 } from '../../../src/runtime/crypto.ts';
+import { bucketIdOf, DEFAULT_POLICY } from '../../../src/shards/bucket.ts';
+import type { StateKey } from '../../../src/shards/state-key.ts';
+import { digestFrom } from '../../helpers/records.ts';
+import { ownerOf, SoloChain } from './query-kit.ts';
+
+const open: SoloChain[] = [];
+afterEach(() => {
+  for (const solo of open.splice(0)) solo.close();
+});
+
+test('the rounds of loading do not grow with the transactions of a sender', async () => {
+  const solo = await SoloChain.found();
+  open.push(solo);
+  const bucket = bucketIdOf(solo.network, ownerOf('alice'), 'photos', nativeSha256);
+  let nonce = 0;
+  const submit = async (kind: string, parameters: unknown): Promise<void> => {
+    await solo.intake.submit(solo.signed('alice', nonce++, { kind, parameters }).bytes);
+  };
+  const put = async (count: number): Promise<void> => {
+    for (let index = 0; index < count; index++) {
+      const name = new Uint8Array(1024).fill(nonce, 32);
+      name.set(digestFrom(`name ${nonce}`));
+      const digest = digestFrom('object');
+      const object = { manifest: digest, object: digest, lengthBytes: 1, wrappedKey: new Uint8Array(0) };
+      await submit('put-name', { bucket, name, object, condition: { kind: 'any' } });
+    }
+  };
+  await submit('create-bucket', { bucket, name: 'photos', policy: DEFAULT_POLICY });
+  await solo.step();
+  // So that the directory has many pages.
+  await put(80);
+  await solo.step();
+  let loads = 0;
+  const { store } = solo;
+  const load = store.load.bind(store);
+  Object.assign(store, {
+    load: async (keys: readonly StateKey[]) => {
+      loads++;
+      return load(keys);
+    },
+  });
+  await put(1);
+  const handedIn = loads;
+  await solo.step();
+  const forOne = loads - handedIn;
+  await put(40);
+  loads = 0;
+  await solo.step();
+  // Pages that split read a few more; one round for each transaction would be eighty.
+  expect(loads).toBeLessThan(3 * forOne);
+});
