@@ -94,11 +94,50 @@ export function signTransaction(
   };
 }
 
+/** Nobody may change the bytes: those of a decoded transaction are the ones that it came in. */
 export function encodeTransaction(signed: SignedTransaction, operations: Operations): Uint8Array {
-  return encode([bodyOf(signed.transaction, operations), signed.signature]);
+  return (
+    DecodedTransaction.bytesOf(signed) ?? encode([bodyOf(signed.transaction, operations), signed.signature])
+  );
 }
 
-/** Form only; `verifyTransaction` has the rest. Throws INVALID_ENCODING. */
+/** A transaction that was decoded is encoded again on its way: for the signature, for the block, for whoever is told of it. It keeps its bytes. */
+class DecodedTransaction implements SignedTransaction {
+  readonly transaction: Transaction;
+  readonly signature: Signature;
+  readonly id: Digest;
+  readonly lengthBytes: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(transaction: Transaction, signature: Signature, id: Digest, bytes: Uint8Array) {
+    this.transaction = transaction;
+    this.signature = signature;
+    this.id = id;
+    this.lengthBytes = bytes.length;
+    this.#bytes = bytes;
+  }
+
+  /** Undefined for one that was not decoded, and for a copy, which may say something else. */
+  static bytesOf(signed: SignedTransaction): Uint8Array | undefined {
+    return #bytes in signed ? signed.#bytes : undefined;
+  }
+}
+
+/** Of the list around the two parts, and of the signature with its own header. */
+const LIST_LENGTH = 1;
+const SIGNATURE_LENGTH = 66;
+
+/** The first part of a canonical transaction: what its id is the digest of, and what is signed. */
+function bodyIn(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(LIST_LENGTH, bytes.length - SIGNATURE_LENGTH);
+}
+
+function bodyBytes(signed: SignedTransaction, operations: Operations): Uint8Array {
+  const bytes = DecodedTransaction.bytesOf(signed);
+  return bytes === undefined ? encode(bodyOf(signed.transaction, operations)) : bodyIn(bytes);
+}
+
+/** Form only; `verifyTransaction` has the rest. Takes over `bytes`, which nobody may change. Throws INVALID_ENCODING. */
 export function decodeTransaction(
   bytes: Uint8Array,
   operations: Operations,
@@ -113,8 +152,8 @@ export function decodeTransaction(
   }
   const action: Action = { kind: operation.kind, parameters: parsed.data };
   const transaction: Transaction = { network, sender, nonce, fee, expiresAtHeight, action };
-  const id = digest('transaction', [encode(body)], sha256);
-  return { transaction, signature: signature as Signature, id, lengthBytes: bytes.length };
+  const id = digest('transaction', [bodyIn(bytes)], sha256);
+  return new DecodedTransaction(transaction, signature as Signature, id, bytes);
 }
 
 /** Throws WRONG_NETWORK or INVALID_SIGNATURE. Whether the nonce is next and the fee there, the state tells. */
@@ -136,11 +175,7 @@ export function verifyTransaction(
   }
 }
 
-export function isSignedBySender(
-  { transaction, signature }: SignedTransaction,
-  operations: Operations,
-  verify: Verify,
-): boolean {
-  const bytes = encode(bodyOf(transaction, operations));
-  return verify(transaction.sender, signedBytes('transaction', bytes), signature);
+export function isSignedBySender(signed: SignedTransaction, operations: Operations, verify: Verify): boolean {
+  const bytes = bodyBytes(signed, operations);
+  return verify(signed.transaction.sender, signedBytes('transaction', bytes), signed.signature);
 }

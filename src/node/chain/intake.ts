@@ -4,7 +4,7 @@
 import { fromHex, toHex } from '../../base/bytes.ts';
 import type { Digest } from '../../base/ids.ts';
 import { BLOCK_LENGTH_MAX, TRANSACTIONS_PER_BLOCK_MAX } from '../../base/limits.ts';
-import { accountOf } from '../../shards/account.ts';
+import { accountKey, accountOf } from '../../shards/account.ts';
 import { amountIn, NATIVE } from '../../shards/amounts.ts';
 import { leastFee } from '../../shards/rules.ts';
 import {
@@ -17,7 +17,6 @@ import { LoadedState, Overlay } from '../../shards/view.ts';
 import { accountNews } from './account-news.ts';
 import type { Chain, Committed } from './chain.ts';
 import type { ChainRules } from './next-height.ts';
-import { settle } from './settle.ts';
 import { type Admission, TransactionPool } from './transaction-pool.ts';
 
 export class Intake {
@@ -67,11 +66,12 @@ export class Intake {
     readonly account: ReturnType<typeof accountOf>;
     readonly height: number;
   }> {
+    const key = accountKey(sender);
     for (;;) {
       const { height } = this.#chain.head;
-      const { account } = await settle(this.#chain, new LoadedState(), (loaded) => {
-        return { account: accountOf(new Overlay(loaded), sender) };
-      });
+      const loaded = new LoadedState();
+      loaded.add(key, (await this.#chain.load([key]))[0]!);
+      const account = accountOf(new Overlay(loaded), sender);
       // Else a block came in between, and with it perhaps another nonce.
       if (height === this.#chain.head.height) return { account, height };
     }
