@@ -99,6 +99,8 @@ async function newHeight(
   known: EpochRecord | undefined,
   signal: AbortSignal,
 ): Promise<number | undefined> {
+  // Outside of the try: what it begins to trust with may fail, and then there is no newest header to look at.
+  await light.start(signal);
   try {
     const { header } = await light.head(signal, 'few');
     return known !== undefined && header.epoch <= known.epoch ? undefined : header.height;
