@@ -6,12 +6,12 @@
 import { short, toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
-import { STATE_SYNC_NODES, STATE_SYNC_RETRY_MS, SYNC_FETCH_TIMEOUT_MS } from '../../base/limits.ts';
+import { CHUNK_TIMEOUT_MS, STATE_SYNC_NODES, STATE_SYNC_RETRY_MS } from '../../base/limits.ts';
 import type { Clock } from '../../base/ports.ts';
 import { judged, Lie, type Providers } from '../../client/chain/providers.ts';
 import { CHAIN_SERVICES } from '../../shards/chain-messages.ts';
 import { CHUNK_REPLY_LENGTH_MAX, decodeChunkReply, encodeChunkRequest } from '../../shards/sync-messages.ts';
-import type { Prefix } from '../../shards/tree/path.ts';
+import { PATH_BITS, type Prefix } from '../../shards/tree/path.ts';
 import type { StateRestore } from './types.ts';
 
 export interface ChunkPorts {
@@ -29,6 +29,8 @@ export interface ChunkCounts {
 
 /** Rounds of waiting in which no node gives anything, after which another state is looked for. */
 const IDLE_ROUNDS_MAX = 5;
+/** A thousandth of what is asked for otherwise. */
+const DEPTH_MAX = 10;
 
 export class ChunkFetch {
   readonly #ports: ChunkPorts;
@@ -40,6 +42,8 @@ export class ChunkFetch {
   readonly #resting = new Map<string, number>();
   /** They do not have the state. */
   readonly #without = new Set<string>();
+  /** Digits that are added to what is asked for: more, so that answers are smaller, after one that came too late; fewer after one that came. */
+  #depth = 0;
   counts: ChunkCounts = { chunks: 0, records: 0, bytes: 0 };
 
   constructor(ports: ChunkPorts, restore: StateRestore) {
@@ -105,7 +109,10 @@ export class ChunkFetch {
 
   #freePrefix(): Prefix | undefined {
     const asked = [...this.#asked.values()];
-    return this.#restore.pending.find((prefix) => !asked.some((other) => overlap(prefix, other)));
+    const free = this.#restore.pending.find((prefix) => !asked.some((other) => overlap(prefix, other)));
+    return free === undefined
+      ? undefined
+      : (`${free}${'0'.repeat(Math.min(this.#depth, PATH_BITS - free.length))}` as Prefix);
   }
 
   async #fetch(node: NodeId, prefix: Prefix, signal: AbortSignal): Promise<void> {
@@ -119,6 +126,7 @@ export class ChunkFetch {
   }
 
   #lost(node: NodeId, error: StoreError): void {
+    if (error.code === 'TIMEOUT') this.#depth = Math.min(DEPTH_MAX, this.#depth + 1);
     if (error.code === 'NOT_FOUND') this.#without.add(toHex(node));
     else this.#resting.set(toHex(node), this.#ports.clock.monotonic() + STATE_SYNC_RETRY_MS);
     this.#ports.failed(node, error);
@@ -135,6 +143,7 @@ export class ChunkFetch {
       if (error instanceof StoreError && error.code === 'INTEGRITY') throw new Lie(error.message);
       throw error;
     }
+    this.#depth = Math.max(0, this.#depth - 1);
     const { chunks, records, bytes: before } = this.counts;
     this.counts = {
       chunks: chunks + 1,
@@ -150,7 +159,7 @@ export class ChunkFetch {
         service: CHAIN_SERVICES.chunk,
         header,
         maxBodyLength: CHUNK_REPLY_LENGTH_MAX,
-        waitMs: SYNC_FETCH_TIMEOUT_MS,
+        waitMs: CHUNK_TIMEOUT_MS,
         signal,
       });
     } catch (error) {

@@ -5,6 +5,7 @@ import type { Service } from '../../base/ports.ts';
 import {
   CHUNK_READ_BUDGET,
   CHUNK_RECORDS_LENGTH_MAX,
+  CHUNK_TIMEOUT_MS,
   SERVICE_HEADER_LENGTH_MAX,
   SYNC_FETCH_TIMEOUT_MS,
   SYNC_REQUESTS_PER_SECOND,
@@ -111,6 +112,7 @@ function chunkService({ store }: SyncServicesPorts, budget: ByteBudget): Service
   return {
     ...BOUNDS,
     name: CHAIN_SERVICES.chunk,
+    timeoutMs: CHUNK_TIMEOUT_MS,
     handle: async (_from, header, _body, signal) => {
       const { height, prefix } = decodeChunkRequest(header);
       const part = await budget.use(CHUNK_RECORDS_LENGTH_MAX, signal, () => store.chunk(height, prefix));
