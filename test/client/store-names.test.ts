@@ -147,3 +147,19 @@ test('what makes no sense is refused before anything is sent', async () => {
   await expectCodeAsync('NOT_FOUND', store.move('store://photos/x', 'store://photos/y'));
   await expectCodeAsync('NOT_FOUND', store.remove('store://photos/x'));
 });
+
+test('when most validators are silent, names are still read, and the reader hears that they may be old', async () => {
+  const { name } = await put('kept');
+  const silent = network.nodes.slice(0, 2).map(({ pid }) => pid);
+  const notices: NoticeEvent[] = [];
+  const onNotice = (notice: NoticeEvent): number => notices.push(notice);
+  for (const pid of silent) process.kill(pid, 'SIGSTOP');
+  try {
+    expect((await store.statName(name.uri, { onNotice })).etag).toBe(name.etag);
+    expect(notices.map(({ kind }) => kind)).toContain('chain-behind');
+    expect(await (await store.get(name.uri)).bytes()).toEqual(small);
+  } finally {
+    for (const pid of silent) process.kill(pid, 'SIGCONT');
+  }
+  await expect.poll(async () => bytesOf(name.uri, other), { timeout: 30_000 }).toEqual(small);
+});
