@@ -1,16 +1,15 @@
-// The examples of docs/client.md run as they stand, on a network in memory.
+// The examples of docs/client.md run as they stand, on a network in memory; the one on names, which needs a chain that takes transactions, runs in
+// store-names.test.ts.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { stripTypeScriptTypes } from 'node:module';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ERROR_CODES, StoreError } from '../../src/base/errors.ts';
 import { type Cluster, createCluster, patterned } from '../helpers/cluster.ts';
+import { clientPage as page, examplesOf, isOfNames, runExample } from '../helpers/doc-examples.ts';
 
-const page = await readFile(fileURLToPath(new URL('../../docs/client.md', import.meta.url)), 'utf8');
-const examples = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]!);
+const examples = examplesOf(page).filter((example) => !isOfNames(example));
 
 let cluster: Cluster;
 let folder: string;
@@ -27,28 +26,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The example as the body of a function: imports of the library are given to it, those of Node are awaited. */
-function bodyOf(example: string): string {
-  return stripTypeScriptTypes(example)
-    .replace(/import \{([^}]*)\} from 'holdfast';/g, 'const {$1} = library;')
-    .replace(/import \{([^}]*)\} from '(node:[^']+)';/g, "const {$1} = process.getBuiltinModule('$2');");
-}
-
 test('there are examples', () => {
   expect(examples.length).toBeGreaterThanOrEqual(7);
 });
 
 for (const [index, example] of examples.entries()) {
   test(`example ${index + 1}: ${example.split('\n').find((line) => line.includes('await store.')) ?? ''}`, async () => {
-    const lines: unknown[][] = [];
-    const log = (...values: unknown[]): void => {
-      lines.push(values);
-    };
-    const library = { createStore: () => cluster.client(), StoreError, ERROR_CODES };
-    const AsyncFunction = (async () => undefined).constructor as new (
-      ...parts: string[]
-    ) => (...values: unknown[]) => Promise<void>;
-    await new AsyncFunction('library', 'console', bodyOf(example))(library, { log, warn: log });
+    const lines = await runExample(example, { createStore: () => cluster.client(), StoreError, ERROR_CODES });
     expect(lines.length).toBeGreaterThan(0);
     if (index === 0) expect(lines).toEqual([['hello, world']]);
     if (example.includes('StoreError')) expect(lines[0]?.[0]).toBe('ABORTED');

@@ -8,6 +8,7 @@ import type { NoticeEvent, Phase, PutOptions, Store } from '../../src/client/typ
 import { NameConflict } from '../../src/client/names/condition.ts';
 import { createStore } from '../../src/client/store.ts';
 import { patterned } from '../helpers/cluster.ts';
+import { clientPage, examplesOf, isOfNames, runExample } from '../helpers/doc-examples.ts';
 import { expectCodeAsync } from '../helpers/expect-code.ts';
 import { type LocalNetwork, startLocalNetwork } from '../helpers/local-network.ts';
 
@@ -146,6 +147,19 @@ test('what makes no sense is refused before anything is sent', async () => {
   await expectCodeAsync('INVALID_ARGUMENT', store.move('store://photos/x', 'store://photos/x'));
   await expectCodeAsync('NOT_FOUND', store.move('store://photos/x', 'store://photos/y'));
   await expectCodeAsync('NOT_FOUND', store.remove('store://photos/x'));
+});
+
+test('the example of the documentation runs as it stands', async () => {
+  const [example, ...others] = examplesOf(clientPage).filter(isOfNames);
+  expect(others).toEqual([]);
+  const library = { createStore: () => createStore({ home: network.home }), StoreError, NameConflict };
+  const lines = await runExample(example!, library);
+  expect(lines).toEqual([
+    ['hello'],
+    ['somebody was faster'],
+    [['store://notes/2024/a'], ['store://notes/2024/sub/']],
+    ['deleted'],
+  ]);
 });
 
 test('when most validators are silent, names are still read, and the reader hears that they may be old', async () => {
