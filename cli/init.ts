@@ -71,7 +71,7 @@ async function found({ output, home }: Context, flags: InitFlags): Promise<undef
   });
   const where = flags.dir === undefined ? '' : ` --dir ${folder.path}`;
   output.note(`operator ${operator} has account ${toHex(account)}`);
-  output.note(`data folder ${folder.path}; back up ${folder.genesisKey} and ${folder.operatorKey}`);
+  output.note(`data folder ${folder.path}; back up ${folder.identityKey} and ${folder.operatorKey}`);
   output.note(`next: store node${where}, then store invite${where}`);
   return undefined;
 }

@@ -79,7 +79,7 @@ async function describeNetwork(view: NetworkView, overlay: Overlay, chain: Chain
   const degreeOf = new Map(overlay.degrees.map(({ node, degree }) => [node, String(degree)]));
   const rows = view.members.map((member) => [
     shortId(member.node),
-    member.operator,
+    shortId(member.operator),
     stateOf(member),
     degreeOf.get(member.node) ?? '-',
     String(member.stake),

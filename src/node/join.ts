@@ -115,7 +115,7 @@ async function register(options: JoinOptions, invitation: Invitation, keys: Node
   const fees = 2n * feeRoom(parameters);
   if (balance < invitation.tokens + fees) {
     throw new StoreError('UNAUTHORIZED', 'the tokens of this invitation were taken by somebody else', {
-      next: 'Ask for a new one: an invitation admits one node, and "store invite --take-back" ends it.',
+      next: 'Ask for a new one: an invitation admits one node, and whoever made it may have taken it back.',
     });
   }
   onStep?.('register');

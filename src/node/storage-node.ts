@@ -106,9 +106,13 @@ export async function startStorageNode(
   for (const service of keeper.services) network.serve(service);
   network.serve(neighbours.service);
   gossip.subscribe(NODES_TOPIC, (_from, message) => judgeNodeRecord(() => book.learn(message)));
+  let wasMember = membership.member(self) !== undefined;
   const endOnChange = membership.onChange(({ epoch, members }) => {
     logger.info({ epoch, members: members.length }, 'a new epoch record is in force');
-    warnUnlessMember(logger, membership, self);
+    // A node that catches up comes through many epochs, and need not say it each time.
+    const isMember = membership.member(self) !== undefined;
+    if (wasMember && !isMember) warnUnlessMember(logger, membership, self);
+    wasMember = isMember;
     void book
       .prune()
       .catch((error: unknown) => logger.warn({ error: String(error) }, 'addresses not pruned'));
