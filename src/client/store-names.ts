@@ -2,16 +2,12 @@
 //
 // Buckets and their names belong to a key; every operation means those of the key that this store uses.
 
-import { equal, short } from '../base/bytes.ts';
-import { cidOfDigest, cidToText } from '../base/cid.ts';
+import { equal } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import type { BucketPolicy } from '../shards/bucket.ts';
-import type { Condition, NameEntry, ObjectReference } from '../shards/name-entry.ts';
-import { objectOf } from '../shards/object-record.ts';
+import type { NameEntry } from '../shards/name-entry.ts';
 import type { ReadOptions } from './chain/types.ts';
-import type { Context } from './context.ts';
 import { getObject } from './download.ts';
-import type { Membership } from './membership.ts';
 import type {
   BucketOptions,
   BucketView,
@@ -20,30 +16,26 @@ import type {
   NameListing,
   NameStat,
   NameWrite,
-  ReleaseOutcome,
   RemoveNameResult,
 } from './name-types.ts';
 import {
-  type BucketView as BucketState,
   changeBucket,
   createBucket,
   deleteBucket,
   listBuckets,
   statBucket,
 } from './names/bucket-operations.ts';
-import { ANY, checkCondition, formatEtag, parseEtag } from './names/condition.ts';
+import { checkCondition } from './names/condition.ts';
 import { type NamesContext, namesContext } from './names/context.ts';
 import { nameIn, statName } from './names/directory-reader.ts';
 import { moveName } from './names/move-name.ts';
-import { unwrapKey } from './names/name-cipher.ts';
 import { listNames } from './names/name-listing.ts';
-import { dropName, type PutName } from './names/name-operations.ts';
-import { copyName, releaseObject } from './names/object-names.ts';
+import { copyName } from './names/object-names.ts';
 import { formatNameUri, type NamePath, parseNameUri, parsePrefixUri } from './names/path.ts';
+import { bucketView, conditionOf, nameView, objectUri, policyOf } from './name-views.ts';
+import { remove, type StoreNamesPorts, written } from './name-release.ts';
 import { publishAs } from './publication.ts';
-import { removeObject, removePieces } from './remove.ts';
 import { statObject } from './stat.ts';
-import type { StoreChain } from './store-chain.ts';
 import type {
   CallEvents,
   GetOptions,
@@ -55,17 +47,6 @@ import type {
 } from './types.ts';
 import { putObject } from './upload.ts';
 import type { ObjectUri } from './uri.ts';
-
-export interface StoreNamesPorts {
-  readonly context: Context;
-  readonly membership: Membership;
-  readonly chain: StoreChain;
-  readonly home: string;
-  /** The store's own; ends what goes on behind a call. */
-  readonly life: AbortSignal;
-  /** Work that the store waits for when it is closed. It never rejects. */
-  readonly follow: (work: Promise<unknown>) => void;
-}
 
 /** As in `Store`; `signal` ends the call. */
 export interface StoreNames {
@@ -263,29 +244,6 @@ async function withObject<T>(
   }
 }
 
-/** Throws WRONG_KEY when the content key was wrapped for another key. */
-function objectUri({ networkId }: Context, { keys }: NamesContext, reference: ObjectReference): ObjectUri {
-  const { object, wrappedKey } = reference;
-  const key = wrappedKey.length === 0 ? undefined : unwrapKey(keys, object, wrappedKey);
-  return { ...publicUri(reference), network: short(networkId), key };
-}
-
-function publicUri({ manifest }: ObjectReference): Pick<ObjectUri, 'cid' | 'digest'> {
-  return { cid: cidToText(cidOfDigest(manifest)), digest: manifest };
-}
-
-function nameView(path: NamePath, { object, etag, height }: NameEntry): NameStat {
-  return {
-    uri: formatNameUri(path),
-    ...path,
-    etag: formatEtag(etag),
-    sizeBytes: object.lengthBytes,
-    cid: publicUri(object).cid,
-    isEncrypted: object.wrappedKey.length > 0,
-    writtenAtHeight: height,
-  };
-}
-
 async function list(
   names: NamesContext,
   uri: string,
@@ -308,101 +266,4 @@ async function list(
     unreadable: listing.unreadable,
     height: listing.height,
   };
-}
-
-// ---- Objects that lose a name --------------------------------------------------------------------------------
-
-type Write = Pick<PutName, 'etag' | 'height' | 'isOvertaken' | 'replaced'>;
-
-function written(ports: StoreNamesPorts, names: NamesContext, path: NamePath, write: Write): NameWrite {
-  const { etag, height, isOvertaken, replaced } = write;
-  const released =
-    replaced === undefined ? Promise.resolve(undefined) : releaseBehind(ports, names, replaced, height);
-  ports.follow(released);
-  return { uri: formatNameUri(path), etag: formatEtag(etag), height, isOvertaken, released };
-}
-
-async function releaseBehind(
-  ports: StoreNamesPorts,
-  names: NamesContext,
-  reference: ObjectReference,
-  height: number,
-): Promise<ReleaseOutcome> {
-  try {
-    return (await release(ports, names, reference, height, ports.life)).released;
-  } catch {
-    return 'failed';
-  }
-}
-
-async function remove(
-  ports: StoreNamesPorts,
-  names: NamesContext,
-  path: NamePath,
-  condition: Condition,
-  signal: AbortSignal,
-): Promise<RemoveNameResult> {
-  const { removed, height } = await dropName(names, path, { condition, signal });
-  if (removed === undefined) return { ...NOTHING_REMOVED, released: 'unknown' };
-  return release(ports, names, removed, height, signal);
-}
-
-const NOTHING_REMOVED = { nodes: 0, removedEntries: 0, unreachable: [] } as const;
-
-/** Deletes the object on the chain if it lost its last name, and then its pieces: as long as the chain knows it, it can be read. */
-async function release(
-  { context, membership }: StoreNamesPorts,
-  names: NamesContext,
-  reference: ObjectReference,
-  height: number,
-  signal: AbortSignal,
-): Promise<RemoveNameResult> {
-  const { object } = reference;
-  const { value: record } = await names.chain.read((state) => objectOf(state, object), {
-    atLeast: height,
-    signal,
-  });
-  const released = await releaseObject(names, object, height, { signal });
-  const [owner, epoch] = [await context.owner.load(), await membership.current(signal)];
-  if (record !== undefined && released === 'deleted' && owner !== undefined) {
-    const identity = { owner, salt: record.salt, object };
-    return { ...(await removePieces(context, epoch, identity, signal)), released };
-  }
-  if (record !== undefined || released !== 'not-ours') return { ...NOTHING_REMOVED, released };
-  // A put that got as far as the name: only the manifest tells whose the object is.
-  const uri = { ...publicUri(reference), network: short(context.networkId), key: undefined };
-  const pieces = await removeObject(context, epoch, uri, {}, signal).catch((error: unknown) => {
-    if (error instanceof StoreError && error.code !== 'ABORTED') return NOTHING_REMOVED;
-    throw error;
-  });
-  return { ...pieces, released };
-}
-
-// ---- Conditions and buckets ----------------------------------------------------------------------------------
-
-/** Throws INVALID_ARGUMENT. */
-function conditionOf({ ifMatch, ifNoneMatch }: NameCondition = {}): Condition {
-  if (ifMatch !== undefined && ifNoneMatch !== undefined) {
-    throw new StoreError('INVALID_ARGUMENT', 'ifMatch and ifNoneMatch exclude one another', {
-      next: 'Give one of them.',
-    });
-  }
-  if (ifNoneMatch !== undefined) {
-    if (ifNoneMatch === '*') return { kind: 'absent' };
-    throw new StoreError('INVALID_ARGUMENT', 'ifNoneMatch is * or nothing', { next: 'Give "*".' });
-  }
-  if (ifMatch === undefined) return ANY;
-  return ifMatch === '*' ? { kind: 'present' } : { kind: 'match', etag: parseEtag(ifMatch) };
-}
-
-function policyOf({ code, isEncrypted, isPublic }: BucketOptions): Partial<BucketPolicy> {
-  return {
-    ...(code === undefined ? {} : { code }),
-    ...(isEncrypted === undefined ? {} : { isEncrypted }),
-    ...(isPublic === undefined ? {} : { isPublic }),
-  };
-}
-
-function bucketView({ name, policy, names, bytes, createdAtHeight }: BucketState): BucketView {
-  return { name, ...policy, names, bytes, createdAtHeight };
 }
