@@ -98,7 +98,10 @@ async function describeStatus(
   for (const member of view.members) {
     if (stateOf(member) === 'ok') continue;
     const reason = member.error === undefined ? '' : `: ${member.error.message}`;
-    rows.push(['', `node ${shortId(member.node)} (${shortId(member.operator)}) is ${stateOf(member)}${reason}`]);
+    rows.push([
+      '',
+      `node ${shortId(member.node)} (${shortId(member.operator)}) is ${stateOf(member)}${reason}`,
+    ]);
   }
   if (chain.kind === 'silent') rows.push(['chain', `does not answer: ${chain.error.message}`]);
   else {

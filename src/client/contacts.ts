@@ -18,6 +18,8 @@ import { forEachAtMost, linkedAbort, throwIfAborted } from './tasks.ts';
 /** Nodes asked at a time, and answers that are enough. */
 const ASKED_AT_ONCE = 6;
 const ANSWERS_ENOUGH = 3;
+/** Of what was said while the chain could not say who the members are. */
+const REPLIES_KEPT = 8;
 /** Known members asked besides the bootstrap addresses. */
 const MEMBERS_ASKED = 3;
 
@@ -43,7 +45,7 @@ export class Contacts {
   /** Nodes that answered in this run, the last one first. */
   #answered: readonly NodeId[] = [];
   /** What was said of nodes since members were last taken up. */
-  #said: Uint8Array[][] = [];
+  #said: readonly (readonly Uint8Array[])[] = [];
 
   constructor(context: Asker, bootstrap: readonly string[]) {
     this.#context = context;
@@ -110,7 +112,7 @@ export class Contacts {
       const { nodeRecords } = await askMembers(this.#context, node, limit.signal);
       const others = this.#answered.filter((other) => toHex(other) !== key);
       this.#answered = [node, ...others].slice(0, CONTACTS_ANSWERED_MAX);
-      this.#said.push([...nodeRecords]);
+      this.#said = [...this.#said, nodeRecords].slice(-REPLIES_KEPT);
       return true;
     } catch (error) {
       throw limit.signal.aborted && !signal.aborted ? late : error;
@@ -124,7 +126,8 @@ export class Contacts {
 
   /** Takes up what was said of these members, and forgets all others. True when that changed anything. */
   keepMembers(members: EpochRecord['members']): boolean {
-    const said = this.#said.splice(0).flat();
+    const said = this.#said.flat();
+    this.#said = [];
     return this.#take(members, said, this.#context.clock.now());
   }
 
