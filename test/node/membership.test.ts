@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { compare } from '../../src/base/bytes.ts';
 import { epochDigest, type EpochRecord } from '../../src/base/epoch.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import type { Epoch, NetworkId } from '../../src/base/ids.ts';
@@ -9,7 +10,8 @@ import { digestFrom, sampleEpoch, sampleMembers } from '../helpers/records.ts';
 
 function successor(previous: EpochRecord, count: number): EpochRecord {
   const epoch = (previous.epoch + 1) as Epoch;
-  return { ...previous, epoch, previous: epochDigest(previous), members: sampleMembers(count) };
+  const members = sampleMembers(count).toSorted((a, b) => compare(a.node, b.node));
+  return { ...previous, epoch, previous: epochDigest(previous), members };
 }
 
 const first = sampleEpoch(sampleMembers(3));
