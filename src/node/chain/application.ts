@@ -23,7 +23,8 @@ export interface ChainApplicationPorts {
   readonly self: NodeId;
   readonly pace: Pace;
   readonly evidence: EvidencePool;
-  readonly candidates: () => Proposing['candidates'];
+  /** For a proposal of this round. */
+  readonly candidates: (round: number) => Proposing['candidates'];
   readonly reveal: Proposing['reveal'];
   /** Whether the height to come has something to do. */
   readonly hasWork: () => boolean;
@@ -62,19 +63,19 @@ export class ChainApplication implements ValidatorApplication {
     this.#answer(this.#ports.chain.held(height, blockId), done);
   }
 
-  requestValue(height: number, _round: number, done: (block: Uint8Array) => void): void {
-    this.#answer(this.#make(height), (block) => {
+  requestValue(height: number, round: number, done: (block: Uint8Array) => void): void {
+    this.#answer(this.#make(height, round), (block) => {
       if (block !== undefined) done(block);
     });
   }
 
   /** Its own block is executed while the others vote on it, so that its commit need not. */
-  async #make(height: number): Promise<Uint8Array | undefined> {
+  async #make(height: number, round: number): Promise<Uint8Array | undefined> {
     const { chain, self, reveal, candidates, evidence } = this.#ports;
     const offered = evidence.all();
     const block = await chain.build(height, {
       proposer: self,
-      candidates: candidates(),
+      candidates: candidates(round),
       evidence: offered,
       reveal,
     });

@@ -285,7 +285,7 @@ class RunningChain implements ChainService {
       self: identity.nodeId,
       pace: this.#pace,
       evidence: this.#evidence,
-      candidates: () => this.#intake.candidates(),
+      candidates: (round) => this.#intake.candidates(round),
       reveal: this.#options.reveal ?? (() => undefined),
       hasWork: () => this.#hasWork,
       failed: (error) => void this.#close(error),
