@@ -542,6 +542,8 @@ export const STATE_SYNC_BEHIND = 1_000;
 export const STATE_SYNC_NODES = 4;
 /** A node that failed is not asked for a chunk for so long; when no node is left, those who fetch wait for so long. */
 export const STATE_SYNC_RETRY_MS = 2_000;
+/** Without any part for so long another state is looked for: whoever had this one may have pruned it. */
+export const STATE_SYNC_PATIENCE_MS = 60_000;
 /** How often the progress of a state that is fetched is logged. */
 export const STATE_SYNC_LOG_MS = 5_000;
 /**

@@ -110,19 +110,14 @@ async function restore({ context, path, signal }: Naming, put: PutName): Promise
   }
 }
 
-/** Failures after which the name certainly does not stand for the object. Handing in may fail although it arrived. */
-const CERTAIN: ReadonlySet<ErrorCode> = new Set([
-  'CONDITION_FAILED',
-  'NOT_FOUND',
-  'REFUSED',
-  'INVALID_ARGUMENT',
-  'UNAUTHORIZED',
-  'FULL',
-  'EXPIRED',
-]);
+/**
+ * Failures after which the name certainly does not stand for the object: what the state that was decided on says, or what the chain has
+ * answered. None with which a node may refuse a transaction (FULL, INVALID_ARGUMENT, EXPIRED), for another may have taken it.
+ */
+const CERTAIN: ReadonlySet<ErrorCode> = new Set(['NOT_FOUND', 'REFUSED', 'UNAUTHORIZED']);
 
 function isCertain(failure: StoreError): boolean {
-  if (failure instanceof NameConflict && failure.mayHaveHappened) return false;
+  if (failure instanceof NameConflict) return !failure.mayHaveHappened;
   return CERTAIN.has(failure.code);
 }
 

@@ -92,8 +92,14 @@ export class ChainApplication implements ValidatorApplication {
       this.#answer(chain.judge(height, blockId, block), (isValid) => {
         if (isValid !== undefined) done(isValid);
       });
-    if (aheadMs <= 0) judgeNow();
-    else clock.timer(Math.min(aheadMs, JUDGE_DELAY_MAX_MS), () => this.judge(height, blockId, block, done));
+    if (aheadMs <= 0) {
+      judgeNow();
+      return;
+    }
+    // Of another height nobody waits for the verdict, and the block is let go.
+    clock.timer(Math.min(aheadMs, JUDGE_DELAY_MAX_MS), () => {
+      if (chain.next.height === height) this.judge(height, blockId, block, done);
+    });
   }
 
   decided(height: number, { certificate, block }: Decision, done: (next: HeightStart) => void): void {
@@ -124,4 +130,4 @@ export class ChainApplication implements ValidatorApplication {
 }
 
 /** A timer takes no more than this; a block further ahead is looked at again then, if its height still runs. */
-const JUDGE_DELAY_MAX_MS = 60_000;
+const JUDGE_DELAY_MAX_MS = 1_000;

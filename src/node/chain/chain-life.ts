@@ -8,6 +8,7 @@ import { type StoreError, toStoreError } from '../../base/errors.ts';
 import { epochStateOf } from '../../shards/epoch-state.ts';
 import { LoadedState, Overlay } from '../../shards/view.ts';
 import type { TrustedBlock } from '../../client/chain/light-client.ts';
+import { TrustExpired } from '../../client/chain/trust-lost.ts';
 import type { Chain } from './chain.ts';
 import {
   type ChainService,
@@ -130,7 +131,7 @@ class Life implements ChainLife {
   async #isTooFar(chain: Chain, isGone: boolean, signal: AbortSignal): Promise<boolean> {
     if (this.#change !== undefined) return true;
     if (!isGone && this.#options.keeping?.blocks === 'all') return false;
-    const target = await stateAhead(this.#ports, this.#options, chain, signal);
+    const target = await this.#stateAhead(chain, signal);
     if (target === undefined || signal.aborted) return false;
     this.#ports.logger.warn(
       { height: chain.head.height, target: target.head.height },
@@ -139,6 +140,20 @@ class Life implements ChainLife {
     this.#epoch = chain.next.context.epoch;
     this.#fetchInstead(target);
     return true;
+  }
+
+  /**
+   * Trust that is too old ends only who has nothing to go on from: that others are ahead is so far no more than what they say, and of a
+   * chain that stood still for long all headers are old.
+   */
+  async #stateAhead(chain: Chain, signal: AbortSignal): Promise<RestoreTarget | undefined> {
+    try {
+      return await stateAhead(this.#ports, this.#options, chain, signal);
+    } catch (error) {
+      if (!(error instanceof TrustExpired) || chain.head.height === 0) throw error;
+      this.#ports.logger.warn({ reason: error.message, next: error.next }, 'no state can be trusted');
+      return undefined;
+    }
   }
 
   /** In the background: whoever calls may be a part of what is stopped first. */

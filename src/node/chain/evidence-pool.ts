@@ -2,7 +2,7 @@
 // build: who chooses what a block takes (`convicting`) says what is left.
 
 import { toHex } from '../../base/bytes.ts';
-import { EVIDENCE_WAITING_MAX } from '../../base/limits.ts';
+import { EVIDENCE_PER_BLOCK_MAX, EVIDENCE_WAITING_MAX } from '../../base/limits.ts';
 import { encodeEvidence, offenceKey, offencesOf } from '../../consensus/evidence.ts';
 import type { Evidence } from '../../consensus/types.ts';
 
@@ -31,8 +31,9 @@ export class EvidencePool {
     for (const evidence of committed) this.#waiting.delete(keyOf(evidence));
   }
 
-  /** Keeps those of `offered` that a block took; the others have been answered for. */
+  /** Keeps those of `offered` that a block took; the others have been answered for, unless the block was full. */
   settle(offered: readonly Evidence[], taken: readonly Evidence[]): void {
+    if (taken.length >= EVIDENCE_PER_BLOCK_MAX) return;
     const kept = new Set(taken.map(keyOf));
     for (const evidence of offered) if (!kept.has(keyOf(evidence))) this.#waiting.delete(keyOf(evidence));
   }

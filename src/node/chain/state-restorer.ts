@@ -80,6 +80,8 @@ export class Restorer {
       this.#checkAbove(target.head.height);
       await this.#fetch?.abandon();
       while (await this.#ports.writes.run(() => this.sweepStep()));
+      // What was swept must not come back after a power cut and pass for a part of this state.
+      await this.#ports.keyValue.flush();
       return this.#ports.writes.run(async () => {
         const put = { kind: 'put' as const, key: RESTORE_KEY, value: encodeTarget(target) };
         await this.#ports.keyValue.batch([put], { isDurable: true });

@@ -6,7 +6,12 @@
 import { short, toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
-import { CHUNK_TIMEOUT_MS, STATE_SYNC_NODES, STATE_SYNC_RETRY_MS } from '../../base/limits.ts';
+import {
+  CHUNK_TIMEOUT_MS,
+  STATE_SYNC_NODES,
+  STATE_SYNC_PATIENCE_MS,
+  STATE_SYNC_RETRY_MS,
+} from '../../base/limits.ts';
 import type { Clock } from '../../base/ports.ts';
 import { judged, Lie, type Providers } from '../../client/chain/providers.ts';
 import { CHAIN_SERVICES } from '../../shards/chain-messages.ts';
@@ -27,8 +32,6 @@ export interface ChunkCounts {
   readonly bytes: number;
 }
 
-/** Rounds of waiting in which no node gives anything, after which another state is looked for. */
-const IDLE_ROUNDS_MAX = 5;
 /** A thousandth of what is asked for otherwise. */
 const DEPTH_MAX = 10;
 
@@ -44,11 +47,13 @@ export class ChunkFetch {
   readonly #without = new Set<string>();
   /** Digits that are added to what is asked for: more, so that answers are smaller, after one that came too late; fewer after one that came. */
   #depth = 0;
+  #progressAtMs: number;
   counts: ChunkCounts = { chunks: 0, records: 0, bytes: 0 };
 
   constructor(ports: ChunkPorts, restore: StateRestore) {
     this.#ports = ports;
     this.#restore = restore;
+    this.#progressAtMs = ports.clock.monotonic();
   }
 
   /** True when all is here; false when no node has the state any more, or none has given anything for long. Throws ABORTED, DISK. */
@@ -64,16 +69,14 @@ export class ChunkFetch {
   }
 
   async #loop(signal: AbortSignal): Promise<boolean> {
-    for (let idleRounds = 0; idleRounds < IDLE_ROUNDS_MAX; ) {
+    while (this.#ports.clock.monotonic() - this.#progressAtMs < STATE_SYNC_PATIENCE_MS) {
       if (signal.aborted) throw new StoreError('ABORTED', 'the state is not fetched any more');
       if (this.#restore.pending.length === 0) return true;
       this.#startAll(signal);
       if (this.#running.size > 0) {
-        idleRounds = 0;
         await Promise.race(this.#running);
       } else {
         if (this.#isNowhere) return false;
-        idleRounds++;
         await this.#ports.clock.sleep(STATE_SYNC_RETRY_MS, signal);
       }
     }
@@ -144,6 +147,7 @@ export class ChunkFetch {
       throw error;
     }
     this.#depth = Math.max(0, this.#depth - 1);
+    this.#progressAtMs = this.#ports.clock.monotonic();
     const { chunks, records, bytes: before } = this.counts;
     this.counts = {
       chunks: chunks + 1,

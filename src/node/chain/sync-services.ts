@@ -3,9 +3,11 @@
 
 import type { Service } from '../../base/ports.ts';
 import {
+  BLOCK_LENGTH_MAX,
   CHUNK_READ_BUDGET,
   CHUNK_RECORDS_LENGTH_MAX,
   CHUNK_TIMEOUT_MS,
+  DECISIONS_LENGTH_MAX,
   SERVICE_HEADER_LENGTH_MAX,
   SYNC_FETCH_TIMEOUT_MS,
   SYNC_REQUESTS_PER_SECOND,
@@ -47,16 +49,17 @@ const EMPTY = new Uint8Array(0);
 
 export function syncServices(ports: SyncServicesPorts): readonly Service[] {
   const budget = createByteBudget(CHUNK_READ_BUDGET);
-  return [decisionsService(ports), checkpointService(ports), chunkService(ports, budget)];
+  return [decisionsService(ports, budget), checkpointService(ports), chunkService(ports, budget)];
 }
 
-function decisionsService({ chain, store }: SyncServicesPorts): Service {
+function decisionsService({ chain, store }: SyncServicesPorts, budget: ByteBudget): Service {
   return {
     ...BOUNDS,
     name: CHAIN_SERVICES.decisions,
     handle: async (_from, header, _body, signal) => {
       const request = decodeDecisions(header);
-      const decisions = await collect(chain, request, signal);
+      const bytes = Math.min(request.lengthBytes, DECISIONS_LENGTH_MAX) + BLOCK_LENGTH_MAX;
+      const decisions = await budget.use(bytes, signal, () => collect(chain, request, signal));
       // Whoever asks must know that others may have it, and whoever has it not any more is no liar.
       if (decisions.length === 0 && request.from <= chain.head.height)
         throw notKept(request.from, store.oldestBlock);
@@ -107,7 +110,7 @@ function checkpointService(ports: SyncServicesPorts): Service {
   };
 }
 
-/** A chunk is read record by record: so many at once as the budget says, whoever asks. */
+/** A chunk is read record by record: so many at once as the budget says, whoever asks, and with decisions together. */
 function chunkService({ store }: SyncServicesPorts, budget: ByteBudget): Service {
   return {
     ...BOUNDS,

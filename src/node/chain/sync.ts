@@ -59,6 +59,8 @@ export class BlockSync {
   readonly #barred = new Map<string, number>();
   /** What nodes said of their heights since the last round. */
   readonly #claims = new Map<string, Claim>();
+  /** Rounds of questions. */
+  #turn = 0;
   /** A node said that it does not have what comes next here. */
   #isNextGone = false;
   #run: AbortController | undefined;
@@ -102,7 +104,8 @@ export class BlockSync {
   async isBehind(signal: AbortSignal): Promise<boolean> {
     const { chain } = this.#ports;
     await this.#askAround(signal);
-    for (const { node, height } of this.#claims.values()) {
+    // Of those now: gossip may add to them without end.
+    for (const { node, height } of this.#takeClaims()) {
       const next = chain.next.height;
       if (height < next || this.#isBarred(node)) continue;
       try {
@@ -179,10 +182,10 @@ export class BlockSync {
 
   /** Where the others are. Silence is no claim. */
   async #askAround(signal: AbortSignal): Promise<void> {
-    const asked = this.#ports
-      .peers()
-      .filter((node) => !this.#isBarred(node))
-      .slice(0, SYNC_PEERS_MAX);
+    const peers = this.#ports.peers().filter((node) => !this.#isBarred(node));
+    // Others each time: some that are silent must not stand in front of the rest for ever.
+    const first = peers.length === 0 ? 0 : (this.#turn++ * SYNC_PEERS_MAX) % peers.length;
+    const asked = [...peers.slice(first), ...peers.slice(0, first)].slice(0, SYNC_PEERS_MAX);
     await Promise.all(
       asked.map(async (node) => {
         const height = await this.#headOf(node, signal);
@@ -205,16 +208,21 @@ export class BlockSync {
     }
   }
 
-  /** From whoever claims most, until nobody who is not barred claims more than is here. */
+  /** From whoever claims most on: each of them once, so that nobody keeps the others from their turn. */
   async #fetchClaimed(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const { height } = this.#ports.chain.head;
-      const claims = [...this.#claims.values()].filter((claim) => claim.height > height);
-      const best = claims.sort((a, b) => b.height - a.height).find(({ node }) => !this.#isBarred(node));
-      if (best === undefined || signal.aborted) break;
-      await this.#fetchFrom(best, signal);
+    for (const claim of this.#takeClaims()) {
+      if (signal.aborted) return;
+      if (claim.height > this.#ports.chain.head.height && !this.#isBarred(claim.node)) {
+        await this.#fetchFrom(claim, signal);
+      }
     }
+  }
+
+  /** What was claimed since the last time, the highest first. */
+  #takeClaims(): readonly Claim[] {
+    const claims = [...this.#claims.values()].sort((a, b) => b.height - a.height);
     this.#claims.clear();
+    return claims;
   }
 
   async #fetchFrom({ node, height }: Claim, signal: AbortSignal): Promise<void> {
@@ -229,8 +237,14 @@ export class BlockSync {
             `node ${short(node)} claims height ${height} and gives no ${from}`,
           );
         }
-        for (const { certificate, block } of decisions) {
+        for (const [index, { certificate, block }] of decisions.entries()) {
           if (signal.aborted) return;
+          if (certificate.height !== from + index) {
+            throw new StoreError(
+              'PROTOCOL',
+              `node ${short(node)} gives other decisions than it is asked for`,
+            );
+          }
           await chain.commit(certificate, block);
         }
       }

@@ -5,6 +5,8 @@ import { toHex } from '../../../src/base/bytes.ts';
 import type { NodeId } from '../../../src/base/ids.ts';
 import type { Chain } from '../../../src/node/chain/chain.ts';
 import { BlockSync } from '../../../src/node/chain/sync.ts';
+import { encodeHeader } from '../../../src/shards/header.ts';
+import { decodeLightBlock, encodeLightBlock } from '../../../src/shards/light-block.ts';
 import { encodeDecisionsReply } from '../../../src/shards/sync-messages.ts';
 import { digestFrom } from '../../helpers/records.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
@@ -50,6 +52,27 @@ test.each(['INTERNAL', 'DISK', 'CLOSED'] as const)(
     expect(hasEnded).toBe(false);
   },
 );
+
+test('who claims the end of time and gives what is long over does not keep anybody from catching up', async () => {
+  const network = await ChainNetwork.start({ members: 2, followers: 1, heartbeatMs: 50 });
+  running.push(network);
+  const [honest, liar, follower] = network.nodes as [ChainNode, ChainNode, ChainNode];
+  await until('all are level', () => follower.service.chain.head.height >= 2);
+  await follower.service.stop();
+  const { height } = honest.service.chain.head;
+  await until('the chain goes on', () => honest.service.chain.head.height >= height + 5);
+  const old = encodeDecisionsReply([(await liar.service.chain.decision(1))!]);
+  liar.network.faults.lie = (service, reply) => {
+    if (service === 'chain-decisions') return { ...reply, body: old };
+    if (service !== 'chain-head') return reply;
+    const light = decodeLightBlock(reply.body);
+    const headerBytes = encodeHeader({ ...light.header, height: 2 ** 40 });
+    return { ...reply, body: encodeLightBlock({ ...light, headerBytes }) };
+  };
+  await network.restart(follower);
+  await until('it is level', () => follower.service.chain.head.height > height + 5);
+  await until('it follows', () => follower.service.status().role === 'following');
+});
 
 describe('whether it is behind', () => {
   async function behind(claimed: number, times: number): Promise<boolean[]> {
