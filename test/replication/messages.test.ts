@@ -18,12 +18,7 @@ const CASES: readonly [
   encode: (v: never) => Uint8Array,
   decode: (b: Uint8Array) => unknown,
 ][] = [
-  [
-    'members reply',
-    { nodeRecords: [salt] },
-    messages.encodeMembersReply,
-    messages.decodeMembersReply,
-  ],
+  ['members reply', { nodeRecords: [salt] }, messages.encodeMembersReply, messages.decodeMembersReply],
   [
     'put-piece',
     { owner, objectSalt: salt, segmentIndex: 1, pieceIndex: 2, root, lengthBytes: 3, expiresAtMs: 4, ticket },

@@ -16,12 +16,7 @@ import { type Amounts, NOTHING, plusAmounts } from '../../src/shards/amounts.ts'
 import { type Applied, applyBlock, type ChainContext, type Invalid } from '../../src/shards/apply.ts';
 import { type Block, type BlockBody, decodeBlock, sealBlock } from '../../src/shards/block.ts';
 import { buildBlock, type Ingredients } from '../../src/shards/build.ts';
-import {
-  auditChanges,
-  auditRecord,
-  isConserved,
-  LEDGER_HOLDINGS,
-} from '../../src/shards/conservation.ts';
+import { auditChanges, auditRecord, isConserved, LEDGER_HOLDINGS } from '../../src/shards/conservation.ts';
 import { shardHeaders } from '../../src/shards/header.ts';
 import {
   batchKey,
