@@ -1,4 +1,4 @@
-// `npm run bench -- [kernel|log|lane|store|small|consensus]... [--quick] [--json]`: measurements as ratios within one run. A peer that the
+// `npm run bench -- [kernel|log|lane|store|small|consensus|chain]... [--quick] [--json]`: measurements as ratios within one run. A peer that the
 // bench cannot install and does not find is a row that says so. Nothing here decides whether a test passes.
 
 import { parseArgs } from 'node:util';
@@ -8,6 +8,8 @@ export interface BenchOptions {
   readonly json: boolean;
   /** Smaller data and fewer rounds: for a look, not for a figure to quote. */
   readonly quick: boolean;
+  /** The state of a million objects where the bench makes a smaller one otherwise. */
+  readonly million?: boolean;
 }
 
 /** Loaded on demand: a bench pulls in native peers and worker pools. */
@@ -18,11 +20,16 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<readon
   store: async (options) => (await import('./store.ts')).benchStore(options),
   small: async (options) => (await import('./store.ts')).benchSmallObjects(options),
   consensus: async (options) => (await import('./consensus.ts')).benchConsensus(options),
+  chain: async (options) => (await import('./chain.ts')).benchChain(options),
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    million: { type: 'boolean', default: false },
+  },
 });
 const unknown = positionals.filter((name) => !(name in BENCHES));
 if (unknown.length > 0) {

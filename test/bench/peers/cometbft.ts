@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TimeoutParams } from '../../../src/consensus/types.ts';
+import { DEFAULT_TIMEOUTS, type TimeoutParams } from '../../../src/consensus/types.ts';
 import { type ConsensusFigures, sleep } from '../consensus-run.ts';
 import { cpuSecondsOf, numberIn } from '../local-network.ts';
 import { inTemporaryFolder, isOnPath, run } from './processes.ts';
@@ -21,17 +21,37 @@ export interface CometbftOptions {
 const WARM_HEIGHTS = 10;
 const START_MS = 60_000;
 
+export interface RunningCometbft {
+  readonly children: readonly ChildProcess[];
+  readonly homes: readonly string[];
+  /** Loopback addresses; RPC is on port 26657 of each. */
+  readonly addresses: readonly string[];
+}
+
 export async function measureCometbft(options: CometbftOptions): Promise<ConsensusFigures | string> {
+  return await startCometbft(options, ({ children, homes }) => measure(children, homes, options.seconds));
+}
+
+/** Runs `use` beside a local network that has decided some heights, or says why there is none. */
+export async function startCometbft<T>(
+  options: Pick<CometbftOptions, 'count' | 'pauseMs'> & Partial<CometbftOptions>,
+  use: (running: RunningCometbft) => Promise<T>,
+): Promise<T | string> {
   if (!isOnPath('cometbft')) return 'absent (no cometbft on PATH)';
   return await inTemporaryFolder(async (folder) => {
     const flags = ['--populate-persistent-peers', '--starting-ip-address', '127.0.0.1'];
     const made = run('cometbft', ['testnet', '--v', String(options.count), '--o', folder, ...flags], {});
     if (!made.isOk) return 'absent (cometbft testnet failed)';
     const homes = Array.from({ length: options.count }, (_, index) => join(folder, `node${index}`));
-    for (const [index, home] of homes.entries()) configure(home, addressOf(index), options);
+    const addresses = homes.map((_, index) => addressOf(index));
+    const timeouts = options.timeouts ?? DEFAULT_TIMEOUTS;
+    for (const [index, home] of homes.entries()) {
+      configure(home, addresses[index]!, { pauseMs: options.pauseMs, timeouts });
+    }
     const children = homes.map(startNode);
     try {
-      return await measure(children, homes, options.seconds);
+      if (!(await hasBegun(homes))) return 'decided nothing';
+      return await use({ children, homes, addresses });
     } finally {
       await Promise.all(
         children.map(async (child) => {
@@ -45,7 +65,11 @@ export async function measureCometbft(options: CometbftOptions): Promise<Consens
 
 const addressOf = (index: number): string => `127.0.0.${index + 1}`;
 
-function configure(home: string, address: string, { timeouts, pauseMs }: CometbftOptions): void {
+function configure(
+  home: string,
+  address: string,
+  { timeouts, pauseMs }: Pick<CometbftOptions, 'timeouts' | 'pauseMs'>,
+): void {
   const path = join(home, 'config', 'config.toml');
   const { proposeMs, proposeGrowthMs, voteMs, voteGrowthMs } = timeouts;
   const settings: Readonly<Record<string, string>> = {
@@ -76,16 +100,20 @@ function startNode(home: string): ChildProcess {
   return child;
 }
 
+async function hasBegun(homes: readonly string[]): Promise<boolean> {
+  const deadline = performance.now() + START_MS;
+  while (homes.some((home) => decisionsIn(home).length < WARM_HEIGHTS)) {
+    if (performance.now() > deadline) return false;
+    await sleep(500);
+  }
+  return true;
+}
+
 async function measure(
   children: readonly ChildProcess[],
   homes: readonly string[],
   seconds: number,
-): Promise<ConsensusFigures | string> {
-  const deadline = performance.now() + START_MS;
-  while (homes.some((home) => decisionsIn(home).length < WARM_HEIGHTS)) {
-    if (performance.now() > deadline) return 'decided nothing';
-    await sleep(500);
-  }
+): Promise<ConsensusFigures> {
   const cpu = (): number => children.reduce((sum, { pid }) => sum + cpuSecondsOf(pid!), 0);
   const [cpuBefore, bytesBefore] = [cpu(), await bytesSent(homes.length)];
   const from = Date.now();

@@ -1,6 +1,7 @@
-// How often a block is tried until nothing that it reads is missing.
+// How often a block is tried until nothing that it reads is missing, and how much of what waits is tried.
 
 import { afterEach, expect, test } from 'vitest';
+import { BLOCK_LENGTH_MAX, TRANSACTION_LENGTH_MAX } from '../../../src/base/limits.ts';
 import { nativeSha256 } from '../../../src/runtime/crypto.ts';
 import { bucketIdOf, DEFAULT_POLICY } from '../../../src/shards/bucket.ts';
 import type { StateKey } from '../../../src/shards/state-key.ts';
@@ -52,4 +53,24 @@ test('the rounds of loading do not grow with the transactions of a sender', asyn
   await solo.step();
   // Pages that split read a few more; one round for each transaction would be eighty.
   expect(loads).toBeLessThan(3 * forOne);
+});
+
+test('a later round is offered half as much, and never less than the longest transaction', async () => {
+  const solo = await SoloChain.found();
+  open.push(solo);
+  const bucket = bucketIdOf(solo.network, ownerOf('alice'), 'photos', nativeSha256);
+  const digest = digestFrom('object');
+  const object = { manifest: digest, object: digest, lengthBytes: 1, wrappedKey: new Uint8Array(0) };
+  for (let nonce = 0; nonce < 800; nonce++) {
+    const parameters = { bucket, name: new Uint8Array(1400).fill(nonce), object, condition: { kind: 'any' } };
+    await solo.intake.submit(solo.signed('alice', nonce, { kind: 'put-name', parameters }).bytes);
+  }
+  const lengthAt = (round: number): number =>
+    solo.intake.candidates(round).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  for (const round of [0, 1, 2, 3, 4]) {
+    expect(lengthAt(round)).toBeLessThanOrEqual(BLOCK_LENGTH_MAX / 2 ** round);
+    expect(lengthAt(round)).toBeGreaterThan(BLOCK_LENGTH_MAX / 2 ** round - 4096);
+  }
+  expect(lengthAt(9)).toBe(lengthAt(4));
+  expect(lengthAt(9)).toBeGreaterThan(TRANSACTION_LENGTH_MAX - 4096);
 });
