@@ -1,4 +1,5 @@
-// `npm run demo`: a real file on real node processes, read back after most of them were killed and one of them lied.
+// `npm run demo`: a real file on real node processes, under a name that their chain keeps, read back after most of them were killed and one
+// of them lied.
 // Ends with 0 only if everything it says held. Leaves no process and no file behind, also on Ctrl-C.
 
 import { mkdtemp, rm, stat } from 'node:fs/promises';
@@ -12,8 +13,12 @@ import { makeLocalTrial } from './demo/local-trial.ts';
 import { storeJson } from './demo/store-command.ts';
 
 const NODES = 7;
+const NAME = 'store://demo/node';
+const NEW_NAME = 'store://demo/node-again';
 /** Liars tried until a get happens to ask one: each piece is asked of k holders only. */
 const LIARS_MAX = 3;
+/** A try takes a second; nodes find each other within a few. */
+const FIRST_BLOCK_TRIES = 20;
 
 interface Step {
   readonly what: string;
@@ -79,19 +84,26 @@ async function demo(
   });
 
   const env = { HOLDFAST_HOME: trial.home };
-  const [put, putMs] = await timed(() => storeJson<PutJson>(['put', source, '--wait'], { env, signal }));
+  const [{ validators }, chainMs] = await timed(() => firstBlock(env, signal));
+  done({
+    what: 'the chain makes its first block',
+    tookMs: chainMs,
+    proof: `${validators.length} validators, each executes and keeps everything`,
+  });
+  const putArgs = ['put', source, NAME, '--create-bucket', '--wait'];
+  const [put, putMs] = await timed(() => storeJson<PutJson>(putArgs, { env, signal }));
   const { k, n } = put.code;
   check(put.missingPieces === 0, `${put.missingPieces} pieces could not be stored`);
   done({
-    what: 'store put',
+    what: `store put ${NAME}`,
     tookMs: putMs,
     bytes: size,
     proof: `any ${k} of ${n} pieces rebuild, ${put.confirmedPieces} signed and synced`,
   });
 
-  const fetch = async (name: string): Promise<readonly [GetJson, number]> => {
-    const out = join(folder, name);
-    const result = await timed(() => storeJson<GetJson>(['get', put.uri, out], { env, signal }));
+  const fetch = async (file: string, name = NAME): Promise<readonly [GetJson, number]> => {
+    const out = join(folder, file);
+    const result = await timed(() => storeJson<GetJson>(['get', name, out], { env, signal }));
     const found = await sha256Of(out);
     check(found === wanted, `SHA-256 differs: ${found} instead of ${wanted}`);
     await rm(out);
@@ -108,6 +120,8 @@ async function demo(
 
   const [, restartMs] = await timed(() => Promise.all(victims.map((index) => supervisor.restart(index))));
   done({ what: 'start the killed nodes again', tookMs: restartMs, proof: 'same keys, same data' });
+  const [, moveMs] = await timed(() => storeJson(['mv', NAME, NEW_NAME], { env, signal }));
+  done({ what: `store mv ${NEW_NAME}`, tookMs: moveMs, proof: 'the chain stood still and goes on' });
 
   const liars: string[] = [];
   for (let index = NODES - 1; liars.length < LIARS_MAX; index--) {
@@ -116,7 +130,7 @@ async function demo(
     check(flipped > 0, `node ${shortId(liar)} has no piece log to damage`);
     liars.push(liar);
     done({ what: `flip ${flipped} bytes on the disk of node ${shortId(liar)}`, tookMs: flipMs, proof: '' });
-    const [{ notices }, liedMs] = await fetch('lied');
+    const [{ notices }, liedMs] = await fetch('lied', NEW_NAME);
     const named = new Set(
       notices
         .filter(({ kind }) => kind === 'piece-wrong' || kind === 'piece-damaged')
@@ -134,6 +148,24 @@ async function demo(
     if (named.size > 0) return steps;
   }
   throw new Failed('no get named a node whose pieces were damaged');
+}
+
+interface ValidatorsJson {
+  readonly validators: readonly unknown[];
+}
+
+/** Before the first block nothing of the chain can be proven. */
+async function firstBlock(
+  env: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<ValidatorsJson> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await storeJson<ValidatorsJson>(['validators'], { env, signal });
+    } catch (error) {
+      if (tries === FIRST_BLOCK_TRIES || signal.aborted) throw error;
+    }
+  }
 }
 
 function summary(steps: readonly Step[]): string {
