@@ -6,12 +6,7 @@ import { equal, short } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { Sha256 } from '../../base/hash.ts';
 import type { NodeId } from '../../base/ids.ts';
-import {
-  CHAIN_WAIT_MS_MAX,
-  PROVIDERS_ASKED_MAX,
-  SUBMIT_NODES,
-  SUBMIT_PATIENCE_MS,
-} from '../../base/limits.ts';
+import { PROVIDERS_ASKED_MAX, SUBMIT_NODES, SUBMIT_PATIENCE_MS } from '../../base/limits.ts';
 import { verifyInclusion } from '../../base/merkle.ts';
 import type { Clock } from '../../base/ports.ts';
 import { accountOf } from '../../shards/account.ts';
@@ -158,7 +153,7 @@ export class Submitter {
     for (;;) {
       const search = this.#search(
         signed,
-        lost === 0 ? CHAIN_WAIT_MS_MAX : 0,
+        lost === 0 ? SEARCH_WAIT_MS : 0,
         lost === 0 ? SUBMIT_NODES : PROVIDERS_ASKED_MAX,
         signal,
       );
@@ -296,6 +291,8 @@ export class Submitter {
   }
 }
 
+/** How long nodes wait for its inclusion before the nonce is looked at: another transaction may have taken it meanwhile. */
+const SEARCH_WAIT_MS = 1_000;
 /** Codes by which a node refuses a transaction, as opposed to failing. */
 const REFUSALS_OF_POOLS: ReadonlySet<string> = new Set([
   'INVALID_ARGUMENT',
