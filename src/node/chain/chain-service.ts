@@ -243,6 +243,9 @@ class RunningChain implements ChainService {
   async #validate(): Promise<void> {
     const { chain } = this;
     await this.#sync.stop();
+    // A decision that gossip brought may still be on its way, and the next height may not call this node any more.
+    await chain.idle();
+    if (!this.#isCalled) return this.#follow();
     const { identity, logger, networkId, clock, random, verify, files } = this.#ports;
     const events = {
       evidence: (evidence: Parameters<EvidencePool['add']>[0]) => {

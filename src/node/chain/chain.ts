@@ -252,6 +252,11 @@ export class Chain {
     });
   }
 
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void> {
+    return this.#tasks.idle();
+  }
+
   /** Waits for what is under way; nothing is done after it. */
   async close(): Promise<void> {
     this.#failure ??= new StoreError('CLOSED', 'the chain is closed');

@@ -94,14 +94,17 @@ export class Intake {
     return this.pool.candidates(BLOCK_LENGTH_MAX, 1).length > 0;
   }
 
-  /** Encoded transactions that were handed in here and still wait; at most `limit`. */
+  /** Encoded transactions that were handed in here and still wait; at most `limit`, and the others the next time. */
   own(limit: number): readonly Uint8Array[] {
     const waiting: Uint8Array[] = [];
-    for (const id of this.#own) {
-      const signed = this.pool.get(fromHex(id) as Digest);
-      if (signed === undefined) this.#own.delete(id);
-      else waiting.push(encodeTransaction(signed, this.#rules.rules.operations));
+    const ids = [...this.#own];
+    for (const id of ids) {
       if (waiting.length >= limit) break;
+      const signed = this.pool.get(fromHex(id) as Digest);
+      this.#own.delete(id);
+      if (signed === undefined) continue;
+      this.#own.add(id);
+      waiting.push(encodeTransaction(signed, this.#rules.rules.operations));
     }
     return waiting;
   }
