@@ -64,6 +64,7 @@ export async function openNodeChain(
     const life = await start(ports, folder, founding, options, keyValue, beacon);
     const stopTending = tend(ports, operator, network, life, beacon);
     const http = await serveHttp(ports, life, network, httpPort).catch(async (error: unknown) => {
+      await stopTending();
       await life.stop();
       throw error;
     });

@@ -96,9 +96,9 @@ export class ChainApplication implements ValidatorApplication {
       judgeNow();
       return;
     }
-    // Of another height nobody waits for the verdict, and the block is let go.
+    // Of another height, or after the end, nobody waits for the verdict, and the block is let go.
     clock.timer(Math.min(aheadMs, JUDGE_DELAY_MAX_MS), () => {
-      if (chain.next.height === height) this.judge(height, blockId, block, done);
+      if (!chain.isOver && chain.next.height === height) this.judge(height, blockId, block, done);
     });
   }
 
@@ -129,5 +129,5 @@ export class ChainApplication implements ValidatorApplication {
   }
 }
 
-/** A timer takes no more than this; a block further ahead is looked at again then, if its height still runs. */
+/** A block further ahead is looked at again after this, if its height still runs. */
 const JUDGE_DELAY_MAX_MS = 1_000;

@@ -6,7 +6,7 @@
 // Invariants: sync and validator are never at work together; when `ended` resolves with an error nothing here runs any more, and the node
 // must be started again; `stop` returns when everything is closed but the ports, which stay their owner's.
 
-import { fromHex, short } from '../../base/bytes.ts';
+import { equal, fromHex, short } from '../../base/bytes.ts';
 import { type StoreError, toStoreError } from '../../base/errors.ts';
 import type { Digest, NodeId } from '../../base/ids.ts';
 import { HEARTBEAT_MS, REBROADCAST_MAX, TEND_MS } from '../../base/limits.ts';
@@ -318,7 +318,7 @@ class RunningChain implements ChainService {
     const isNewEpoch = this.chain.next.context.epoch !== block.header.epoch;
     const size = transactions.length + parcels.length + reclaims.length + evidence.length;
     this.#isToBeProven = size > 0 || isNewEpoch;
-    const isOwn = short(block.header.proposer) === short(this.#ports.identity.nodeId);
+    const isOwn = equal(block.header.proposer, this.#ports.identity.nodeId);
     if (isOwn && this.#validator !== undefined)
       this.#gossip.publishDecision({ certificate, block: block.bytes });
     if (isNewEpoch && this.#role !== 'syncing') this.#considerRole();

@@ -1,8 +1,9 @@
 // A node's chain: makes blocks, judges them and executes those that were decided, one task after the other, on the state of its store.
 // It decides nothing about agreement: who calls `commit` has a certificate.
 //
-// Invariants: the head only moves forward, by blocks that a certificate decided and that are valid here; no block makes or loses tokens; what a commit says is durable
-// when it resolves; after a failed commit nothing is done any more, because what is on the disk is not known.
+// Invariants: the head only moves forward, by blocks that a certificate decided and that are valid here; no block makes or loses
+// tokens; what a commit says is durable when it resolves; after a failed commit nothing is done any more, because what is on the
+// disk is not known.
 
 import { assert } from '../../base/assert.ts';
 import { fromHex, toHex } from '../../base/bytes.ts';
@@ -60,6 +61,7 @@ export class Chain {
   readonly #terms: Term[] = [];
   #head: Head;
   #next: NextHeight;
+  /** Of the head; null at genesis. */
   #lastCommit: CommitCertificate | null;
   #failure: StoreError | undefined;
 
@@ -93,9 +95,9 @@ export class Chain {
     return this.#next;
   }
 
-  /** The certificate of the head; null at genesis. */
-  get lastCommit(): CommitCertificate | null {
-    return this.#lastCommit;
+  /** It was closed or has failed: its head moves no more. */
+  get isOver(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Of the height to come, those of the last epochs, and later ones as far as they are settled. */
