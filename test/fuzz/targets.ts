@@ -35,7 +35,7 @@ import { decodeDer, encodeDer, encodeTime, TAG } from '../../src/runtime/bulk/de
 import { decodeHello, encodeHello } from '../../src/runtime/bulk/frame.ts';
 import { chunkProblem, decodeChunk } from '../../src/shards/tree/chunk.ts';
 import { decodeNode, decodeTree } from '../../src/shards/tree/node.ts';
-import { decodeNodeKey, decodeStaleKey, nodeKey } from '../../src/shards/tree/node-key.ts';
+import { decodeNodeKey, nodeKey } from '../../src/shards/tree/node-key.ts';
 import { WHOLE } from '../../src/shards/tree/path.ts';
 import { checkProof, decodeProof } from '../../src/shards/tree/proof.ts';
 import { decodeBlock } from '../../src/shards/block.ts';
@@ -279,10 +279,6 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
   'state-node-key': {
     samples: FROZEN.flatMap(({ nodes }) => nodes.slice(0, 4).map(({ key }) => fromHex(key))),
     run: (bytes) => void decodeNodeKey(bytes),
-  },
-  'state-stale-key': {
-    samples: FROZEN.flatMap(({ nodes }) => nodes.slice(0, 4).map(({ stale }) => fromHex(stale))),
-    run: (bytes) => void decodeStaleKey(bytes),
   },
   transaction: {
     samples: [LEDGER.transaction],

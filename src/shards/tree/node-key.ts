@@ -2,8 +2,7 @@
 // ever overwritten, so new nodes append to the store, old roots stay readable, and a node that was read once may be cached
 // for good.
 //
-//     node key  = u64 version | place          place = bits of the way to the node, a one, zeros up to a whole byte
-//     stale key = u64 version that no longer needs the node | node key
+//     node key = u64 version | place          place = bits of the way to the node, a one, zeros up to a whole byte
 //
 // Byte order is version, then place from left to right: left subtree, node, right subtree. In memory a key is its hex
 // digits, which sort alike and serve in a Map.
@@ -11,7 +10,7 @@
 import { assert } from '../../base/assert.ts';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { HEIGHT_MAX } from '../../base/limits.ts';
-import { Reader, Writer } from '../../consensus/binary.ts';
+import { Reader } from '../../consensus/binary.ts';
 import { PATH_BITS, PATH_LENGTH, type StatePath } from './path.ts';
 
 declare const brand: unique symbol;
@@ -87,36 +86,4 @@ function placeIn(bytes: Uint8Array): NodePlace {
   const end = last & -last;
   path[length - 1] = last ^ end;
   return { version, path: path as StatePath, depth: 8 * length - 8 + Math.clz32(end) - 24 };
-}
-
-// ---- Nodes that nobody needs any more ------------------------------------------------------------------------
-
-/** Index entry: from version `since` on, no root leads to the node. Versions below may need it still. */
-export function encodeStaleKey(since: number, key: NodeKey): Uint8Array {
-  const node = fromHex(key);
-  const writer = new Writer(VERSION_LENGTH + node.length);
-  writer.uint64(since);
-  writer.raw(node);
-  return writer.finish();
-}
-
-/** Throws INVALID_ENCODING. */
-export function decodeStaleKey(bytes: Uint8Array): { readonly since: number; readonly key: NodeKey } {
-  const reader = new Reader(bytes, 'stale key');
-  const since = reader.uint64();
-  const node = reader.raw(reader.remaining);
-  const { version } = placeIn(node);
-  if (since > HEIGHT_MAX || version > since) throw reader.refusal('it is stale before it was written');
-  return { since, key: toHex(node) as NodeKey };
-}
-
-/** Stale keys in [from, to) name exactly the nodes to delete when `version` is the oldest that stays readable. */
-export function staleRange(version: number): { readonly from: Uint8Array; readonly to: Uint8Array } {
-  return { from: new Uint8Array(VERSION_LENGTH), to: versionBytes(version + 1) };
-}
-
-function versionBytes(version: number): Uint8Array {
-  const writer = new Writer(VERSION_LENGTH);
-  writer.uint64(version);
-  return writer.finish();
 }

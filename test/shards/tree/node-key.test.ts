@@ -3,15 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { AssertionError } from '../../../src/base/assert.ts';
 import { compare, fromHex, toHex } from '../../../src/base/bytes.ts';
 import { HEIGHT_MAX } from '../../../src/base/limits.ts';
-import {
-  decodeNodeKey,
-  decodeStaleKey,
-  encodeNodeKey,
-  encodeStaleKey,
-  nodeKey,
-  placeOf,
-  staleRange,
-} from '../../../src/shards/tree/node-key.ts';
+import { decodeNodeKey, encodeNodeKey, nodeKey, placeOf } from '../../../src/shards/tree/node-key.ts';
 import { lowestPath, prefixOf } from '../../../src/shards/tree/path.ts';
 import { expectCode } from '../../helpers/expect-code.ts';
 import { anyPath, FROZEN, pathOf } from './twin.ts';
@@ -62,43 +54,18 @@ describe('a node key', () => {
     expectCode('INVALID_ENCODING', () => decodeNodeKey(fromHex(hex)));
   });
 
-  test('is for places above the last bit: behind it lies a single leaf', () => {
-    expect(placeOf(nodeKey(1, pathOf(0), 255)).depth).toBe(255);
-    for (const depth of [-1, 256]) expect(() => nodeKey(1, pathOf(0), depth)).toThrow(AssertionError);
-  });
-});
-
-describe('a stale key', () => {
   test('is as it was frozen', () => {
     for (const { version, nodes } of FROZEN) {
-      for (const { key, stale } of nodes) {
+      for (const { key } of nodes) {
         const node = decodeNodeKey(fromHex(key));
-        expect(toHex(encodeStaleKey(version + 1, node))).toBe(stale);
-        expect(decodeStaleKey(fromHex(stale))).toEqual({ since: version + 1, key: node });
+        expect(toHex(encodeNodeKey(node))).toBe(key);
+        expect(placeOf(node).version).toBe(version);
       }
     }
   });
 
-  test('lies in the range of every version that no longer needs the node, and of no other', () => {
-    const node = nodeKey(3, pathOf(0), 9);
-    const entry = encodeStaleKey(7, node);
-    for (let version = 0; version < 12; version++) {
-      const { from, to } = staleRange(version);
-      expect(compare(from, entry) <= 0 && compare(entry, to) < 0).toBe(version >= 7);
-    }
-  });
-
-  test('is refused when it is stale before it was written, cut or longer', () => {
-    const entry = encodeStaleKey(7, nodeKey(7, pathOf(0), 9));
-    expect(decodeStaleKey(entry).since).toBe(7);
-    for (const bytes of [
-      encodeStaleKey(6, nodeKey(7, pathOf(0), 9)),
-      encodeStaleKey(HEIGHT_MAX + 1, nodeKey(7, pathOf(0), 9)),
-      entry.subarray(0, 5),
-      entry.subarray(0, 16),
-      Uint8Array.of(...entry, 0),
-    ]) {
-      expectCode('INVALID_ENCODING', () => decodeStaleKey(bytes));
-    }
+  test('is for places above the last bit: behind it lies a single leaf', () => {
+    expect(placeOf(nodeKey(1, pathOf(0), 255)).depth).toBe(255);
+    for (const depth of [-1, 256]) expect(() => nodeKey(1, pathOf(0), depth)).toThrow(AssertionError);
   });
 });

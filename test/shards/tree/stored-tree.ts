@@ -20,13 +20,7 @@ import {
   type TreeNode,
   type WrittenNode,
 } from '../../../src/shards/tree/node.ts';
-import {
-  decodeStaleKey,
-  encodeNodeKey,
-  encodeStaleKey,
-  type NodeKey,
-  staleRange,
-} from '../../../src/shards/tree/node-key.ts';
+import { encodeNodeKey, type NodeKey } from '../../../src/shards/tree/node-key.ts';
 import { type Prefix, type StatePath, WHOLE } from '../../../src/shards/tree/path.ts';
 import { type Proved, provePaths } from '../../../src/shards/tree/proof.ts';
 import { splitTree } from '../../../src/shards/tree/reshape.ts';
@@ -34,6 +28,15 @@ import { type Change, type Updated, updateTree } from '../../../src/shards/tree/
 
 const under = (letter: string, key: Uint8Array): Uint8Array =>
   concat(Uint8Array.of(letter.charCodeAt(0)), key);
+
+const SINCE_LENGTH = 8;
+
+/** The version that no longer needs a node, then the node's key; without one, where those of the version begin. */
+function staleKey(since: number, key?: NodeKey): Uint8Array {
+  const version = new Uint8Array(SINCE_LENGTH);
+  new DataView(version.buffer).setBigUint64(0, BigInt(since));
+  return under('s', key === undefined ? version : concat(version, encodeNodeKey(key)));
+}
 
 export class StoredTree {
   readonly store: LocalKeyValue = new MemoryKeyValue();
@@ -82,7 +85,7 @@ export class StoredTree {
       })),
       ...stale.map((key) => ({
         kind: 'put' as const,
-        key: under('s', encodeStaleKey(version, key)),
+        key: staleKey(version, key),
         value: new Uint8Array(0),
       })),
       { kind: 'put', key: this.#treeKey(version, tree.prefix), value: encodeTree(tree) },
@@ -122,13 +125,11 @@ export class StoredTree {
 
   /** Deletes what no version from `version` on needs. */
   async prune(version: number): Promise<number> {
-    const { from, to } = staleRange(version);
     const operations: KeyValueOperation[] = [];
-    for await (const [entry] of this.store.range(under('s', from), under('s', to))) {
-      const { key } = decodeStaleKey(entry.subarray(1));
+    for await (const [entry] of this.store.range(staleKey(0), staleKey(version + 1))) {
       operations.push(
         { kind: 'delete', key: entry },
-        { kind: 'delete', key: under('n', encodeNodeKey(key)) },
+        { kind: 'delete', key: under('n', entry.subarray(1 + SINCE_LENGTH)) },
       );
     }
     await this.store.batch(operations);

@@ -88,7 +88,7 @@ interface Frozen {
   readonly digest: string;
   readonly tree: string;
   readonly nodeCount: number;
-  readonly nodes: readonly { readonly key: string; readonly stale: string; readonly node: string }[];
+  readonly nodes: readonly { readonly key: string; readonly node: string }[];
   readonly proofs: readonly {
     readonly path: string;
     readonly proof: string;
