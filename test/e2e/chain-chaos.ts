@@ -13,6 +13,7 @@ const counts = await chaos({
   keys: 2,
   runs,
   runMs: 6_000,
+  leastKnown: 5,
   seed,
   onRun: (run, soFar) => {
     if (run % 5 === 0) console.log(`${run} histories in order: ${JSON.stringify(soFar)}`);

@@ -30,8 +30,10 @@ export interface ChaosOptions {
   readonly keys: number;
   /** Histories, one after the other on the same network. */
   readonly runs: number;
-  /** How long each one writes. */
+  /** How long each one writes, at least. */
   readonly runMs: number;
+  /** It goes on until so many operations have a known outcome, however slow the machine is. */
+  readonly leastKnown: number;
   readonly seed: number;
   readonly onRun?: (run: number, counts: ChaosCounts) => void;
 }
@@ -128,6 +130,8 @@ class Arena {
     }));
     const histories = new Map<string, Operation[]>(paths.map(({ key }) => [key, []]));
     const end = performance.now() + this.#options.runMs;
+    let known = 0;
+    const over = (): boolean => performance.now() >= end && known >= this.#options.leastKnown;
     const clients = this.#names.map(async (names, client) => {
       const random = this.#random.fork(`run ${run} client ${client}`);
       const program = new NameClient({
@@ -137,13 +141,15 @@ class Arena {
         now: () => performance.now(),
         patienceMs: PATIENCE_MS,
       });
-      while (performance.now() < end) {
+      while (!over()) {
         const path = random.pick(paths);
-        histories.get(path.key)!.push(await program.act(path));
+        const operation = await program.act(path);
+        if (operation.result.kind !== 'unknown') known++;
+        histories.get(path.key)!.push(operation);
         await systemClock.sleep(random.below(30));
       }
     });
-    await Promise.all([...clients, this.#harm(end)]);
+    await Promise.all([...clients, this.#harm(over)]);
     for (const [key, history] of histories) this.#check(key, history);
   }
 
@@ -165,9 +171,9 @@ class Arena {
   // ---- Harm --------------------------------------------------------------------------------------------------
 
   /** One node after the other is killed and comes back, or stands still for a while; now and then two at once, and the chain with them. */
-  async #harm(end: number): Promise<void> {
+  async #harm(over: () => boolean): Promise<void> {
     const random = this.#random.fork(`harm ${this.counts.kills}`);
-    while (performance.now() < end) {
+    while (!over()) {
       await systemClock.sleep(random.below(700));
       const first = random.below(this.#nodes.length);
       const both = random.chance(0.15) ? [first, (first + 1) % this.#nodes.length] : [first];
