@@ -262,10 +262,10 @@ class StoredChain implements ChainStore {
 
   // ---- Pruning -----------------------------------------------------------------------------------------------
 
-  async prune(oldest: Oldest): Promise<void> {
+  async prune(oldest: Oldest, signal?: AbortSignal): Promise<void> {
     await this.#writes.run(() => this.#raiseOldest(oldest));
-    // Others write between the steps.
-    while (await this.#writes.run(() => this.#pruneStep()));
+    // Others write between the steps, and what a stop leaves is deleted by the next run: what is asked for below `oldest` is refused already.
+    while (signal?.aborted !== true && (await this.#writes.run(() => this.#pruneStep())));
   }
 
   async #raiseOldest({ block, state: wanted, states = [] }: Oldest): Promise<void> {

@@ -39,7 +39,7 @@ export class Pruner {
   readonly #timesMs: number[] = [];
   #sinceRun = 0;
   #run: Promise<void> | undefined;
-  #isStopped = false;
+  readonly #stop = new AbortController();
 
   constructor(ports: PrunerPorts, keeping: Keeping = {}) {
     this.#ports = ports;
@@ -47,11 +47,15 @@ export class Pruner {
     this.#stopListening = ports.chain.onCommit(({ head }) => this.#committed(head.timeMs));
   }
 
-  /** Resolves when nothing is under way. */
+  /** Resolves when nothing is under way: after one step of the store, however much there is to give up. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#stop.abort();
     this.#stopListening();
     await this.#run;
+  }
+
+  get #isStopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   #committed(timeMs: number): void {
@@ -72,10 +76,10 @@ export class Pruner {
     const borders = (await bordersOf(chain)).slice(0, BORDER_STATES_KEPT).map((border) => border.height);
     const state = height - this.#statesKept();
     const block = this.#oldestBlock(height, Math.min(height, ...borders));
-    // After a change of what is kept there may be millions: they are given up in parts, so that the node can stop in between.
+    // After a change of what is kept there may be millions: they are given up in parts, so that readers learn of it as it goes.
     while (!this.#isStopped) {
       const part = Math.min(block, store.oldestBlock + PRUNE_BLOCKS_PER_RUN);
-      await store.prune({ block: part, state, states: borders });
+      await store.prune({ block: part, state, states: borders }, this.#stop.signal);
       if (part >= block) return;
     }
   }

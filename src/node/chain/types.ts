@@ -113,8 +113,8 @@ export interface ChainStore {
   /** Bytes of a decided block, and the certificate for it. */
   decision(height: number): Promise<Decision | undefined>;
   transaction(id: Digest): Promise<TransactionPlace | undefined>;
-  /** Gives up what is older, a part at a time. What the head needs stays. */
-  prune(oldest: Oldest): Promise<void>;
+  /** Gives up what is older, a part at a time. What the head needs stays. Resolves after the part at hand when `signal` fires; a later call does the rest. */
+  prune(oldest: Oldest, signal?: AbortSignal): Promise<void>;
   /**
    * The left end of what the state after `height` has under `prefix`, which lies in one shard. Throws NOT_FOUND when the state is not
    * here, INVALID_ARGUMENT when no shard has all of the prefix.

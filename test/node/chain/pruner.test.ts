@@ -34,7 +34,12 @@ function stateAt(height: number): Uint8Array {
 }
 
 /** A chain of `heights` blocks, `everyMs` apart, with a pruner beside it. */
-async function pruned(heights: number, everyMs: number, keeping?: Keeping, prune?: () => Promise<void>) {
+async function pruned(
+  heights: number,
+  everyMs: number,
+  keeping?: Keeping,
+  prune?: (signal: AbortSignal | undefined) => Promise<void>,
+) {
   const calls: Oldest[] = [];
   const failures: StoreError[] = [];
   let height = 0;
@@ -56,10 +61,10 @@ async function pruned(heights: number, everyMs: number, keeping?: Keeping, prune
     get oldestBlock() {
       return oldestBlock;
     },
-    prune: async (oldest) => {
+    prune: async (oldest, signal) => {
       calls.push(oldest);
       oldestBlock = Math.max(oldestBlock, oldest.block);
-      await prune?.();
+      await prune?.(signal);
     },
   };
   const pruner = new Pruner({ chain, store, failed: (error) => failures.push(error) }, keeping);
@@ -109,4 +114,12 @@ test('gives up many blocks in parts', async () => {
 test('says when the disk fails', async () => {
   const { failures } = await pruned(40, 1000, {}, () => Promise.reject(new StoreError('DISK', 'full')));
   expect(failures[0]?.code).toBe('DISK');
+});
+
+test('a stop ends what the store is giving up, and begins nothing after it', async () => {
+  const untilTold = (signal: AbortSignal | undefined): Promise<void> =>
+    new Promise((resolve) => signal?.addEventListener('abort', () => resolve()));
+  const { calls, failures } = await pruned(2000, 1000, { blocks: 10 }, untilTold);
+  expect(calls.length).toBe(1);
+  expect(failures).toEqual([]);
 });

@@ -208,6 +208,28 @@ describe('pruning', () => {
     }
   });
 
+  test('ends after the step at hand when it is told to stop, and is finished later', async () => {
+    const keyValue = new MemoryKeyValue();
+    const twin = await grown(keyValue, 9, 30);
+    const stop = new AbortController();
+    const counted = new (class extends CutKeyValue {
+      override async batch(...of: Parameters<CutKeyValue['batch']>): Promise<void> {
+        await super.batch(...of);
+        // The first names what is the oldest from now on, the second is a step.
+        if (this.batches === 2) stop.abort();
+      }
+    })(keyValue);
+    const store = await open(counted);
+    await store.prune({ block: 29, state: 28 }, stop.signal);
+    expect(counted.batches).toBe(2);
+    expect([store.oldestBlock, store.oldestState]).toEqual([29, 28]);
+    await expectCodeAsync('NOT_FOUND', store.prove(27, [ALL[0]!.path]));
+    await expectHead(store, twin.last, ALL);
+    await store.prune({ block: 29, state: 28 });
+    expect(counted.batches).toBeGreaterThan(3);
+    await expectNothingElse(keyValue, twin, 28);
+  });
+
   test('of nothing does nothing', async () => {
     const keyValue = new MemoryKeyValue();
     const store = await open(keyValue);
