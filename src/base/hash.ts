@@ -53,6 +53,18 @@ export const DOMAINS = [
   'checkpoint',
   'bucket',
   'founding',
+  'audit-seed',
+  'audit-groups',
+  'audit-seats',
+  'audit-place',
+  'audit-draw',
+  'audit-leaf',
+  'audit-opening',
+  'audit-response',
+  'audit-admission',
+  'audit-receipt',
+  'audit-result',
+  'audit-anchor',
 ] as const;
 export type Domain = (typeof DOMAINS)[number];
 

@@ -334,7 +334,7 @@ export const SIGN_BYTES_LENGTH_MAX = 256;
 /** Messages that wait to be signed, as while a validator only listens: an engine asks for one at a time. */
 export const SIGN_WAITING_MAX = 16;
 /** How long a validator listens before it first signs: another copy of its key repeats itself within three seconds. */
-export const SIGNER_LISTEN_MS = 10_000;
+export const SIGNER_LISTEN_MS = 4_000;
 /** Blocks that the host of a validator holds in memory: those of a few rounds; a valid one is also in the application's store. */
 export const BLOCKS_HELD_MAX = 16;
 /** A block that nobody gave is asked for again after this. */
@@ -565,6 +565,12 @@ export const PRUNE_EVERY_HEIGHTS = 16;
 export const PRUNE_BLOCKS_PER_RUN = 256;
 /** How often a chain service looks after itself: a validator that made no height meanwhile asks whether it is behind. */
 export const TEND_MS = 3_000;
+/**
+ * A node that starts follows the chain before its key signs, until it has stood still for so long (a heartbeat, and a round of questions)...
+ */
+export const KEY_WATCH_MS: number = HEARTBEAT_MS + 3_000;
+/** ...or has gone on for so many decisions: most name every validator that is at work. */
+export const KEY_WATCH_DECISIONS = 3;
 /** Transactions handed in here and not included that are then passed on again, at most. */
 export const REBROADCAST_MAX = 64;
 /** Evidence that waits for a block of this node's: nobody can make more without breaking a rule himself. */
@@ -630,6 +636,10 @@ export const GOSSIP_WAITING_MAX = 4096;
 export const GOSSIP_WAITING_LENGTH_MAX: number = 4 * MIB;
 /** Decisions that a node publishes per second: of faster chains the latest; who misses one asks for it. */
 export const GOSSIP_DECISIONS_PER_SECOND = 20;
+/** Transactions handed in here that go straight to those who propose next; with more of them waiting all are said to everybody at once. */
+export const HANDED_ON_WAITING_MAX = 64;
+/** One that is in no block after so long is said to everybody. Some three heights of a quiet chain. */
+export const HANDED_ON_PATIENCE_MS = 400;
 /** Messages of a topic whose verdict is not there yet; what comes on top is ignored, and its sender says it again. */
 export const GOSSIP_TRANSACTIONS_JUDGED_MAX = 256;
 export const GOSSIP_DECISIONS_JUDGED_MAX = 16;
@@ -651,6 +661,19 @@ export const LISTING_WALK_PAGES = 256;
 
 /** Light blocks asked for to reach one height: some ten for each time that a third of all stake has changed hands. */
 export const LIGHT_REQUESTS_MAX = 512;
+/** Of these, blocks and time that one node gets to lead to the header that it showed: what it proved meanwhile is kept, and another one goes on. */
+export const WAY_REQUESTS_MAX = 128;
+export const WAY_TIME_MS = 10_000;
+/** A node that did not lead to its header, or whose header is ahead of the clock when those of most others are not, is set aside for so long. */
+export const SET_ASIDE_MS: number = 10 * 60_000;
+/** When no node has led any further for so long, the newest header is given up. */
+export const HEAD_PATIENCE_MS = 30_000;
+/** How often validators are asked again because their set has changed since they were asked: sets change with epochs. */
+export const SET_CHANGES_MAX = 8;
+/** A chain that has no block yet, or whose nodes still fetch it, is waited for so long. */
+export const CHAIN_BEGIN_WAIT_MS = 60_000;
+/** How often it is looked whether it has begun. */
+export const CHAIN_BEGIN_POLL_MS = 250;
 /** Verified light blocks that a client remembers, the highest: starting points for what it is shown next. */
 export const LIGHT_KEPT_MAX = 64;
 /** Nodes that say whether they know the same newest header, beside the one that showed it. */
@@ -706,3 +729,62 @@ export const HTTP_REQUEST_TIMEOUT_MS = 15_000;
 export const HTTP_IDLE_MS = 30_000;
 /** A server that stops waits so long for answers under way. */
 export const HTTP_STOP_MS = 2_000;
+
+// ---- Audits --------------------------------------------------------------------------------------------------
+
+/** Longest time from one audit round to the next: a day. */
+export const AUDIT_ROUND_MS_MAX: number = 24 * 3600 * 1000;
+/** Leaves asked of a node in a round, drawn by size. */
+export const AUDIT_LEAVES_MAX = 256;
+/** Rounds in which every piece comes up once: a year of rounds of ten minutes. */
+export const SWEEP_ROUNDS_MAX = 52_560;
+/** Seats of a group: with 50 honest chance alone convicts nobody, and more cost more signatures. */
+export const AUDIT_SEATS_MAX = 64;
+/** Nodes of a group: the counts of all fit a transaction beside the signatures. */
+export const AUDIT_GROUP_NODES_MAX = 64;
+/** Groups of a round: one node each, at worst. */
+export const AUDIT_GROUPS_MAX: number = MEMBERS_MAX;
+/** Rounds whose anchors are kept. */
+export const AUDIT_ROUNDS_KEPT_MAX = 64;
+
+// ---- Proofs ----------------------------------------------------------------------------------------------------
+
+/** Windows in which a place is looked for where one is expected: narrower ones find more of what is lost side by side, and cost a seek each. */
+export const WINDOWS_PER_LEAF = 4;
+/** Pieces read of a window that holds half a one on average: chance never gets here, only ground places do. */
+export const WINDOW_PIECES_MAX = 64;
+/** Pieces swept in a round, on average: a node that holds more than 50 million is swept in more rounds. */
+export const SWEPT_PER_ROUND = 4096;
+/** Asked of a node in a round, at most: twice what the sweep and the largest draw ask for. */
+export const AUDIT_ASKED_MAX: number = 2 * (SWEPT_PER_ROUND + AUDIT_LEAVES_MAX);
+/** Asked in one request: as places they fit its header, and their openings are read in one go. */
+export const AUDIT_PART_ASKED_MAX = 64;
+/** An opening beside its bytes: place, leaf, and a path of at most 17 siblings. */
+export const OPENING_HEAD_LENGTH_MAX: number = KIB;
+/** Openings of one response: the longest copy of a manifest, or as many leaves as one request asks for. */
+export const AUDIT_PART_LENGTH_MAX: number =
+  MANIFEST_LENGTH_MAX + AUDIT_PART_ASKED_MAX * (LEAF_LENGTH + OPENING_HEAD_LENGTH_MAX);
+/** Rounds are counted from 1, in four bytes: of ten minutes they last 80,000 years. */
+export const AUDIT_ROUND_MAX: number = 2 ** 32 - 1;
+
+// ---- Making and judging blocks -------------------------------------------------------------------------------
+
+/** Keys of records of each kind that are remembered with what names them, at some half a kilobyte each: hashed anew they cost more than the look-up. */
+export const STATE_KEYS_REMEMBERED_MAX = 8192;
+/** Records that are held decoded from one block to the next. */
+export const DECODED_STATE_LENGTH_MAX: number = 8 * MIB;
+
+// ---- Repair --------------------------------------------------------------------------------------------------------
+
+/** Segments that wait for repair at one node, at some 200 bytes each; the riskiest stay, and the records name the others again. */
+export const REPAIR_QUEUE_MAX = 65_536;
+/** Whoever should repair a segment has so long, then it is the next one's turn: an audit round, in which the chain learns what came of it. */
+export const REPAIR_SLOT_MS = 600_000;
+/** More than 1/20 of the nodes lost within ten minutes are rather cut off than gone: for half an hour 1/20 of the segments may be queued. */
+export const STORM_WINDOW_MS = 600_000;
+export const STORM_PAUSE_MS = 1_800_000;
+export const STORM_SHARE_DIVISOR = 20;
+/** Segments from which so many pieces or fewer may go until they cannot be read are repaired all the same. */
+export const STORM_MARGIN_MAX = 2;
+/** Pieces that one round of rebalancing moves at most: 4 GiB of pieces of 4 MiB, so that it never crowds out repair. */
+export const REBALANCE_MOVES_MAX = 1024;

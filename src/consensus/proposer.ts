@@ -9,10 +9,10 @@
 //   slots plus one each: a height whose proposers are silent reaches one that is not.
 
 import { assert } from '../base/assert.ts';
+import { apportion, DrawStream, shuffled } from '../base/draw.ts';
 import { portableSha256, type Sha256 } from '../base/hash.ts';
 import type { Digest } from '../base/ids.ts';
 import { HEIGHT_MAX, PROPOSER_SLOTS_MIN, PROPOSER_SLOTS_PER_VALIDATOR, ROUND_MAX } from '../base/limits.ts';
-import { apportion, DrawStream, shuffled } from './draw.ts';
 import type { ProposerSchedule, ValidatorIndex, ValidatorSet } from './types.ts';
 
 /** The proposer of (height, round). Rounds walk on through the same slots, so that no silent proposer is met for ever. */

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AssertionError } from '../../src/base/assert.ts';
 import { fromHex, toHex } from '../../src/base/bytes.ts';
+import { apportion, DrawStream } from '../../src/base/draw.ts';
 import { digest } from '../../src/base/hash.ts';
 import type { Digest, Epoch, NetworkId, NodeId } from '../../src/base/ids.ts';
 import { HEIGHT_MAX, ROUND_MAX } from '../../src/base/limits.ts';
@@ -15,7 +16,6 @@ import {
   foundingMix,
   revealChain,
 } from '../../src/consensus/beacon.ts';
-import { apportion, DrawStream } from '../../src/consensus/draw.ts';
 import { proposerAt, proposerSchedule, slotCount } from '../../src/consensus/proposer.ts';
 import type { ProposerSchedule, Validator, ValidatorSet } from '../../src/consensus/types.ts';
 import { validatorSet } from '../../src/consensus/validator-set.ts';

@@ -594,11 +594,11 @@ export const CONSENSUS_MUTANTS: readonly Mutant[] = [
     name: 'biased-draw',
     edits: [
       {
-        file: 'src/consensus/draw.ts',
+        file: 'src/base/draw.ts',
         find: '      if (word < fairWords) return word % bound;',
         replace: '      if (word < fairWords || bound > 0n) return word % bound;',
       },
     ],
-    killers: [own('draw')],
+    killers: [unit('test/base/draw.test.ts')],
   },
 ];

@@ -29,10 +29,10 @@ test('an edit whose passage is missing or stands twice is refused', () => {
 });
 
 test('a bug is found by the tests that look for it, and lost by those that do not', async () => {
-  const file = 'src/consensus/draw.ts';
+  const file = 'src/base/draw.ts';
   const edits = CONSENSUS_MUTANTS.find(({ name }) => name === 'biased-draw')!.edits;
   const by = (test: string) => hunt({ name: 'x', edits, killers: [{ name: 'unit', tests: [test] }] });
   expect(edits[0]!.file).toBe(file);
-  expect((await by('test/consensus/draw.test.ts')).killer).toBe('unit');
+  expect((await by('test/base/draw.test.ts')).killer).toBe('unit');
   expect((await by('test/consensus/binary.test.ts')).killer).toBeUndefined();
 }, 120_000);

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AssertionError } from '../../src/base/assert.ts';
 import { fromHex, uint32 } from '../../src/base/bytes.ts';
+import { apportion, type Draws, DrawStream, shuffled } from '../../src/base/draw.ts';
 import { type Domain, digest } from '../../src/base/hash.ts';
 import type { Digest } from '../../src/base/ids.ts';
-import { apportion, type Draws, DrawStream, shuffled } from '../../src/consensus/draw.ts';
 import { nativeSha256 } from '../../src/runtime/crypto.ts';
 import { digestFrom } from '../helpers/records.ts';
 

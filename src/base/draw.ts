@@ -3,12 +3,12 @@
 // its own domain for each purpose: proposers, committees and auditors of one seed have nothing to do with each other.
 //
 // Word w of the stream is the big-endian word w mod 4 of block floor(w / 4), block j = digest(domain, seed, uint32 j).
-// Where seeds come from is in `beacon.ts`.
+// Where seeds come from is in `consensus/beacon.ts`.
 
-import { assert } from '../base/assert.ts';
-import { uint32 } from '../base/bytes.ts';
-import { type Domain, digest, portableSha256, type Sha256 } from '../base/hash.ts';
-import { DIGEST_LENGTH, type Digest } from '../base/ids.ts';
+import { assert } from './assert.ts';
+import { uint32 } from './bytes.ts';
+import { type Domain, digest, portableSha256, type Sha256 } from './hash.ts';
+import { DIGEST_LENGTH, type Digest } from './ids.ts';
 
 const WORD_VALUES = 1n << 64n;
 const WORD_LENGTH = 8;
