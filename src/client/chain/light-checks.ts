@@ -80,6 +80,18 @@ export function verifyAdjacent(
   return signatureProblem(rules, light);
 }
 
+/** Whether one step leads there if all else holds, so that nobody has to be asked for headers in between. Costs no signature. */
+export function isWithinStep(trusted: Trusted, light: LightBlock): boolean {
+  const { height } = light.header;
+  if (height <= trusted.height) return false;
+  return height === trusted.height + 1 || isWeak(trusted.validators, trustedPower(trusted.validators, light));
+}
+
+/** Its time has not come yet by the caller's clock. */
+export function isAhead({ nowMs, clockDriftMs }: LightRules, { header }: LightBlock): boolean {
+  return header.timeMs > nowMs + clockDriftMs;
+}
+
 /** `light` is of any height above `trusted`. */
 export function verifySkipping(
   rules: LightRules,
@@ -125,13 +137,10 @@ function formProblem({ network, sha256 }: LightRules, light: LightBlock): LightP
   return equal(validatorSetDigest(validators, sha256), header.validators) ? undefined : 'wrong-set';
 }
 
-function orderProblem(
-  { nowMs, clockDriftMs }: LightRules,
-  trusted: Trusted,
-  { header }: LightBlock,
-): LightProblem | undefined {
+function orderProblem(rules: LightRules, trusted: Trusted, light: LightBlock): LightProblem | undefined {
+  const { header } = light;
   if (header.height <= trusted.height || header.timeMs <= trusted.timeMs) return 'not-later';
-  return header.timeMs > nowMs + clockDriftMs ? 'from-the-future' : undefined;
+  return isAhead(rules, light) ? 'from-the-future' : undefined;
 }
 
 function signatureProblem({ network, verify }: LightRules, light: LightBlock): LightProblem | undefined {

@@ -6,37 +6,48 @@
 //   What is known of a height never changes: another block of it that would also be believed is an attack, and ends everything.
 //   The newest height never goes back.
 
-import { equal } from '../../base/bytes.ts';
+import { equal, toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { Sha256 } from '../../base/hash.ts';
 import type { Digest, NetworkId, NodeId } from '../../base/ids.ts';
 import {
+  CHAIN_BEGIN_POLL_MS,
+  CHAIN_BEGIN_WAIT_MS,
   CLOCK_DRIFT_MS,
   FOUNDING_LENGTH_MAX,
+  HEAD_PATIENCE_MS,
   LIGHT_BLOCK_LENGTH_MAX,
   LIGHT_KEPT_MAX,
   LIGHT_REQUESTS_MAX,
+  LIGHT_WITNESSES,
   PROVIDERS_ASKED_MAX,
+  SET_CHANGES_MAX,
   TRUST_PERIOD_MS,
   TRUST_SAVE_MS,
 } from '../../base/limits.ts';
 import type { Clock, Verify } from '../../base/ports.ts';
+import type { ValidatorSet } from '../../consensus/types.ts';
+import { validatorSetDigest } from '../../consensus/validator-set.ts';
 import { CHAIN_SERVICES, encodeHeight, encodeNothing } from '../../shards/chain-messages.ts';
 import { decodeLightBlock, type LightBlock } from '../../shards/light-block.ts';
 import { foundingTrust } from './founding-trust.ts';
 import {
   checkLightBlock,
+  isAhead,
   isConflict,
   isExpired,
+  isWithinStep,
+  type LightProblem,
   type LightRules,
   type Trusted,
   trustedOf,
-  verifyLight,
 } from './light-checks.ts';
-import { askHeads, type Freshness } from './heads.ts';
+import { askHeads, type Freshness, isQuorumOf } from './heads.ts';
+import { NotBegun } from './not-begun.ts';
 import { type Answered, judged, Lie, type Providers } from './providers.ts';
 import { decodeTrust, encodeTrust, type SavedTrust, type TrustStore } from './trust.ts';
-import { LightClientAttack, TrustExpired, TrustTooFar } from './trust-lost.ts';
+import { LightClientAttack, TrustExpired, TrustLost } from './trust-lost.ts';
+import { type Allowance, type WayPorts, wayTo } from './way.ts';
 
 export interface LightPorts {
   readonly clock: Clock;
@@ -61,6 +72,13 @@ export interface LightOptions {
   readonly freshness?: Freshness;
 }
 
+/** Told again and again why a call waits for the chain to begin. */
+export type OnWait = (reason: NotBegun) => void;
+
+type Head = Answered<LightBlock>;
+/** Runs what a node's head is put to; false when it lied or failed, which is held against it. */
+type Attempt = (head: Head, run: () => Promise<void>) => Promise<boolean>;
+
 /** What is known of a height. There is no light block of height 0. */
 interface Known {
   readonly trusted: Trusted;
@@ -80,6 +98,8 @@ export class LightClient {
   #saving: Promise<void> = Promise.resolve();
   /** Light blocks asked for so far: for measurements. */
   requests = 0;
+  /** For whoever shows people what is going on. */
+  onWait: OnWait | undefined;
 
   constructor(ports: LightPorts, providers: Providers, options: LightOptions) {
     this.#ports = ports;
@@ -91,24 +111,36 @@ export class LightClient {
 
   /**
    * The newest header that can be had, never below one that was given before. Several nodes are asked, and must not contradict each other.
-   * Throws UNREACHABLE, ABORTED, PROTOCOL, TrustExpired, LightClientAttack.
+   * Throws NotBegun, UNREACHABLE, TIMEOUT, ABORTED, PROTOCOL, TrustExpired, LightClientAttack.
    */
   async head(
     signal?: AbortSignal,
     freshness: Freshness = this.#options.freshness ?? 'few',
   ): Promise<LightBlock> {
     await this.start(signal);
-    const ask = (node: NodeId): Promise<LightBlock> =>
-      this.#ask(node, CHAIN_SERVICES.head, encodeNothing(), signal);
-    let failure: StoreError | undefined;
-    for (let left = PROVIDERS_ASKED_MAX; left > 0; left--) {
-      const heads = await askHeads(this.providers, this.#ports.clock, ask, freshness, this.newest.validators);
-      const settled = await this.#settle(heads, signal);
-      if (settled.isDone) return this.#newestLight();
-      failure = settled.failure;
-      // Each of them lied or failed on the way. The liars are not asked again; when nobody is left, `askHeads` says so.
+    const allowance = { requests: LIGHT_REQUESTS_MAX };
+    if (freshness === 'few') await this.#look('few', allowance, signal);
+    else await this.#lookSurely(allowance, signal);
+    return this.#newestLight();
+  }
+
+  /** As `head`, of a chain that may have no block yet or whose nodes still fetch it: waits for it, at most `patienceMs`. */
+  async headOnceBegun(
+    signal?: AbortSignal,
+    freshness?: Freshness,
+    patienceMs: number = CHAIN_BEGIN_WAIT_MS,
+  ): Promise<LightBlock> {
+    const { clock } = this.#ports;
+    const sinceMs = clock.monotonic();
+    for (;;) {
+      try {
+        return await this.head(signal, freshness);
+      } catch (error) {
+        if (!(error instanceof NotBegun) || clock.monotonic() - sinceMs >= patienceMs) throw error;
+        this.onWait?.(error);
+        await clock.sleep(CHAIN_BEGIN_POLL_MS, signal);
+      }
     }
-    throw failure ?? new StoreError('UNREACHABLE', 'no node could lead to the header that it showed');
   }
 
   #newestLight(): LightBlock {
@@ -117,23 +149,179 @@ export class LightClient {
     return light!;
   }
 
-  /** Verifies the highest head that holds, and that the others are of the same chain. */
-  async #settle(
-    heads: readonly Answered<LightBlock>[],
-    signal?: AbortSignal,
-  ): Promise<{ readonly isDone: boolean; readonly failure: StoreError | undefined }> {
-    let best: Answered<LightBlock> | undefined;
-    let failure: StoreError | undefined;
-    for (const head of heads.toSorted((a, b) => b.value.header.height - a.value.header.height)) {
+  /**
+   * Whoever decides what comes after the newest header must have been asked: when following shows that others do by now, those are asked too.
+   * Validators that nobody can reach any more may have left long ago, so a few nodes of any kind say who took their place.
+   */
+  async #lookSurely(allowance: Allowance, signal: AbortSignal | undefined): Promise<void> {
+    for (let left = SET_CHANGES_MAX; left > 0; left--) {
+      const asked = this.newest.validators;
+      const isOfAsked = (): boolean => this.#digestOf(asked) === this.#digestOf(this.newest.validators);
       try {
-        if (best === undefined) await this.follow(head.value, head.node, signal);
-        else await this.#compare(best, head, signal);
-        best ??= head;
+        await this.#look('quorum', allowance, signal);
       } catch (error) {
-        if (!this.providers.isLie(head.node, error)) failure = this.providers.failure(head.node, error);
+        if (!isSilence(error)) throw error;
+        await this.#look('few', allowance, signal).catch(unlessSilence);
+        if (isOfAsked()) throw error;
+        continue;
       }
+      await this.#crossBorder(allowance, signal);
+      if (isOfAsked()) return;
     }
-    return { isDone: best !== undefined, failure };
+    throw new StoreError('BUSY', 'the validators change faster than they can be asked', {
+      next: 'Run it again.',
+    });
+  }
+
+  #digestOf(set: ValidatorSet): string {
+    return toHex(validatorSetDigest(set, this.#ports.sha256));
+  }
+
+  /** Above the last header of a set stands the first of the next one, as soon as that has decided something. */
+  async #crossBorder(allowance: Allowance, signal: AbortSignal | undefined): Promise<void> {
+    const { height, validators, nextValidators } = this.newest;
+    if (equal(validatorSetDigest(validators, this.#ports.sha256), nextValidators)) return;
+    try {
+      await this.providers.first(`light block ${height + 1}`, async (node) =>
+        this.#follow(await this.#lightOf(node, height + 1, signal), node, allowance, signal),
+      );
+    } catch (error) {
+      unlessSilence(error);
+    }
+  }
+
+  /** Asks until a header holds. Goes on as long as there is progress, or nobody has wasted much time. */
+  async #look(freshness: Freshness, allowance: Allowance, signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#ports;
+    const ask = (node: NodeId): Promise<LightBlock> =>
+      this.#ask(node, CHAIN_SERVICES.head, encodeNothing(), signal);
+    const set = this.newest.validators;
+    const isEnough = (nodes: readonly NodeId[]): boolean =>
+      freshness === 'few' ? nodes.length > 0 : isQuorumOf(set, nodes);
+    const clocks = new Map<string, boolean>();
+    let failure: StoreError | undefined;
+    let progress = { height: this.newest.height, atMs: clock.monotonic() };
+    for (let left = PROVIDERS_ASKED_MAX; left > 0; left--) {
+      const heads = await askHeads(this.providers, clock, ask, freshness, set);
+      const hasNews = heads.some(({ node }) => !clocks.has(toHex(node)));
+      const timely = this.#timely(heads, clocks, hasNews);
+      const settled = await this.#settle(timely, isEnough, allowance, signal);
+      if (settled.isDone) return;
+      failure = settled.failure ?? failure;
+      const { height } = this.newest;
+      const isFurther = height > progress.height;
+      if (isFurther) progress = { height, atMs: clock.monotonic() };
+      if (!isFurther && !hasNews) break;
+      if (clock.monotonic() - progress.atMs > HEAD_PATIENCE_MS) break;
+      // Each of them lied or failed on the way. The liars are not asked again; when nobody is left, `askHeads` says so.
+    }
+    throw failure ?? new StoreError('UNREACHABLE', 'no node could lead to the header that it showed');
+  }
+
+  /**
+   * Heads whose time has come. A node whose header is ahead of the clock is set aside, unless most of those that were asked show such headers:
+   * then this machine's clock is wrong. `clocks` says of each node asked so far whether it was ahead.
+   */
+  #timely(heads: readonly Head[], clocks: Map<string, boolean>, hasNews: boolean): readonly Head[] {
+    const rules = this.#rules();
+    for (const { node, value } of heads) clocks.set(toHex(node), isAhead(rules, value));
+    const ahead = heads.filter(({ value }) => isAhead(rules, value));
+    const count = [...clocks.values()].filter((isOne) => isOne).length;
+    const isMost = ahead.length > 0 && 2 * count > clocks.size;
+    // One that answered before all others is not most of them.
+    if (isMost && (heads.length > LIGHT_WITNESSES || !hasNews))
+      throw this.#refusal(ahead[0]!.value, 'from-the-future');
+    for (const { node } of ahead) this.providers.setAside(node);
+    return isMost ? [] : heads.filter((head) => !ahead.includes(head));
+  }
+
+  /** Verifies the highest head that holds, and that the others are of the same chain. Done when enough of the nodes were heard to the end. */
+  async #settle(
+    heads: readonly Head[],
+    isEnough: (nodes: readonly NodeId[]) => boolean,
+    allowance: Allowance,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly isDone: boolean; readonly failure: StoreError | undefined }> {
+    const heard = new Set<NodeId>();
+    let failure: StoreError | undefined;
+    const attempt: Attempt = async ({ node }, run) => {
+      try {
+        await run();
+        heard.add(node);
+        return true;
+      } catch (error) {
+        // Of a liar no better answer is to be had.
+        if (this.providers.isLie(node, error)) heard.add(node);
+        else failure = this.providers.failure(node, error);
+        return false;
+      }
+    };
+    const settle = async (some: readonly Head[]): Promise<boolean> => {
+      const sorted = some.toSorted((a, b) => b.value.header.height - a.value.header.height);
+      const { best, others } = await this.#highest(sorted, attempt, allowance, signal);
+      if (best === undefined) return false;
+      for (const head of others) await attempt(head, () => this.#compare(best, head, allowance, signal));
+      return true;
+    };
+    // Who has cost too much before is heard only if it does not go without.
+    const isAside = ({ node }: Head): boolean => this.providers.isSetAside(node);
+    const [aside, trusty] = [heads.filter(isAside), heads.filter((head) => !isAside(head))];
+    let isFound = await settle(trusty);
+    if (aside.length > 0 && !(isFound && isEnough([...heard]))) isFound = (await settle(aside)) || isFound;
+    return { isDone: isFound && isEnough([...heard]), failure };
+  }
+
+  /**
+   * The highest of `heads`, which descend, that holds; and those that are still to be compared with it. What one step leads to comes first: a
+   * forged header of far away is then nothing that others wait for, and all such are followed at the same time.
+   */
+  async #highest(
+    heads: readonly Head[],
+    attempt: Attempt,
+    allowance: Allowance,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly best: Head | undefined; readonly others: readonly Head[] }> {
+    let rest = heads;
+    while (rest.length > 0) {
+      const head = rest.find(({ value }) => this.#isNear(value)) ?? rest[0]!;
+      rest = rest.filter((other) => other !== head);
+      if (!(await attempt(head, () => this.#follow(head.value, head.node, allowance, signal)))) continue;
+      const { height } = head.value.header;
+      const ahead = rest.filter(({ value }) => value.header.height > height);
+      const below = rest.filter((other) => !ahead.includes(other));
+      const [best, ...others] = await this.#reachable(ahead, attempt, allowance, signal);
+      if (best === undefined) return { best: head, others: below };
+      for (const light of best.way) this.#keep(light);
+      return { best: best.head, others: [...others.map((other) => other.head), head, ...below] };
+    }
+    return { best: undefined, others: [] };
+  }
+
+  /** Those that can be reached from the newest header, with the way. Nothing of it is kept. */
+  async #reachable(
+    heads: readonly Head[],
+    attempt: Attempt,
+    allowance: Allowance,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly { readonly head: Head; readonly way: readonly LightBlock[] }[]> {
+    const { newest } = this;
+    const reached = await Promise.all(
+      heads.map(async (head) => {
+        let way: readonly LightBlock[] = [];
+        const isReached = await attempt(head, async () => {
+          way = await this.#reach(newest, head.value, head.node, allowance, signal);
+        });
+        return isReached ? { head, way } : undefined;
+      }),
+    );
+    return reached.filter((each) => each !== undefined);
+  }
+
+  #isNear(light: LightBlock): boolean {
+    const { height } = light.header;
+    if (this.#at(height) !== undefined) return true;
+    const below = this.#known.findLast(({ trusted }) => trusted.height < height);
+    return below !== undefined && isWithinStep(below.trusted, light);
   }
 
   /** The verified light block of a height, which may be below the newest. Throws as `head` does, and NOT_FOUND. */
@@ -155,13 +343,22 @@ export class LightClient {
    */
   async follow(light: LightBlock, node: NodeId, signal?: AbortSignal): Promise<void> {
     await this.start(signal);
+    await this.#follow(light, node, { requests: LIGHT_REQUESTS_MAX }, signal);
+  }
+
+  async #follow(
+    light: LightBlock,
+    node: NodeId,
+    allowance: Allowance,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const { height } = light.header;
     const known = this.#at(height);
     if (known !== undefined && equal(known.trusted.id, light.id)) return;
-    if (known !== undefined) return this.#contradict(known, light, node, signal);
+    if (known !== undefined) return this.#contradict(known, light, node, allowance, signal);
     const below = this.#known.findLast(({ trusted }) => trusted.height < height);
     if (below === undefined) return this.#descend(light, node, signal);
-    const way = await this.#reach(below.trusted, light, node, signal);
+    const way = await this.#reach(below.trusted, light, node, allowance, signal);
     for (const each of way) this.#keep(each);
   }
 
@@ -180,33 +377,26 @@ export class LightClient {
 
   // ---- Going from header to header ----------------------------------------------------------------------------
 
-  /** Light blocks that lead from `trusted` to `target`, which is the last of them. */
+  /** Light blocks that lead from `trusted` to `target`, which is the last of them. When it is not reached, what was verified is kept. */
   async #reach(
     trusted: Trusted,
     target: LightBlock,
     node: NodeId,
-    signal?: AbortSignal,
-  ): Promise<LightBlock[]> {
-    const rules = this.#rules();
-    const way: LightBlock[] = [];
-    /** The nearest last; what is reached is taken off. */
-    const pending = [target];
-    let from = trusted;
-    for (let left = LIGHT_REQUESTS_MAX; left > 0; ) {
-      const next = pending.at(-1);
-      if (next === undefined) return way;
-      if (isExpired(rules, from)) throw new TrustExpired(from);
-      const problem = verifyLight(rules, from, next);
-      if (problem === undefined) {
-        way.push(pending.pop()!);
-        from = trustedOf(next);
-      } else if (problem === 'too-far') {
-        left--;
-        pending.push(await this.#lightOf(node, middleOf(from.height, next.header.height), signal));
-      } else throw this.#refusal(next, problem);
-    }
-    for (const each of way) this.#keep(each);
-    throw new TrustTooFar(target.header.height);
+    allowance: Allowance,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly LightBlock[]> {
+    const ports: WayPorts = {
+      rules: this.#rules(),
+      monotonic: () => this.#ports.clock.monotonic(),
+      lightAt: (height, timeoutMs) => this.#lightOf(node, height, signal, timeoutMs),
+      refusal: (light, problem) => this.#refusal(light, problem),
+      allowance,
+    };
+    const { blocks, failure, isSpent = false } = await wayTo(ports, trusted, target);
+    if (failure === undefined) return blocks;
+    for (const light of blocks) this.#keep(light);
+    if (isSpent) this.providers.setAside(node);
+    throw failure;
   }
 
   /** A block below all that is known, by the ids of parents. */
@@ -229,21 +419,28 @@ export class LightClient {
   }
 
   /** Another block of a height that is known: a lie, unless it would have been believed as well. */
-  async #contradict(known: Known, other: LightBlock, node: NodeId, signal?: AbortSignal): Promise<never> {
+  async #contradict(
+    known: Known,
+    other: LightBlock,
+    node: NodeId,
+    allowance: Allowance,
+    signal: AbortSignal | undefined,
+  ): Promise<never> {
     if (known.light !== undefined && isConflict(this.#rules(), known.trusted, other))
       this.#stop(known.light, other);
     const below = this.#known.findLast(({ trusted }) => trusted.height < known.trusted.height);
     if (below === undefined || known.light === undefined)
       throw new Lie(`another block of height ${known.trusted.height}`);
-    await this.#reach(below.trusted, other, node, signal);
+    await this.#reach(below.trusted, other, node, allowance, signal);
     return this.#stop(known.light, other);
   }
 
   /** Whether what a second node shows is of the chain that the first one shows, which is as high or higher. */
   async #compare(
-    best: Answered<LightBlock>,
-    other: Answered<LightBlock>,
-    signal?: AbortSignal,
+    best: Head,
+    other: Head,
+    allowance: Allowance,
+    signal: AbortSignal | undefined,
   ): Promise<void> {
     const { height } = other.value.header;
     const { header, id } = best.value;
@@ -253,16 +450,17 @@ export class LightClient {
       // So far behind that it says nothing about what is newer.
       if (height < this.#known[0]!.trusted.height) return;
       try {
-        await this.follow(await this.#lightOf(best.node, height, signal), best.node, signal);
+        const own = await this.#lightOf(best.node, height, signal);
+        await this.#follow(own, best.node, allowance, signal);
       } catch (error) {
         if (!this.providers.isLie(best.node, error)) this.providers.failure(best.node, error);
         return;
       }
     }
-    await this.follow(other.value, other.node, signal);
+    await this.#follow(other.value, other.node, allowance, signal);
   }
 
-  #refusal(light: LightBlock, problem: string): Error {
+  #refusal(light: LightBlock, problem: LightProblem): Error {
     const { height, timeMs } = light.header;
     if (problem !== 'from-the-future') return new Lie(`light block ${height}: ${problem}`);
     return new StoreError(
@@ -280,8 +478,8 @@ export class LightClient {
     return { network, verify, sha256, nowMs: clock.now(), trustPeriodMs, clockDriftMs };
   }
 
-  #lightOf(node: NodeId, height: number, signal?: AbortSignal): Promise<LightBlock> {
-    return this.#ask(node, CHAIN_SERVICES.light, encodeHeight(height), signal, height);
+  #lightOf(node: NodeId, height: number, signal?: AbortSignal, timeoutMs?: number): Promise<LightBlock> {
+    return this.#ask(node, CHAIN_SERVICES.light, encodeHeight(height), signal, { height, timeoutMs });
   }
 
   async #ask(
@@ -289,13 +487,14 @@ export class LightClient {
     service: string,
     header: Uint8Array,
     signal: AbortSignal | undefined,
-    height?: number,
+    { height, timeoutMs }: { readonly height?: number; readonly timeoutMs?: number | undefined } = {},
   ): Promise<LightBlock> {
     this.requests++;
     const body = await this.providers.ask(node, {
       service,
       header,
       maxBodyLength: LIGHT_BLOCK_LENGTH_MAX,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
       signal,
     });
     return judged(() => {
@@ -421,6 +620,13 @@ export class LightClient {
   }
 }
 
-function middleOf(low: number, high: number): number {
-  return low + Math.floor((high - low) / 2);
+/** Nobody, or not enough of those who were asked, could be reached or had it: no matter of trust, and not the caller's wish. */
+function isSilence(error: unknown): boolean {
+  return error instanceof StoreError && !(error instanceof TrustLost) && SILENCE.has(error.code);
+}
+
+const SILENCE: ReadonlySet<string> = new Set(['UNREACHABLE', 'TIMEOUT', 'NOT_FOUND', 'BUSY', 'PROTOCOL']);
+
+function unlessSilence(error: unknown): void {
+  if (!isSilence(error)) throw error;
 }

@@ -1,5 +1,5 @@
 // Asking nodes about the chain. Nobody is believed, so anybody will do: one node after the other until one gives an answer that holds.
-// A node whose answer is false is not asked again; one that failed is asked last for a while.
+// A node whose answer is false is not asked again; one that failed is asked last for a while, and one that cost much and led nowhere for longer.
 
 import { short, toHex } from '../../base/bytes.ts';
 import { StoreError, toStoreError } from '../../base/errors.ts';
@@ -9,6 +9,7 @@ import {
   PROVIDER_BAR_MS,
   PROVIDERS_ASKED_MAX,
   PROVIDERS_REMEMBERED_MAX,
+  SET_ASIDE_MS,
 } from '../../base/limits.ts';
 import type { Clock, Network } from '../../base/ports.ts';
 import { TrustLost } from './trust-lost.ts';
@@ -47,6 +48,8 @@ export interface Question {
   readonly maxBodyLength: number;
   /** The node was told to wait so long before it answers. */
   readonly waitMs?: number;
+  /** What is left of the time for it, where that is less than for any question. */
+  readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -61,6 +64,8 @@ export class Providers {
   readonly #liars = new Set<string>();
   /** Until when each is asked last. */
   readonly #barred = new Map<string, number>();
+  /** The same, whatever they answer meanwhile. */
+  readonly #setAside = new Map<string, number>();
 
   constructor(ports: ProvidersPorts, options: ProvidersOptions) {
     this.#ports = ports;
@@ -71,7 +76,8 @@ export class Providers {
   order(first?: NodeId): readonly NodeId[] {
     const now = this.#ports.clock.monotonic();
     const honest = this.#options.candidates().filter((node) => !this.#liars.has(toHex(node)));
-    const isBarred = (node: NodeId): boolean => (this.#barred.get(toHex(node)) ?? 0) > now;
+    const isBarred = (node: NodeId): boolean =>
+      (this.#barred.get(toHex(node)) ?? 0) > now || this.isSetAside(node);
     const name = first === undefined ? undefined : toHex(first);
     const isFirst = (node: NodeId): boolean => toHex(node) === name;
     return [
@@ -85,7 +91,7 @@ export class Providers {
   async ask(node: NodeId, question: Question): Promise<Uint8Array> {
     const { service, header, body, maxBodyLength, waitMs = 0, signal } = question;
     const request = { header, ...(body === undefined ? {} : { body }) };
-    const timeoutMs = CHAIN_ASK_TIMEOUT_MS + waitMs;
+    const timeoutMs = Math.min(CHAIN_ASK_TIMEOUT_MS, question.timeoutMs ?? CHAIN_ASK_TIMEOUT_MS) + waitMs;
     const options = { maxBodyLength, timeoutMs, ...(signal === undefined ? {} : { signal }) };
     try {
       const reply = await this.#ports.network.call(node, service, request, options);
@@ -142,10 +148,23 @@ export class Providers {
   }
 
   bar(node: NodeId): void {
+    this.#mark(this.#barred, node, PROVIDER_BAR_MS);
+  }
+
+  /** For a node that may be honest, and that nobody should wait for again soon. */
+  setAside(node: NodeId): void {
+    this.#mark(this.#setAside, node, SET_ASIDE_MS);
+  }
+
+  isSetAside(node: NodeId): boolean {
+    return (this.#setAside.get(toHex(node)) ?? 0) > this.#ports.clock.monotonic();
+  }
+
+  #mark(marks: Map<string, number>, node: NodeId, forMs: number): void {
     const name = toHex(node);
-    this.#barred.delete(name);
-    if (this.#barred.size >= PROVIDERS_REMEMBERED_MAX) this.#barred.delete([...this.#barred.keys()][0]!);
-    this.#barred.set(name, this.#ports.clock.monotonic() + PROVIDER_BAR_MS);
+    marks.delete(name);
+    if (marks.size >= PROVIDERS_REMEMBERED_MAX) marks.delete([...marks.keys()][0]!);
+    marks.set(name, this.#ports.clock.monotonic() + forMs);
   }
 }
 

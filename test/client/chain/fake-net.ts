@@ -71,10 +71,11 @@ export function headerServices(
 }
 
 /** Time by the test, waits by the machine, shortened. */
-export function testClock(now: () => number): Clock {
+export function testClock(now: () => number, monotonic: () => number = () => systemClock.monotonic()): Clock {
   return {
     ...systemClock,
     now,
+    monotonic,
     sleep: (delayMs, signal) => systemClock.sleep(Math.min(delayMs, 5), signal),
   };
 }

@@ -156,6 +156,20 @@ export class HeaderChain {
   }
 }
 
+/** A block of any height, without a chain below it, that those who are named decided. */
+export function strayLight(
+  height: number,
+  members: readonly string[],
+  timeMs: number = timeOf(height),
+): LightBlock {
+  const set = setOf(members);
+  const digest = validatorSetDigest(set, nativeSha256);
+  const { header } = new HeaderChain({ members: () => members }).light(1);
+  const bytes = encodeHeader({ ...header, height, timeMs, validators: digest, nextValidators: digest });
+  const certificate = certify(NETWORK, set, height, headerId(bytes, nativeSha256));
+  return lightBlock(bytes, certificate, set, nativeSha256);
+}
+
 /** Of those who are willing, in the order of the set, as few as make a quorum; all of them if that is not enough. */
 export function certify(
   network: NetworkId,

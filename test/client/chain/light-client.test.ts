@@ -2,18 +2,18 @@ import { describe, expect, test } from 'vitest';
 import { toHex } from '../../../src/base/bytes.ts';
 import { StoreError } from '../../../src/base/errors.ts';
 import type { NodeId } from '../../../src/base/ids.ts';
-import { LIGHT_REQUESTS_MAX } from '../../../src/base/limits.ts';
+import { CHAIN_ASK_TIMEOUT_MS, LIGHT_REQUESTS_MAX, WAY_TIME_MS } from '../../../src/base/limits.ts';
 import { LightClientAttack, TrustExpired } from '../../../src/client/chain/trust-lost.ts';
 import { LightClient, type LightOptions } from '../../../src/client/chain/light-client.ts';
 import { type MemoryTrust, memoryTrust } from '../../../src/client/chain/memory-trust.ts';
 import { Providers } from '../../../src/client/chain/providers.ts';
 import { decodeTrust } from '../../../src/client/chain/trust.ts';
 import { nativeSha256, nativeVerify } from '../../../src/runtime/crypto.ts';
-import { CHAIN_SERVICES } from '../../../src/shards/chain-messages.ts';
+import { CHAIN_SERVICES, decodeHeight } from '../../../src/shards/chain-messages.ts';
 import { encodeLightBlock } from '../../../src/shards/light-block.ts';
 import { expectCodeAsync } from '../../helpers/expect-code.ts';
 import { FakeNet, headerServices, nodeNamed, type Services, testClock } from './fake-net.ts';
-import { HeaderChain, NETWORK, signerNamed, timeOf } from './header-chain.ts';
+import { HeaderChain, NETWORK, signerNamed, strayLight, timeOf } from './header-chain.ts';
 
 const ABCD = ['a', 'b', 'c', 'd'];
 const steady = new HeaderChain({ members: () => ABCD });
@@ -29,6 +29,7 @@ interface SetupOptions extends Partial<LightOptions> {
   readonly chain?: HeaderChain;
   readonly start?: number;
   readonly now?: () => number;
+  readonly monotonic?: () => number;
   readonly store?: MemoryTrust;
   /** Of the nodes, in their order. */
   readonly ids?: readonly NodeId[];
@@ -42,10 +43,11 @@ function setup(nodes: Readonly<Record<string, Services>>, options: SetupOptions 
   const net = new FakeNet();
   const names = Object.keys(nodes);
   const { ids = names.map(nodeNamed) } = options;
+  const clock = testClock(now, options.monotonic);
   for (const [index, name] of names.entries()) net.serve(name, nodes[name]!, ids[index]);
   const lies: string[] = [];
   const providers = new Providers(
-    { network: net, clock: testClock(now) },
+    { network: net, clock },
     {
       candidates: () => ids,
       onLie: (node, reason) =>
@@ -53,7 +55,7 @@ function setup(nodes: Readonly<Record<string, Services>>, options: SetupOptions 
     },
   );
   const trust = options.trust ?? { height: start, id: chain.light(start).id };
-  const ports = { clock: testClock(now), verify: nativeVerify, sha256: nativeSha256, trust: store };
+  const ports = { clock, verify: nativeVerify, sha256: nativeSha256, trust: store };
   const light = new LightClient(ports, providers, { network: NETWORK, ...options, trust });
   return { net, light, lies, store };
 }
@@ -296,6 +298,192 @@ describe('a node that lies', () => {
     const { light, lies } = setup({ half: halfTrue, n1: honest(40), n2: honest(40) });
     expect(await heightOf(light)).toBe(60);
     expect(lies.every((lie) => lie.startsWith('half: '))).toBe(true);
+  });
+});
+
+describe('a forged header of far away', () => {
+  const FAR = 2 ** 30;
+  const decoded = (header: Uint8Array): number => decodeHeight(header, 'test');
+
+  /** Its headers are those of the chain up to 20, and then of strangers; each answer takes a while. */
+  function forger(tell: (height: number) => void): Services {
+    const show = (height: number): Uint8Array => {
+      tell(height);
+      return encodeLightBlock(
+        height <= 20 ? steady.light(height) : strayLight(height, ['x', 'y', 'z'], timeOf(100)),
+      );
+    };
+    return {
+      [CHAIN_SERVICES.head]: () => show(FAR),
+      [CHAIN_SERVICES.light]: (header) => show(decoded(header)),
+    };
+  }
+
+  test('costs a bounded time, and the node that shows it is asked last from then on', async () => {
+    let elapsedMs = 0;
+    const asked: number[] = [];
+    const liar = forger((height) => {
+      if (height === 1 || height === FAR) return;
+      elapsedMs += 4_000;
+      asked.push(height);
+    });
+    const nodes = { liar, n1: honest(50), n2: honest(50), n3: honest(50) };
+    const { light, net } = setup(nodes, { monotonic: () => elapsedMs });
+    expect(await heightOf(light)).toBe(50);
+    expect(elapsedMs).toBeLessThanOrEqual(WAY_TIME_MS + CHAIN_ASK_TIMEOUT_MS);
+    net.log.length = 0;
+    expect(await heightOf(light)).toBe(50);
+    expect(net.log.filter((line) => line.startsWith('liar'))).toEqual([]);
+    expect(asked.length).toBeLessThanOrEqual(3);
+  });
+
+  test('costs a bounded time when a quorum is asked, however many show one', async () => {
+    let elapsedMs = 0;
+    const members = Array.from({ length: 10 }, (_, index) => `m${index}`);
+    const chain = new HeaderChain({ members: () => members });
+    const ids = members.map(steadyId);
+    const slow = (): Services => ({
+      [CHAIN_SERVICES.head]: () => encodeLightBlock(strayLight(FAR, ['x', 'y', 'z'], timeOf(100))),
+      [CHAIN_SERVICES.light]: (header) => {
+        elapsedMs += 1_000;
+        return encodeLightBlock(strayLight(decoded(header), ['x', 'y', 'z'], timeOf(100)));
+      },
+    });
+    const nodes = Object.fromEntries(
+      members.map((name, index) => [name, index > 6 ? slow() : honest(50, chain)] as const),
+    );
+    const { light, net } = setup(nodes, {
+      chain,
+      ids,
+      freshness: 'quorum',
+      monotonic: () => elapsedMs,
+    });
+    await light.start();
+    elapsedMs = 0;
+    expect(await heightOf(light)).toBe(50);
+    expect(elapsedMs).toBeLessThanOrEqual(3 * (WAY_TIME_MS + 1_000));
+    expect(net.calls).toBeLessThan(100);
+  });
+
+  test('of a node that leads on and on is given up, and what it proved is kept for the next one', async () => {
+    const restless = new HeaderChain({ members: (height) => ABCD.map((name) => `${name}${height}`) });
+    const { light, net } = setup(
+      { n0: honest(400, restless), n1: honest(400, restless) },
+      { chain: restless },
+    );
+    expect(await heightOf(light)).toBe(400);
+    const counts = ['n0', 'n1'].map(
+      (name) => net.log.filter((line) => line === `${name} chain-light`).length,
+    );
+    for (const count of counts) expect(count).toBeGreaterThan(100);
+  });
+});
+
+describe('a header ahead of the clock', () => {
+  const ahead = (height: number): Services => ({
+    ...honest(60),
+    [CHAIN_SERVICES.head]: () => encodeLightBlock(strayLight(height, ABCD, timeOf(50_000))),
+  });
+
+  test('is that of the node, when most nodes show none: it is set aside', async () => {
+    const { light, net } = setup({ liar: ahead(61), n1: honest(50), n2: honest(50), n3: honest(50) });
+    expect(await heightOf(light)).toBe(50);
+    net.log.length = 0;
+    expect(await heightOf(light)).toBe(50);
+    expect(net.log.sort()).toEqual(['n1 chain-head', 'n2 chain-head', 'n3 chain-head']);
+  });
+
+  test('is that of the node, even where it answers first and alone', async () => {
+    const { light } = setup({
+      liar: ahead(61),
+      n1: { ...honest(50), [CHAIN_SERVICES.head]: () => new Promise(() => undefined) },
+      n2: { ...honest(50), [CHAIN_SERVICES.head]: () => new Promise(() => undefined) },
+      n3: honest(50),
+      n4: honest(50),
+    });
+    expect(await heightOf(light)).toBe(50);
+  });
+
+  test('is the fault of this machine’s clock, when most nodes show one', async () => {
+    const now = (): number => timeOf(20);
+    const { light, lies } = setup({ n0: honest(60), behind: honest(10), n1: honest(60) }, { now });
+    const error = await expectCodeAsync('PROTOCOL', light.head());
+    expect(error.next).toMatch(/clock/);
+    expect(lies).toEqual([]);
+  });
+});
+
+describe('heights that nodes have pruned', () => {
+  const churning = new HeaderChain({
+    members: (height) => Array.from({ length: 20 }, (_, at) => `v${2 * Math.floor(height / 100) + at}`),
+  });
+  /** It has given up all blocks but the newest, and the one that the client trusts is told it by another. */
+  const keeping = (oldest: number): Services => {
+    const services = headerServices(
+      churning,
+      () => 10_000,
+      () => oldest,
+    );
+    return {
+      ...services,
+      [CHAIN_SERVICES.light]: (header) =>
+        decodeHeight(header, 'test') === 8_500
+          ? encodeLightBlock(churning.light(8_500))
+          : services[CHAIN_SERVICES.light]!(header, new Uint8Array(0)),
+    };
+  };
+
+  test('are gone around by those that they still have', async () => {
+    const { light, lies } = setup({ n0: keeping(8_880) }, { chain: churning, start: 8_500 });
+    expect(await heightOf(light)).toBe(10_000);
+    expect(lies).toEqual([]);
+  });
+
+  test('are asked of others, where the way leads through them', async () => {
+    const nodes = { n0: keeping(9_900), n1: keeping(9_900), n2: honest(9_990, churning) };
+    const { light, lies } = setup(nodes, { chain: churning, start: 8_500 });
+    expect(await heightOf(light)).toBeGreaterThanOrEqual(9_990);
+    expect(lies).toEqual([]);
+  });
+
+  test('and that nobody has any more make a newer block necessary that somebody names', async () => {
+    const { light, lies } = setup({ n0: keeping(9_900) }, { chain: churning, start: 8_500 });
+    const error = await expectCodeAsync('UNREACHABLE', light.head());
+    expect(error.next).toContain('--trust-height');
+    expect(light.requests).toBeLessThan(100);
+    expect(lies).toEqual([]);
+  });
+});
+
+describe('a quorum of validators', () => {
+  const EFGH = ['e', 'f', 'g', 'h'];
+  const moved = new HeaderChain({ members: (height) => (height <= 100 ? ABCD : EFGH) });
+  const ids = [...ABCD, ...EFGH].map(steadyId);
+  const all = (old: Services | undefined, young: Services): Record<string, Services> =>
+    Object.fromEntries([
+      ...ABCD.map((name) => [name, old ?? {}] as const),
+      ...EFGH.map((name) => [name, young] as const),
+    ]);
+  const options = { chain: moved, ids, freshness: 'quorum', start: 50 } as const;
+
+  test('is that of the newest set: when all others have left, nobody needs them', async () => {
+    const { light, net } = setup(all(honest(90, moved), honest(150, moved)), options);
+    await light.start();
+    for (const name of ABCD) net.remove(name, steadyId(name));
+    expect(await heightOf(light)).toBe(150);
+  });
+
+  test('is asked again when the set has changed since: those who left know nothing of what came after them', async () => {
+    const { light } = setup(all(honest(100, moved), honest(150, moved)), options);
+    expect(await heightOf(light)).toBe(150);
+  });
+
+  test('of the newest set must answer: those who left do not stand in for it', async () => {
+    const { light, net } = setup(all(honest(120, moved), honest(120, moved)), options);
+    await light.start();
+    for (const name of EFGH.slice(0, 2)) net.remove(name, steadyId(name));
+    const error = await expectCodeAsync('UNREACHABLE', light.head());
+    expect(error.message).toContain('2 of 4 validators answered');
   });
 });
 
