@@ -35,6 +35,11 @@ export function isCopy({ segmentIndex }: Place): boolean {
   return segmentIndex === COPY_SEGMENT;
 }
 
+/** Null for the segment names a copy, as the chain's operations do. */
+export function placeOf(object: ObjectId, segmentIndex: number | null, pieceIndex: number): Place {
+  return { object, segmentIndex: segmentIndex ?? COPY_SEGMENT, pieceIndex };
+}
+
 export function placeBytes(place: Place): Uint8Array {
   assert(isInForm(place), 'a place is of a segment and a piece that an object can have');
   return concat(place.object, uint32(place.segmentIndex), new Uint8Array([place.pieceIndex]));

@@ -1,0 +1,96 @@
+// One opening of a node's answer, by itself: proof for everybody, under two kilobytes for a leaf, that this node had that leaf when the round's seed was
+// known. It is what the leader of a group missed and another auditor has, what defends a pass that is disputed, and what a portable proof of an object carries.
+
+import { z } from 'zod';
+import { decodeCanonical, digestOf, encode, uint } from '../base/codec.ts';
+import type { Digest, Signature } from '../base/ids.ts';
+import { AUDIT_PART_ASKED_MAX, MANIFEST_LENGTH_MAX, OPENING_HEAD_LENGTH_MAX } from '../base/limits.ts';
+import { merkleRoot, proveInclusion, verifyInclusion } from '../base/merkle.ts';
+import type { Verify } from '../base/ports.ts';
+import {
+  type Content,
+  type Hashes,
+  type Opening,
+  openingDigest,
+  openingSchema,
+  openingTuple,
+  PORTABLE_HASHES,
+  verifyOpening,
+} from './opening.ts';
+import { type Path, pathBytes, pathLengthMax, pathSchema } from './path.ts';
+import { type AuditContext, responseBytes, type ResponsePart, signatureSchema } from './response.ts';
+
+/** An opening as part of what its node signed. */
+export interface ShownOpening {
+  readonly opening: Opening;
+  /** Its number among the openings of its part, and how many those are. */
+  readonly index: number;
+  readonly count: number;
+  /** To their root. */
+  readonly path: Path;
+  readonly root: Digest;
+  readonly signature: Signature;
+}
+
+export function showOpening(
+  part: ResponsePart,
+  index: number,
+  { sha256 }: Hashes = PORTABLE_HASHES,
+): ShownOpening {
+  const digests = part.openings.map((opening) => openingDigest(opening, sha256));
+  return {
+    opening: part.openings[index]!,
+    index,
+    count: digests.length,
+    path: proveInclusion(digests, index, sha256),
+    root: merkleRoot(digests, sha256),
+    signature: part.signature,
+  };
+}
+
+/** True when the node of `context` answered with it in its round and it is of what the chain says is at its place. */
+export function verifyShown(
+  context: AuditContext,
+  { opening, index, count, path, root, signature }: ShownOpening,
+  content: Content,
+  verify: Verify,
+  hashes: Hashes = PORTABLE_HASHES,
+): boolean {
+  return (
+    verifyOpening(opening, content, hashes) &&
+    verifyInclusion(root, count, index, openingDigest(opening, hashes.sha256), path, hashes.sha256) &&
+    verify(context.node, responseBytes(context, root), signature)
+  );
+}
+
+// ---- Form ----------------------------------------------------------------------------------------------------
+
+const shownSchema = z
+  .tuple([
+    openingSchema,
+    uint(AUDIT_PART_ASKED_MAX - 1),
+    uint(AUDIT_PART_ASKED_MAX),
+    pathSchema(pathLengthMax(AUDIT_PART_ASKED_MAX)),
+    digestOf<Digest>(),
+    signatureSchema,
+  ])
+  .transform(
+    ([opening, index, count, path, root, signature]): ShownOpening => ({
+      opening,
+      index,
+      count,
+      path,
+      root,
+      signature,
+    }),
+  );
+
+export function encodeShown({ opening, index, count, path, root, signature }: ShownOpening): Uint8Array {
+  return encode([openingTuple(opening), index, count, pathBytes(path), root, signature]);
+}
+
+/** Throws INVALID_ENCODING. */
+export function decodeShown(bytes: Uint8Array): ShownOpening {
+  const lengthMax = MANIFEST_LENGTH_MAX + 2 * OPENING_HEAD_LENGTH_MAX;
+  return decodeCanonical(shownSchema, bytes, lengthMax, 'shown opening');
+}
