@@ -638,8 +638,8 @@ export const GOSSIP_WAITING_LENGTH_MAX: number = 4 * MIB;
 export const GOSSIP_DECISIONS_PER_SECOND = 20;
 /** Transactions handed in here that go straight to those who propose next; with more of them waiting all are said to everybody at once. */
 export const HANDED_ON_WAITING_MAX = 64;
-/** One that is in no block after so long is said to everybody. Some three heights of a quiet chain. */
-export const HANDED_ON_PATIENCE_MS = 400;
+/** One that is in no block after so long is said to everybody: still before a proposer that is silent is passed over. */
+export const HANDED_ON_PATIENCE_MS = 1_000;
 /** Messages of a topic whose verdict is not there yet; what comes on top is ignored, and its sender says it again. */
 export const GOSSIP_TRANSACTIONS_JUDGED_MAX = 256;
 export const GOSSIP_DECISIONS_JUDGED_MAX = 16;
@@ -682,6 +682,8 @@ export const LIGHT_WITNESSES = 2;
 export const CLOCK_DRIFT_MS = 10_000;
 /** Two thirds of three weeks, the time of unbonding: whoever signed what is trusted still has stake to lose. */
 export const TRUST_PERIOD_MS: number = 14 * 24 * 3600 * 1000;
+/** Nodes asked for the state under a block that a client begins with: it is old as a rule, and then nobody has it. */
+export const TRUST_STATE_NODES = 3;
 /** The newest trusted header is written down at most this often: from an old one the way is only longer. */
 export const TRUST_SAVE_MS = 10_000;
 /** Nodes asked one after the other for the same thing before the client gives up. */

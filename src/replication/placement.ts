@@ -99,21 +99,31 @@ export function weightOf(member: Member): bigint {
 
 /**
  * Picks n in rank order, one per operator, such that no failure domain gets more than its even share while there is
- * a choice: the bound per domain value starts at ceil(n / values) and is raised only when the members run out.
+ * a choice: the bound per domain value starts at ceil(n / values) and is raised only when the members run out. Fewer
+ * than n when there are too few operators.
  */
-function chooseSpread(ranked: readonly Member[], n: number, allowSameOperator: boolean): readonly Member[] {
+export function chooseSpread(
+  ranked: readonly Member[],
+  n: number,
+  allowSameOperator: boolean,
+): readonly Member[] {
+  const shareOf = evenShares(ranked, n);
+  for (let slack = 0; slack < n; slack++) {
+    const chosen = pick(ranked, n, allowSameOperator, (label) => shareOf(label) + slack);
+    if (chosen.length === n) return chosen;
+  }
+  return pick(ranked, n, allowSameOperator, () => n);
+}
+
+/** Of a failure domain's label: the even share of n pieces that a value has, by the values among these members. */
+export function evenShares(members: readonly Member[], n: number): (label: string) => number {
   const valuesOf = new Map<string, Set<string>>();
-  for (const member of ranked) {
+  for (const member of members) {
     for (const [label, value] of member.domains) {
       valuesOf.set(label, (valuesOf.get(label) ?? new Set()).add(value));
     }
   }
-  for (let slack = 0; slack < n; slack++) {
-    const bound = (label: string): number => Math.ceil(n / valuesOf.get(label)!.size) + slack;
-    const chosen = pick(ranked, n, allowSameOperator, bound);
-    if (chosen.length === n) return chosen;
-  }
-  return pick(ranked, n, allowSameOperator, () => n);
+  return (label) => Math.ceil(n / Math.max(1, valuesOf.get(label)?.size ?? 1));
 }
 
 function pick(
