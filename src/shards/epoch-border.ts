@@ -1,7 +1,7 @@
 // What the last block of an epoch does beyond its transactions. In this order, each step on what the steps before left:
 //
 //   1 judge the epoch: who missed too many turns is slashed a little and jailed, who slipped together pays together, and the others are rewarded
-//   2 nodes below the least stake are retired
+//   2 capacity that audits have proven counts; nodes below the least stake, and those that audits found silent for too long, are retired
 //   3 freeze the validators of e + 2 from the stake of this moment, within the churn cap, and let go the stake they do not need
 //   4 seed of e + 1, and from it the admission seeds of the nodes that were registered before this epoch
 //   5 storage members and number of shards of e + 1
@@ -18,6 +18,7 @@ import { EPOCHS_KEPT_MAX } from '../base/limits.ts';
 import { epochSeed } from '../consensus/beacon.ts';
 import { proposerSchedule } from '../consensus/proposer.ts';
 import type { ProposerSchedule, ValidatorSet } from '../consensus/types.ts';
+import { judgeAudits } from './audit-border.ts';
 import { bondsKey, unbondingKey } from './bonds.ts';
 import { judgeTurns, reward } from './epoch-judgement.ts';
 import {
@@ -31,7 +32,7 @@ import {
   putEpochState,
 } from './epoch-state.ts';
 import { FEES_KEY } from './fees.ts';
-import { freeze, retirePoor } from './freeze.ts';
+import { freeze, retireUnfit } from './freeze.ts';
 import { proposalsKey, tally } from './governance.ts';
 import { admissionSeedOf, epochRecordOf, memberOf, memberPageKeys, putMembers } from './members.ts';
 import {
@@ -49,6 +50,7 @@ import { contributorKey, forgetContributor, turnsKey, turnsOf, resetTurns } from
 import { readAll } from './read-all.ts';
 import { nextShardBits } from './shard-count.ts';
 import { recentSlashes, settleSlashes, slashesKey } from './slashing.ts';
+import { standingKey } from './standing.ts';
 import type { StateKey } from './state-key.ts';
 import { burn, supplyKey } from './supply.ts';
 import {
@@ -90,7 +92,8 @@ export function closeEpoch(state: Overlay, block: BlockContext, canReshape = tru
   const jailed = judgeTurns(state, parameters, before.epoch, ending);
   for (const taken of settleSlashes(state, parameters, before.epoch)) burn(state, taken);
   reward(state, parameters, ending);
-  const retired = retirePoor(state, parameters, before.epoch);
+  const expelled = judgeAudits(state, parameters, before.epoch);
+  const retired = retireUnfit(state, parameters, before.epoch, expelled);
   const next = settledEntries(state, before.epoch + 1);
   const { after, listed } = freeze(state, parameters, before.epoch, next);
   forgetChains(state, ending, [...next, ...after]);
@@ -153,7 +156,7 @@ function load(state: Overlay, before: EpochState): void {
     ...involved.flatMap((each) => [nodeStateKey(each), bondsKey(each), unbondingKey(each)]),
     ...validators.flatMap(({ operator, node }) => [operatorStateKey(operator), contributorKey(node)]),
   ]);
-  readAll(state, allRegistrations(state).map(nodeStateKey));
+  readAll(state, [...allRegistrations(state).map(nodeStateKey), ...allRegistrations(state).map(standingKey)]);
 }
 
 /** Chains of keys that will not propose any more and are no node's key. */

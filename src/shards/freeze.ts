@@ -21,19 +21,26 @@ function listedNodes(state: Overlay): readonly NodeRecord[] {
   return allRegistrations(state).map((registration) => nodeOf(state, registration)!);
 }
 
-/** Gives who was retired. */
-export function retirePoor(state: Overlay, parameters: Parameters, epoch: Epoch): readonly Registration[] {
-  const poor = listedNodes(state).filter((node) => amountIn(node.bonded, NATIVE) < parameters.stake.nodeMin);
+/** Those without the least stake, and those that are put out. Gives who was retired. */
+export function retireUnfit(
+  state: Overlay,
+  parameters: Parameters,
+  epoch: Epoch,
+  expelled: readonly NodeRecord[],
+): readonly Registration[] {
+  const out = new Set(expelled.map(({ registration }) => toHex(registration)));
+  const isPoor = (node: NodeRecord): boolean => amountIn(node.bonded, NATIVE) < parameters.stake.nodeMin;
+  const unfit = listedNodes(state).filter((node) => isPoor(node) || out.has(toHex(node.registration)));
   readAll(
     state,
-    poor.flatMap(({ operator, registration, key }) => [
+    unfit.flatMap(({ operator, registration, key }) => [
       operatorStateKey(operator),
       unbondingKey(registration),
       contributorKey(key),
     ]),
   );
   // In an order that does not depend on places, which the removals change.
-  const sorted = poor.map(({ registration }) => registration).sort(compare);
+  const sorted = unfit.map(({ registration }) => registration).sort(compare);
   for (const registration of sorted) retire(state, parameters, nodeOf(state, registration)!, epoch);
   return sorted;
 }

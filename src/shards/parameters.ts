@@ -19,6 +19,13 @@ import {
 } from '../base/limits.ts';
 import { DEFAULT_PARAMS } from '../base/params.ts';
 import { DEFAULT_TIMEOUTS, type TimeoutParams } from '../consensus/types.ts';
+import {
+  type AuditRules,
+  auditRulesProblem,
+  auditRulesSchema,
+  auditRulesTuple,
+  DEFAULT_AUDIT,
+} from './audit-rules.ts';
 import type { RecordType } from './record.ts';
 import type { StateKey } from './state-key.ts';
 import { systemKey } from './system-key.ts';
@@ -112,6 +119,7 @@ export interface Parameters {
   readonly sharding: ShardingRules;
   readonly storage: StorageRules;
   readonly timeouts: TimeoutParams;
+  readonly audit: AuditRules;
 }
 
 export const MILLION = 1_000_000;
@@ -158,6 +166,7 @@ export const DEFAULT_PARAMETERS: Parameters = {
     isTrial: DEFAULT_PARAMS.isTrial,
   },
   timeouts: DEFAULT_TIMEOUTS,
+  audit: DEFAULT_AUDIT,
 };
 
 // ---- Form --------------------------------------------------------------------------------------------------------
@@ -244,6 +253,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
         voteMs,
         voteGrowthMs,
       })),
+    auditRulesSchema,
   ])
   .transform(
     ([
@@ -259,6 +269,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
       sharding,
       storage,
       timeouts,
+      audit,
     ]): Parameters => ({
       epochBlocks,
       proposalEpochs,
@@ -272,6 +283,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
       sharding,
       storage,
       timeouts,
+      audit,
     }),
   )
   .superRefine((parameters, context) => {
@@ -309,6 +321,7 @@ export function parametersTuple(parameters: Parameters): readonly unknown[] {
     [sharding.bitsMin, sharding.bitsMax, sharding.splitLoad, sharding.mergeLoad],
     [storage.shardMembersMin, storage.operatorShareDivisor, storage.isTrial],
     [timeouts.proposeMs, timeouts.proposeGrowthMs, timeouts.voteMs, timeouts.voteGrowthMs],
+    auditRulesTuple(parameters.audit),
   ];
 }
 
@@ -376,7 +389,7 @@ const CHECKS: readonly Check[] = [
 
 /** What is wrong with parameters that are in form; undefined when nothing is. */
 export function parametersProblem(parameters: Parameters): string | undefined {
-  return CHECKS.find(([holds]) => !holds(parameters))?.[1];
+  return CHECKS.find(([holds]) => !holds(parameters))?.[1] ?? auditRulesProblem(parameters.audit);
 }
 
 /** Why `next` cannot follow on `now`: amounts name assets by index, so what there is of them stays where it is. */

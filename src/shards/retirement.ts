@@ -8,6 +8,7 @@ import { releaseWaiting } from './bonds.ts';
 import { forgetAtOperator, nodeOf, type NodeRecord, putNode } from './node.ts';
 import { leavePlace } from './node-index.ts';
 import type { Parameters } from './parameters.ts';
+import { forgetStanding } from './standing.ts';
 import { forgetContributor } from './turns.ts';
 import { settledEntries } from './validator-sets.ts';
 import type { Overlay } from './view.ts';
@@ -19,6 +20,7 @@ export function retire(state: Overlay, parameters: Parameters, node: NodeRecord,
   const left: NodeRecord = { ...nodeOf(state, node.registration)!, isRetired: true };
   putNode(state, left);
   forgetAtOperator(state, left);
+  forgetStanding(state, left.registration);
   forgetIdleChain(state, left, epoch);
   releaseIfPowerless(state, parameters, left, epoch);
 }

@@ -7,6 +7,7 @@ import { borderTouches, closeEpoch, scheduleOf } from './epoch-border.ts';
 import { epochStateKey, epochStateOf, firstHeightOf } from './epoch-state.ts';
 import { judge, judgementTouches } from './offences.ts';
 import type { Delivery, Operation } from './operation.ts';
+import { anchorAudit } from './operations/anchor-audit.ts';
 import { bond } from './operations/bond.ts';
 import { changeNode } from './operations/change-node.ts';
 import { commitBeacon } from './operations/commit-beacon.ts';
@@ -40,6 +41,7 @@ const KINDS = [
   reportEvidence,
   proposeParameters,
   voteParameters,
+  anchorAudit,
 ] as const;
 
 export const STAKE_OPERATIONS: readonly Operation<unknown>[] = KINDS.map(({ operation }) => operation);

@@ -50,6 +50,9 @@ export const RECORD_TAGS = {
   bonds: 26,
   members: 27,
   turns: 28,
+  audit: 29,
+  anchor: 30,
+  standing: 31,
 } as const;
 export type RecordKind = keyof typeof RECORD_TAGS;
 

@@ -2,6 +2,7 @@
 
 import type { Delivery, Operation } from './operation.ts';
 import { addSegments, addSegmentsDelivery } from './operations/add-segments.ts';
+import { chargeLossDelivery } from './operations/charge-loss.ts';
 import { changeBucket } from './operations/change-bucket.ts';
 import { createBucket } from './operations/create-bucket.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
@@ -12,7 +13,9 @@ import { putName } from './operations/put-name.ts';
 import { registerObject, registerObjectDelivery } from './operations/register-object.ts';
 import { arriveNameDelivery, endMoveDelivery, rename } from './operations/rename.ts';
 import { renewObject } from './operations/renew-object.ts';
+import { repairPieces } from './operations/repair-pieces.ts';
 import { replaceHolder } from './operations/replace-holder.ts';
+import { takeOverDelivery } from './operations/take-over.ts';
 
 const KINDS = [
   createBucket,
@@ -24,6 +27,7 @@ const KINDS = [
   renewObject,
   deleteObject,
   replaceHolder,
+  repairPieces,
 ] as const;
 
 export const STORAGE_OPERATIONS: readonly Operation<unknown>[] = [
@@ -39,4 +43,6 @@ export const STORAGE_DELIVERIES: readonly Delivery<unknown>[] = [
   endMoveDelivery,
   registerObjectDelivery,
   addSegmentsDelivery,
+  takeOverDelivery,
+  chargeLossDelivery,
 ];

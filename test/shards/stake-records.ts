@@ -1,6 +1,8 @@
 // One sample of each kind of record of stake and epochs, with everything in it that may be there, for tests of their bytes.
 
 import type { Digest, Epoch, NodeId, OwnerId, Stake } from '../../src/base/ids.ts';
+import { anchorRecord } from '../../src/shards/anchors.ts';
+import { auditRoundsRecord } from '../../src/shards/audit-rounds.ts';
 import { bondsRecord, unbondingRecord } from '../../src/shards/bonds.ts';
 import { epochStateRecord } from '../../src/shards/epoch-state.ts';
 import { proposalsRecord } from '../../src/shards/governance.ts';
@@ -10,6 +12,7 @@ import { DEFAULT_PARAMETERS, parametersRecord } from '../../src/shards/parameter
 import { turnsRecord } from '../../src/shards/turns.ts';
 import type { RecordType } from '../../src/shards/record.ts';
 import { slashesRecord } from '../../src/shards/slashing.ts';
+import { standingRecord } from '../../src/shards/standing.ts';
 import { supplyRecord } from '../../src/shards/supply.ts';
 import { validatorSetRecord } from '../../src/shards/validator-sets.ts';
 import { digestFrom } from '../helpers/records.ts';
@@ -76,6 +79,26 @@ export const STAKE_RECORDS: readonly Sample[] = [
       { height: 25_201, timeMs: 1_750_000_000_000 },
       { height: 28_801, timeMs: 1_750_003_600_000 },
     ],
+  }),
+  sample(auditRoundsRecord, [
+    {
+      round: 7,
+      epoch: epoch(8),
+      height: 28_900,
+      timeMs: 1_750_003_700_000,
+      seed: digestFrom('audit seed'),
+      groups: 3,
+    },
+  ]),
+  sample(anchorRecord, { root: digestFrom('results'), count: 640, height: 28_950, auditors: [0, 2, 3] }),
+  sample(standingRecord, {
+    round: 7,
+    provenHeight: 28_900,
+    silentRounds: 0,
+    asked: 224,
+    failed: 1,
+    heldKib: 52_428_800,
+    score: 999_999,
   }),
   sample(validatorSetRecord, [
     { node, power: 1000n, registration: digestFrom<NodeId>('first'), operator: owner },

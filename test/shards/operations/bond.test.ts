@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { putNode } from '../../../src/shards/node.ts';
 import { bond } from '../../../src/shards/operations/bond.ts';
+import { putStanding } from '../../../src/shards/standing.ts';
 import { retireNode } from '../../../src/shards/operations/retire-node.ts';
 import { idOf, Ledger } from '../stake-kit.ts';
 
@@ -56,7 +57,8 @@ test('capacity is proven, never bonded', () => {
 
 test('capacity that was proven counts by its weight', () => {
   const ledger = new Ledger();
-  ledger.write((state) => putNode(state, { ...ledger.node('n0'), provenGib: 64 }));
+  const standing = { round: 1, provenHeight: 1, silentRounds: 0, asked: 32, failed: 0, score: 1_000_000 };
+  ledger.write((state) => putStanding(state, idOf('n0'), { ...standing, heldKib: 64 * 2 ** 20 }));
   ledger.close();
   expect(ledger.powers(2).get('n0')).toBe(1064n);
 });
