@@ -7,6 +7,7 @@ import type { Digest, Epoch, NetworkId, OwnerId } from '../../src/base/ids.ts';
 import { RECEIPT_LENGTH_MAX, TRANSACTION_LENGTH_MAX } from '../../src/base/limits.ts';
 import type { Verify } from '../../src/base/ports.ts';
 import type { BlockContext, Delivery, Message, Operation, RefusalCode } from '../../src/shards/operation.ts';
+import { creditDelivery } from '../../src/shards/operations/transfer.ts';
 import { STORAGE_DELIVERIES, STORAGE_OPERATIONS } from '../../src/shards/storage-rules.ts';
 import { digestFrom } from '../helpers/records.ts';
 import { Memory } from './memory.ts';
@@ -33,7 +34,7 @@ export class Homes {
     STORAGE_OPERATIONS.map((one) => [one.kind, one]),
   );
   readonly #deliveries: ReadonlyMap<string, Delivery<unknown>> = new Map(
-    STORAGE_DELIVERIES.map((one) => [one.kind, one]),
+    [...STORAGE_DELIVERIES, creditDelivery].map((one) => [one.kind, one]),
   );
 
   get block(): BlockContext {

@@ -112,7 +112,10 @@ export const repairPieces: SystemOperation<RepairPieces> = systemOperation({
         replacements,
       }),
     )
-    .refine(({ loss, replacements }) => proofsIn(loss) === replacements.length || loss.kind === 'silent'),
+    .refine(
+      ({ loss, replacements }) => loss.kind === 'silent' || proofsIn(loss) === replacements.length,
+      'not a proof for every piece',
+    ),
   tuple: ({ object, from, holder, loss, replacements }) => [
     object,
     from,
@@ -137,8 +140,7 @@ export const repairPieces: SystemOperation<RepairPieces> = systemOperation({
   },
 });
 
-function proofsIn(loss: Loss): number {
-  if (loss.kind === 'silent') return 0;
+function proofsIn(loss: Exclude<Loss, { kind: 'silent' }>): number {
   return loss.kind === 'failed' ? loss.results.length : loss.signatures.length;
 }
 
