@@ -9,6 +9,7 @@ import { heightFacts } from '../../shards/height-facts.ts';
 import { type Loaded, Overlay } from '../../shards/view.ts';
 import { parametersOf } from '../../shards/parameters.ts';
 import type { Trusted } from './light-checks.ts';
+import { trustPeriodOf } from './trust-period.ts';
 
 export interface FoundingTrust {
   readonly trusted: Trusted;
@@ -30,9 +31,8 @@ export function foundingTrust(
   const state = new Overlay({ read: (key) => records.get(key.text) ?? null });
   const { validators } = heightFacts(state, 1, sha256);
   const nextValidators = validatorSetDigest(validators, sha256);
-  const { ageMs } = parametersOf(state).evidence;
   return {
     trusted: { height: 0, id, timeMs, validators, nextValidators },
-    trustPeriodMs: Math.floor((2 * ageMs) / 3),
+    trustPeriodMs: trustPeriodOf(parametersOf(state)),
   };
 }

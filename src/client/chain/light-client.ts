@@ -30,7 +30,7 @@ import type { ValidatorSet } from '../../consensus/types.ts';
 import { validatorSetDigest } from '../../consensus/validator-set.ts';
 import { CHAIN_SERVICES, encodeHeight, encodeNothing } from '../../shards/chain-messages.ts';
 import { decodeLightBlock, type LightBlock } from '../../shards/light-block.ts';
-import { foundingTrust } from './founding-trust.ts';
+import { type FoundingTrust, foundingTrust } from './founding-trust.ts';
 import {
   checkLightBlock,
   isAhead,
@@ -47,6 +47,7 @@ import { NotBegun } from './not-begun.ts';
 import { type Answered, judged, Lie, type Providers } from './providers.ts';
 import { decodeTrust, encodeTrust, type SavedTrust, type TrustStore } from './trust.ts';
 import { LightClientAttack, TrustExpired, TrustLost } from './trust-lost.ts';
+import { provenTrustPeriod } from './trust-period.ts';
 import { type Allowance, type WayPorts, wayTo } from './way.ts';
 
 export interface LightPorts {
@@ -65,7 +66,7 @@ export interface TrustedBlock {
 export interface LightOptions {
   readonly network: NetworkId;
   readonly trust?: TrustedBlock;
-  /** Where absent, two thirds of the time that the founding document gives evidence. */
+  /** Where absent, two thirds of the time for which the network takes evidence, as proven state or the founding document says. */
   readonly trustPeriodMs?: number;
   readonly clockDriftMs?: number;
   /** How many nodes say what the newest header is; `few` where absent. */
@@ -564,7 +565,7 @@ export class LightClient {
   }
 
   async #begin(signal: AbortSignal | undefined): Promise<void> {
-    const { network, trust } = this.#options;
+    const { trust } = this.#options;
     const saved = await this.#load();
     if (saved !== undefined) {
       this.#trustPeriodMs = saved.trustPeriodMs;
@@ -581,7 +582,15 @@ export class LightClient {
       if (trust === undefined) throw new TrustExpired(trusted);
     }
     if (trust !== undefined) return this.#beginWith(trust, signal);
+    const { trusted, trustPeriodMs } = await this.#founding(signal);
+    this.#trustPeriodMs = trustPeriodMs;
+    if (isExpired(this.#rules(), trusted)) throw new TrustExpired(trusted);
+    this.#known = [{ trusted, light: undefined }];
+  }
+
+  async #founding(signal: AbortSignal | undefined): Promise<FoundingTrust> {
     const { verify, sha256 } = this.#ports;
+    const { network } = this.#options;
     const question = {
       service: CHAIN_SERVICES.founding,
       header: encodeNothing(),
@@ -591,9 +600,7 @@ export class LightClient {
       const bytes = await this.providers.ask(node, { ...question, signal });
       return judged(() => foundingTrust(bytes, network, verify, sha256));
     });
-    this.#trustPeriodMs = value.trustPeriodMs;
-    if (isExpired(this.#rules(), value.trusted)) throw new TrustExpired(value.trusted);
-    this.#known = [{ trusted: value.trusted, light: undefined }];
+    return value;
   }
 
   async #beginWith({ height, id }: TrustedBlock, signal: AbortSignal | undefined): Promise<void> {
@@ -603,6 +610,10 @@ export class LightClient {
       if (problem !== undefined) throw this.#refusal(found, problem);
       return found;
     });
+    if (this.#options.trustPeriodMs === undefined) {
+      const proven = await provenTrustPeriod(this.providers, light, this.#ports.sha256, signal);
+      this.#trustPeriodMs = proven ?? (await this.#founding(signal)).trustPeriodMs;
+    }
     const trusted = trustedOf(light);
     if (isExpired(this.#rules(), trusted)) throw new TrustExpired(trusted);
     this.#known = [{ trusted, light }];

@@ -148,7 +148,8 @@ function momentOf({ header }: LightBlock): Moment {
   return { height: header.height - 1, timeMs: header.timeMs, epoch: header.epoch };
 }
 
-async function askProof(
+/** What a node sends in answer, of which nothing is checked but its form. Throws Lie, and what asking throws. */
+export async function askProof(
   providers: Providers,
   node: NodeId,
   request: ProveRequest,

@@ -7,6 +7,7 @@ import { LightClient, type TrustedBlock } from '../../client/chain/light-client.
 import { memoryTrust } from '../../client/chain/memory-trust.ts';
 import { Providers } from '../../client/chain/providers.ts';
 import { encodeTrust } from '../../client/chain/trust.ts';
+import { trustPeriodOf } from '../../client/chain/trust-period.ts';
 import { CHAIN_SERVICES } from '../../shards/chain-messages.ts';
 import { encodeFounding, type FoundingDocument } from '../../shards/founding.ts';
 import { parametersOf } from '../../shards/parameters.ts';
@@ -66,8 +67,8 @@ async function savedTrust(
   { store, sha256, networkId: network }: SyncTrustPorts,
 ): Promise<Uint8Array> {
   const light = await new LightBlocks({ chain, store, sha256 }).at(chain.head.height);
-  const { ageMs } = await settle(chain, new LoadedState(), (loaded) => ({
-    ageMs: parametersOf(new Overlay(loaded)).evidence.ageMs,
+  const { trustPeriodMs } = await settle(chain, new LoadedState(), (loaded) => ({
+    trustPeriodMs: trustPeriodOf(parametersOf(new Overlay(loaded))),
   }));
-  return encodeTrust({ network, trustPeriodMs: Math.floor((2 * ageMs) / 3), light, attack: undefined });
+  return encodeTrust({ network, trustPeriodMs, light, attack: undefined });
 }

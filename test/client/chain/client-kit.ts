@@ -12,7 +12,8 @@ import { nativeSha256, nativeVerify } from '../../../src/runtime/crypto.ts';
 import { LEDGER_RULES } from '../../../src/shards/ledger.ts';
 import type { Action } from '../../../src/shards/transaction.ts';
 import { FakeNet, nodeNamed, type Services, testClock } from './fake-net.ts';
-import { accountNamed, type LedgerChain } from './ledger-chain.ts';
+import { accountNamed } from './founding-kit.ts';
+import type { LedgerChain } from './ledger-chain.ts';
 
 export interface ClientSetup {
   readonly net: FakeNet;

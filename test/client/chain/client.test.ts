@@ -26,11 +26,13 @@ import {
   type SignedTransaction,
   signTransaction,
 } from '../../../src/shards/transaction.ts';
+import { TrustExpired } from '../../../src/client/chain/trust-lost.ts';
 import { nativeSha256 } from '../../../src/runtime/crypto.ts';
 import { expectCodeAsync } from '../../helpers/expect-code.ts';
 import { clientOf, transferTo } from './client-kit.ts';
 import type { Handler, Services } from './fake-net.ts';
-import { accountNamed, accountSigner, foundingOf, LedgerChain } from './ledger-chain.ts';
+import { accountNamed, accountSigner, foundingOf, PARAMETERS } from './founding-kit.ts';
+import { LedgerChain } from './ledger-chain.ts';
 
 const balance = (name: string) => (state: Overlay) =>
   amountIn(accountOf(state, accountNamed(name)).balances, 0);
@@ -697,4 +699,56 @@ test('a client of a network that was founded longer ago than the trust period ne
   const trust = { height: 13, id: chain.lights[12]!.id };
   const told = clientOf(chain, { n0: chain.services() }, { trust });
   expect((await told.client.read(balance('alice'))).height).toBe(12);
+});
+
+describe('a client that begins with a block that somebody names', () => {
+  const HOUR_MS = 3600_000;
+  const { evidence } = PARAMETERS;
+  const founded = (): LedgerChain =>
+    new LedgerChain({ parameters: { evidence: { ...evidence, ageMs: 3 * HOUR_MS } } }).run(6);
+  const readAfter = async (chain: LedgerChain, node: Services, afterMs: number): Promise<unknown> => {
+    const light = chain.lights[4]!;
+    const trust = { height: 5, id: light.id };
+    const nowMs = (): number => light.header.timeMs + afterMs;
+    const { client } = clientOf(chain, { n0: node }, { trust, nowMs });
+    return client.read(() => 'read').then(({ value }) => value);
+  };
+  const refuses = (service: string, node: Services): Services => ({
+    ...node,
+    [service]: () => {
+      throw new StoreError('UNREACHABLE', 'it gives none');
+    },
+  });
+
+  test('believes in it for as long as the proven parameters of the network say', async () => {
+    const chain = founded();
+    const node = refuses(CHAIN_SERVICES.founding, chain.services());
+    expect(await readAfter(chain, node, 2 * HOUR_MS - 60_000)).toBe('read');
+    const error = await readAfter(chain, node, 2 * HOUR_MS + 60_000).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TrustExpired);
+  });
+
+  test('or as the founding document says, where nobody has that state any more', async () => {
+    const chain = founded().run(10);
+    const node = chain.services({ kept: 3 });
+    expect(await readAfter(chain, node, 2 * HOUR_MS - 60_000)).toBe('read');
+    const error = await readAfter(chain, node, 2 * HOUR_MS + 60_000).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TrustExpired);
+  });
+
+  test('and not as a node says that proves nothing', async () => {
+    const chain = founded();
+    const other = new LedgerChain().run(6);
+    const liar: Services = {
+      ...chain.services(),
+      [CHAIN_SERVICES.prove]: other.services()[CHAIN_SERVICES.prove]!,
+    };
+    const light = chain.lights[4]!;
+    const nowMs = (): number => light.header.timeMs + 3 * HOUR_MS;
+    const nodes = { liar, n1: chain.services() };
+    const { client, lies } = clientOf(chain, nodes, { trust: { height: 5, id: light.id }, nowMs });
+    const error = await client.read(() => 'read').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TrustExpired);
+    expect(lies).toHaveLength(1);
+  });
 });

@@ -6,8 +6,10 @@ import type { NodeId } from '../../../src/base/ids.ts';
 import type { CallOptions, Clock, Reply, Request } from '../../../src/base/ports.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { CHAIN_SERVICES, decodeHeight } from '../../../src/shards/chain-messages.ts';
+import { encodeFounding, type FoundingDocument } from '../../../src/shards/founding.ts';
 import { encodeLightBlock, type LightBlock } from '../../../src/shards/light-block.ts';
 import { digestFrom } from '../../helpers/records.ts';
+import { foundingOf } from './founding-kit.ts';
 
 export type Handler = (header: Uint8Array, body: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 export type Services = Record<string, Handler>;
@@ -53,19 +55,24 @@ export class FakeNet {
   };
 }
 
-/** A node that shows the headers of a chain up to `head`. */
+/** A node that shows the headers of a chain up to `head`, and what the network was founded on. */
 export function headerServices(
   chain: { light(height: number): LightBlock },
   head: () => number,
   oldest: () => number = () => 1,
+  founding: FoundingDocument = foundingOf(),
 ): Services {
   return {
+    [CHAIN_SERVICES.founding]: () => encodeFounding(founding),
     [CHAIN_SERVICES.head]: () => encodeLightBlock(chain.light(head())),
     [CHAIN_SERVICES.light]: (header) => {
       const height = decodeHeight(header, 'test');
       if (height > head() || height < oldest())
         throw new StoreError('NOT_FOUND', `height ${height} is not here`);
       return encodeLightBlock(chain.light(height));
+    },
+    [CHAIN_SERVICES.prove]: () => {
+      throw new StoreError('NOT_FOUND', 'no state is kept here');
     },
   };
 }

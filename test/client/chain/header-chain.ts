@@ -3,7 +3,6 @@
 
 import { toHex } from '../../../src/base/bytes.ts';
 import type { Digest, Epoch, NetworkId, NodeId } from '../../../src/base/ids.ts';
-import type { Signer } from '../../../src/base/ports.ts';
 import { signBytes } from '../../../src/consensus/sign-bytes.ts';
 import {
   type BlockId,
@@ -19,26 +18,17 @@ import {
   validatorSetDigest,
 } from '../../../src/consensus/validator-set.ts';
 import type { LightRules } from '../../../src/client/chain/light-checks.ts';
-import { nativeSha256, nativeSigner, nativeVerify } from '../../../src/runtime/crypto.ts';
+import { nativeSha256, nativeVerify } from '../../../src/runtime/crypto.ts';
 import { encodeHeader, type Header, headerId } from '../../../src/shards/header.ts';
 import { type LightBlock, lightBlock } from '../../../src/shards/light-block.ts';
+import type { FoundingDocument } from '../../../src/shards/founding.ts';
 import { digestFrom } from '../../helpers/records.ts';
+import { FOUNDED_AT_MS, foundingOf, keyName, signerNamed } from './founding-kit.ts';
 
-export const NETWORK: NetworkId = digestFrom<NetworkId>('network');
-export const STARTED_AT_MS = 1_750_000_000_000;
+export const FOUNDING: FoundingDocument = foundingOf();
+export const NETWORK: NetworkId = FOUNDING.signed.record.network;
+export const STARTED_AT_MS: number = FOUNDED_AT_MS;
 export const BLOCK_MS = 1_000;
-
-const signers = new Map<string, Signer>();
-const names = new Map<string, string>();
-
-export function signerNamed(name: string): Signer {
-  const known = signers.get(name);
-  if (known !== undefined) return known;
-  const signer = nativeSigner(digestFrom(`key ${name}`));
-  signers.set(name, signer);
-  names.set(toHex(signer.publicKey), name);
-  return signer;
-}
 
 /** Validators of power 1, or of the power given behind a colon. */
 export function setOf(members: readonly string[]): ValidatorSet {
@@ -182,7 +172,7 @@ export function certify(
   const signatures = [];
   let power = 0n;
   for (const { node } of set.validators) {
-    const name = names.get(toHex(node))!;
+    const name = keyName(node);
     if (!isWilling(name) || isQuorum(set, power)) continue;
     const validator = indexOf(set, node)!;
     const vote = { kind: 'precommit', height, round: 0, blockId, validRound: NO_ROUND, validator } as const;

@@ -2,22 +2,10 @@
 // validators that its state names. It keeps every state, and serves it with proofs as a node does.
 
 import { toHex } from '../../../src/base/bytes.ts';
-import { type EpochRecord, type Member, networkIdOf, signEpoch } from '../../../src/base/epoch.ts';
 import { StoreError } from '../../../src/base/errors.ts';
-import type {
-  Digest,
-  Epoch,
-  NetworkId,
-  NodeId,
-  OperatorId,
-  OwnerId,
-  ShardId,
-  Stake,
-} from '../../../src/base/ids.ts';
-import type { Signer } from '../../../src/base/ports.ts';
+import type { Digest, NetworkId, ShardId } from '../../../src/base/ids.ts';
 import { merkleRoot, proveInclusion } from '../../../src/base/merkle.ts';
-import { DEFAULT_PARAMS } from '../../../src/base/params.ts';
-import { nativeSha256, nativeSigner, nativeVerify } from '../../../src/runtime/crypto.ts';
+import { nativeSha256, nativeVerify } from '../../../src/runtime/crypto.ts';
 import { applyBlock, type ChainContext } from '../../../src/shards/apply.ts';
 import { type Block, decodeBlock } from '../../../src/shards/block.ts';
 import { buildBlock } from '../../../src/shards/build.ts';
@@ -37,14 +25,12 @@ import {
   firstHead,
   foundState,
   type FoundingDocument,
-  signFounding,
 } from '../../../src/shards/founding.ts';
 import { encodeHeader, type ShardHeader, shardHeaders } from '../../../src/shards/header.ts';
 import { heightFacts } from '../../../src/shards/height-facts.ts';
 import { LEDGER_RULES } from '../../../src/shards/ledger.ts';
 import { encodeLightBlock, type LightBlock, lightBlock } from '../../../src/shards/light-block.ts';
 import type { RefusalCode } from '../../../src/shards/operation.ts';
-import { DEFAULT_PARAMETERS, type Parameters } from '../../../src/shards/parameters.ts';
 import { recordDigest } from '../../../src/shards/record.ts';
 import type { StateKey } from '../../../src/shards/state-key.ts';
 import {
@@ -58,65 +44,9 @@ import { isUnder, shardPrefix, type StatePath } from '../../../src/shards/tree/p
 import { provePaths, type StateProof } from '../../../src/shards/tree/proof.ts';
 import { updateTree } from '../../../src/shards/tree/update.ts';
 import { type Change, LoadedState, Overlay } from '../../../src/shards/view.ts';
-import { digestFrom, sampleGenesis, signerFrom } from '../../helpers/records.ts';
 import type { Services } from './fake-net.ts';
-import { certify, signerNamed } from './header-chain.ts';
-
-export const FOUNDED_AT_MS = 1_750_000_000_000;
-const NAMES = ['n0', 'n1', 'n2', 'n3'];
-
-export const PARAMETERS: Parameters = {
-  ...DEFAULT_PARAMETERS,
-  epochBlocks: 10,
-  proposalEpochs: 2,
-  stake: { ...DEFAULT_PARAMETERS.stake, validatorMin: 100n, nodeMin: 50n, bondMin: 10n, unbondingEpochs: 30 },
-  evidence: { ...DEFAULT_PARAMETERS.evidence, ageBlocks: 300 },
-};
-
-export const accountSigner = (name: string): Signer => nativeSigner(digestFrom(`account ${name}`));
-export const accountNamed = (name: string): OwnerId => accountSigner(name).publicKey as OwnerId;
-
-export interface LedgerOptions {
-  readonly shardBits?: number;
-  readonly parameters?: Partial<Parameters>;
-  /** Accounts with 10,000 tokens. */
-  readonly accounts?: readonly string[];
-}
-
-export function foundingOf(options: LedgerOptions = {}): FoundingDocument {
-  const { shardBits = 1, accounts = ['alice', 'bob', 'carol'] } = options;
-  const genesis = { ...sampleGenesis(), createdAtMs: FOUNDED_AT_MS };
-  const record: EpochRecord = {
-    network: networkIdOf(genesis),
-    epoch: 0 as Epoch,
-    previous: new Uint8Array(32) as Digest,
-    seed: digestFrom('seed'),
-    params: { ...DEFAULT_PARAMS, shardBits, shardMembersMin: 1, isTrial: true },
-    members: NAMES.map(
-      (name): Member => ({
-        node: signerNamed(name).publicKey as NodeId,
-        operator: `operator-${name}` as OperatorId,
-        stake: 1000n as Stake,
-        capacityBytes: 2 ** 40,
-        admissionSeed: digestFrom(`admission ${name}`),
-        domains: [],
-      }),
-    ).sort((a, b) => (toHex(a.node) < toHex(b.node) ? -1 : 1)),
-  };
-  const genesisSigner = signerFrom('genesis of sample');
-  const sharding = { ...PARAMETERS.sharding, bitsMin: 0, bitsMax: 2 };
-  return signFounding(
-    signEpoch(genesis, record, genesisSigner),
-    {
-      parameters: { ...PARAMETERS, sharding, ...options.parameters },
-      operators: NAMES.map((name) => [`operator-${name}` as OperatorId, accountNamed(`operator ${name}`)]),
-      balances: accounts.map((name) => [accountNamed(name), [[0, 10_000n]]]),
-      chains: [],
-    },
-    genesisSigner,
-    nativeSha256,
-  );
-}
+import { foundingOf, type LedgerOptions } from './founding-kit.ts';
+import { certify } from './header-chain.ts';
 
 interface Stored {
   readonly key: StateKey;
