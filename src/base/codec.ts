@@ -7,6 +7,7 @@ import { decode, encode as encodeDagCbor } from '@ipld/dag-cbor';
 import { CID } from 'multiformats/cid';
 import * as z from 'zod';
 import { equal, toUtf8 } from './bytes.ts';
+import { decodePlain, encodePlain, NOT_PLAIN } from './cbor-plain.ts';
 import { scanCbor } from './cbor-scan.ts';
 import { StoreError } from './errors.ts';
 import { DIGEST_LENGTH, type Digest } from './ids.ts';
@@ -17,6 +18,10 @@ import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, LABEL_LENGTH_MAX } from './limits.ts';
  * broken text.
  */
 export function encode(value: unknown): Uint8Array {
+  return encodePlain(value) ?? encodeAny(value);
+}
+
+function encodeAny(value: unknown): Uint8Array {
   checkEncodable(value, 0, { items: CBOR_ITEMS_MAX });
   const bytes = encodeDagCbor(value);
   // The encoder may give a view of a pooled Buffer: records are plain bytes that keep nothing else alive.
@@ -40,7 +45,8 @@ export function decodeCanonical<T>(
   if (bytes.length > maxLength) throw invalid(what, `longer than ${maxLength} bytes`);
   const refusal = scanCbor(bytes);
   if (refusal !== undefined) throw invalid(what, `not canonical: ${refusal}`);
-  const value = decodeExactly(bytes, what);
+  const plain = decodePlain(bytes);
+  const value = plain === NOT_PLAIN ? decodeExactly(bytes, what) : plain;
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw invalid(what, describeIssue(parsed.error));
   return parsed.data;
@@ -145,8 +151,13 @@ export function uint(max: number = Number.MAX_SAFE_INTEGER): z.ZodType<number> {
 
 /** An integer from 0 to 2^64 - 1, always as bigint: the decoder gives numbers for small ones. */
 export const bigUint: z.ZodType<bigint> = z
-  .union([z.bigint(), z.number().int().transform(BigInt)])
-  .refine((value) => value >= 0n && value < 1n << 64n, 'not an unsigned 64-bit integer');
+  .custom<bigint | number>(isUint64, 'not an unsigned 64-bit integer')
+  .transform((value) => BigInt(value));
+
+function isUint64(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0;
+  return typeof value === 'bigint' && value >= 0n && value < 1n << 64n;
+}
 
 /** Text of at most `maxLength` UTF-8 bytes. */
 export function text(maxLength: number): z.ZodType<string> {

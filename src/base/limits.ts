@@ -748,6 +748,13 @@ export const AUDIT_GROUP_NODES_MAX = 64;
 export const AUDIT_GROUPS_MAX: number = MEMBERS_MAX;
 /** Rounds whose anchors are kept. */
 export const AUDIT_ROUNDS_KEPT_MAX = 64;
+/** Rounds whose draws a node has at hand: the one that runs, and the one whose results are being signed. */
+export const AUDIT_ROUNDS_WATCHED = 2;
+/** Records, and about as many places, that one step of building the index of holdings takes: blocks are committed in between. */
+export const HOLDINGS_STEP_RECORDS = 1024;
+export const HOLDINGS_STEP_PLACES = 4096;
+/** Entries of that index that are read in one go where all of a node are wanted. */
+export const HOLDINGS_PAGE = 512;
 
 // ---- Proofs ----------------------------------------------------------------------------------------------------
 

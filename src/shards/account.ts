@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { uint } from '../base/codec.ts';
 import type { OwnerId } from '../base/ids.ts';
 import { type Amounts, amountsSchema, minusAmounts, plusAmounts } from './amounts.ts';
+import { nameOfBytes, RecentKeys } from './recent-keys.ts';
 import type { RecordType } from './record.ts';
 import { type Home, homeOf, type StateKey, stateKey } from './state-key.ts';
 import type { Overlay } from './view.ts';
@@ -23,16 +24,21 @@ export const accountRecord: RecordType<Account> = {
   name: 'account',
   schema: z.tuple([uint(), amountsSchema]).transform(([nonce, balances]): Account => ({ nonce, balances })),
   tuple: ({ nonce, balances }) => [nonce, balances],
+  isExact: true,
 };
 
-/** Keys by the very array that names the owner: one takes four hashes, and is asked for some ten times in a transaction. */
+/** Keys by the very array that names the owner: one is asked for some ten times in a transaction. */
 const keys = new WeakMap<OwnerId, StateKey>();
+const recent = new RecentKeys<StateKey>();
 
 /** `owner` is never written to, as no id is. */
 export function accountKey(owner: OwnerId): StateKey {
   const known = keys.get(owner);
   if (known !== undefined) return known;
-  const key = stateKey(homeOf('account', owner), 'account');
+  // Of a copy, so that the transaction around the id is not kept alive, nor changed bytes remembered.
+  const key = recent.get(nameOfBytes(owner), () =>
+    stateKey(homeOf('account', owner.slice() as OwnerId), 'account'),
+  );
   keys.set(owner, key);
   return key;
 }

@@ -34,6 +34,7 @@ import { type Deliveries, receiptDigest } from './receipts.ts';
 import {
   decodeTransaction,
   encodeTransaction,
+  type KnownTransactions,
   type Operations,
   type SignedTransaction,
 } from './transaction.ts';
@@ -136,8 +137,13 @@ function frame(header: Uint8Array, body: Uint8Array, sha256?: Sha256): { id: Dig
   return { id: headerId(header, sha256), bytes: encode([header, body]) };
 }
 
-/** Form only, and that the header names this body. Throws INVALID_ENCODING. */
-export function decodeBlock(bytes: Uint8Array, kinds: Kinds, sha256?: Sha256): Block {
+/** Form only, and that the header names this body. Transactions that are `known` are not decoded again. Throws INVALID_ENCODING. */
+export function decodeBlock(
+  bytes: Uint8Array,
+  kinds: Kinds,
+  sha256?: Sha256,
+  known?: KnownTransactions,
+): Block {
   const [packedHeader, packedBody] = openFrame(bytes, sha256);
   const header = decodeHeader(packedHeader);
   const tuple = decodeCanonical(bodySchema, packedBody, BLOCK_LENGTH_MAX, 'block body');
@@ -147,7 +153,7 @@ export function decodeBlock(bytes: Uint8Array, kinds: Kinds, sha256?: Sha256): B
     evidence: evidence.map(decodeEvidence),
     reclaims: reclaims.map(decodeReclaim),
     parcels: parcels.map((parcel) => decodeParcel(parcel, kinds.deliveries)),
-    transactions: transactions.map((packed) => decodeTransaction(packed, kinds.operations, sha256)),
+    transactions: transactions.map((packed) => decodeTransaction(packed, kinds.operations, sha256, known)),
   };
   return { header, body, id: headerId(packedHeader, sha256), bytes };
 }

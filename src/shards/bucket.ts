@@ -15,6 +15,7 @@ import { BUCKETS_PER_OWNER_MAX, CODE_PIECES_MAX, DIRECTORY_HEIGHT_MAX } from '..
 import type { Code } from '../replication/code.ts';
 import type { Directory } from './directory/tree.ts';
 import type { RefusalCode } from './operation.ts';
+import { nameOfBytes, RecentKeys } from './recent-keys.ts';
 import type { RecordType } from './record.ts';
 import { type Home, homeOf, type StateKey, stateKey } from './state-key.ts';
 import type { Overlay } from './view.ts';
@@ -100,6 +101,7 @@ export const bucketRecord: RecordType<Bucket> = {
     bucket.names,
     bucket.bytes,
   ],
+  isExact: true,
 };
 
 /** Names of an owner's buckets, ascending. */
@@ -116,12 +118,14 @@ export function bucketIdOf(network: NetworkId, owner: OwnerId, name: string, sha
 }
 
 export function bucketHome(bucket: BucketId): Home {
-  return homeOf('bucket', bucket);
+  return bucketKey(bucket).home;
 }
 
 export function bucketKey(bucket: BucketId): StateKey {
-  return stateKey(bucketHome(bucket), 'bucket');
+  return recent.get(nameOfBytes(bucket), () => stateKey(homeOf('bucket', bucket.slice()), 'bucket'));
 }
+
+const recent = new RecentKeys<StateKey>();
 
 export function bucketListKey(owner: OwnerId): StateKey {
   return stateKey(homeOf('account', owner), 'bucket');

@@ -1,5 +1,5 @@
 // Making a block: which of the waiting receipts and transactions it has. Everything is tried in the order in which it will be executed,
-// by the very code that checks blocks, so what comes out is valid.
+// by the very code that checks blocks, so what comes out is valid, and what it does is known: whoever made a block need not execute it.
 //
 // Transactions go by what they pay for each byte, and those of one sender by nonce: one that pays little holds back those behind
 // it. What is no part of a valid block now, or would only be refused because a lane is full, is left out and stays in the pool.
@@ -31,7 +31,7 @@ import { encodeReclaim } from './inbox.ts';
 import type { BlockContext } from './operation.ts';
 import { encodeParcel } from './parcel.ts';
 import type { BlockInputs } from './rules.ts';
-import { Session, touchesOfMessage, touchesOfTransaction } from './session.ts';
+import { type Executed, Session, touchesOfMessage, touchesOfTransaction } from './session.ts';
 import type { StateKey } from './state-key.ts';
 import type { SignedTransaction } from './transaction.ts';
 import { type LoadedState, MissingRecords } from './view.ts';
@@ -47,7 +47,8 @@ export interface Ingredients extends BlockInputs {
   readonly receiptsMax?: number;
 }
 
-export type Built = { readonly kind: 'built'; readonly block: Block };
+/** `executed` is what applying the block gives. */
+export type Built = { readonly kind: 'built'; readonly block: Block; readonly executed: Executed };
 
 /** Bytes of a list entry in front of the bytes of the entry, and of the lists around them. */
 const ENTRY_LENGTH = 5;
@@ -70,7 +71,8 @@ export function buildBlock(
   try {
     const session = new Session(state, block, rules, params, parentRoots(parent));
     const body = new Builder(state, session, block, context).build(ingredients, candidates);
-    return { kind: 'built', block: seal(body, ingredients, context, block) };
+    const executed = session.finish();
+    return { kind: 'built', block: seal(body, ingredients, context, block), executed };
   } catch (error) {
     if (!(error instanceof MissingRecords)) throw error;
     return { kind: 'missing', keys: notLoaded(state, error.keys) };

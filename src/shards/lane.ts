@@ -19,6 +19,7 @@ import { concat, uint32 } from '../base/bytes.ts';
 import { bytesUpTo, digestOf, listOf, uint } from '../base/codec.ts';
 import type { Digest, ShardId } from '../base/ids.ts';
 import { HEIGHT_MAX, SHARD_BITS_MAX, STATE_RECORD_LENGTH_MAX } from '../base/limits.ts';
+import { RecentKeys } from './recent-keys.ts';
 import type { RecordType } from './record.ts';
 import { homeOf, shardHome, type StateKey, stateKey } from './state-key.ts';
 import type { Overlay } from './view.ts';
@@ -80,6 +81,7 @@ export const outboxRecord: RecordType<OutboxLane> = {
       ([first, next, firstBatch, lengthBytes]): OutboxLane => ({ first, next, firstBatch, lengthBytes }),
     ),
   tuple: ({ first, next, firstBatch, lengthBytes }) => [first, next, firstBatch, lengthBytes],
+  isExact: true,
 };
 
 /** What one block put on a lane. */
@@ -125,10 +127,13 @@ export const batchRecord: RecordType<Batch> = {
     count,
     path,
   ],
+  isExact: true,
 };
 
 export function outboxKey(lane: Lane): StateKey {
-  return stateKey(shardHome(lane.shardBits, lane.source), 'outbox', laneId(lane));
+  return outboxKeys.get(laneText(lane), () =>
+    stateKey(shardHome(lane.shardBits, lane.source), 'outbox', laneId(lane)),
+  );
 }
 
 /** `first`: number of the batch's first receipt. */
@@ -141,9 +146,16 @@ export function batchKey(lane: Lane, first: number): StateKey {
 }
 
 export function receiptKey(lane: Lane, sequence: number): StateKey {
-  const id = concat(laneId(lane), sequenceBytes(sequence));
-  return stateKey(shardHome(lane.shardBits, lane.source), 'receipt', id);
+  return receiptKeys.get(`${laneText(lane)}/${sequence}`, () => {
+    const id = concat(laneId(lane), sequenceBytes(sequence));
+    return stateKey(shardHome(lane.shardBits, lane.source), 'receipt', id);
+  });
 }
+
+const outboxKeys = new RecentKeys<StateKey>();
+const receiptKeys = new RecentKeys<StateKey>();
+const cursorKeys = new RecentKeys<StateKey>();
+const indexKeys = new RecentKeys<StateKey>();
 
 function sequenceBytes(sequence: number): Uint8Array {
   return concat(uint32(Math.floor(sequence / 2 ** 32)), uint32(sequence % 2 ** 32));
@@ -155,10 +167,13 @@ export const cursorRecord: RecordType<number> = {
   name: 'cursor',
   schema: z.tuple([uint()]).transform(([next]) => next),
   tuple: (next) => [next],
+  isExact: true,
 };
 
 export function cursorKey(lane: Lane): StateKey {
-  return stateKey(shardHome(lane.shardBits, lane.destination), 'cursor', laneId(lane));
+  return cursorKeys.get(laneText(lane), () =>
+    stateKey(shardHome(lane.shardBits, lane.destination), 'cursor', laneId(lane)),
+  );
 }
 
 // ---- Which lanes have receipts -------------------------------------------------------------------------------
@@ -194,10 +209,13 @@ export const laneIndexRecord: RecordType<ShardSet> = {
   name: 'lane index',
   schema: z.tuple([shardSetSchema]).transform(([set]) => set),
   tuple: (set) => [set],
+  isExact: true,
 };
 
 export function laneIndexKey(shardBits: number, source: ShardId): StateKey {
-  return stateKey(shardHome(shardBits, source), 'lane-index', new Uint8Array([shardBits]));
+  return indexKeys.get(`${shardBits}/${source}`, () =>
+    stateKey(shardHome(shardBits, source), 'lane-index', new Uint8Array([shardBits])),
+  );
 }
 
 /** The lanes between shards of one number of bits. */
@@ -238,6 +256,7 @@ export const lanesRecord: RecordType<Lanes> = {
     previous === null ? null : generationTuple(previous),
     selfPending,
   ],
+  isExact: true,
 };
 
 export const LANES_KEY: StateKey = stateKey(homeOf('system'), 'lanes');

@@ -11,6 +11,13 @@ export interface RecordType<T> {
   readonly schema: ZodType<T>;
   /** The record as the tuple that is encoded. */
   readonly tuple: (record: T) => readonly unknown[];
+  /**
+   * Whatever is put is, field by field, what its bytes decode to: so it may be read again without having been encoded. Of records that are
+   * written many times in a block.
+   */
+  readonly isExact?: true;
+  /** The same record without what else of memory it keeps alive; for exact ones that stay decoded when they have been encoded. */
+  readonly compact?: (record: T) => T;
 }
 
 /** What the leaf of a record in the state tree holds. */

@@ -137,12 +137,25 @@ function bodyBytes(signed: SignedTransaction, operations: Operations): Uint8Arra
   return bytes === undefined ? encode(bodyOf(signed.transaction, operations)) : bodyIn(bytes);
 }
 
-/** Form only; `verifyTransaction` has the rest. Takes over `bytes`, which nobody may change. Throws INVALID_ENCODING. */
+/** A transaction that was decoded before, by its id. */
+export type KnownTransactions = (id: Digest) => SignedTransaction | undefined;
+
+/**
+ * Form only; `verifyTransaction` has the rest. Takes over `bytes`, which nobody may change. One that is known by these very bytes is not
+ * decoded again. Throws INVALID_ENCODING.
+ */
 export function decodeTransaction(
   bytes: Uint8Array,
   operations: Operations,
   sha256?: Sha256,
+  known?: KnownTransactions,
 ): SignedTransaction {
+  const id = digest('transaction', [bodyIn(bytes)], sha256);
+  const same = known?.(id);
+  if (same !== undefined) {
+    const its = DecodedTransaction.bytesOf(same);
+    if (its !== undefined && equal(its, bytes)) return same;
+  }
   const [body, signature] = decodeCanonical(signedSchema, bytes, TRANSACTION_LENGTH_MAX, 'transaction');
   const [network, sender, nonce, fee, expiresAtHeight, tag, tuple] = body;
   const operation = operations.withTag(tag);
@@ -152,7 +165,6 @@ export function decodeTransaction(
   }
   const action: Action = { kind: operation.kind, parameters: parsed.data };
   const transaction: Transaction = { network, sender, nonce, fee, expiresAtHeight, action };
-  const id = digest('transaction', [bodyIn(bytes)], sha256);
   return new DecodedTransaction(transaction, signature as Signature, id, bytes);
 }
 
@@ -176,6 +188,13 @@ export function verifyTransaction(
 }
 
 export function isSignedBySender(signed: SignedTransaction, operations: Operations, verify: Verify): boolean {
+  if (verifiedBy.get(signed) === verify) return true;
   const bytes = bodyBytes(signed, operations);
-  return verify(signed.transaction.sender, signedBytes('transaction', bytes), signed.signature);
+  const isSigned = verify(signed.transaction.sender, signedBytes('transaction', bytes), signed.signature);
+  // A decoded one stays as it is.
+  if (isSigned && DecodedTransaction.bytesOf(signed) !== undefined) verifiedBy.set(signed, verify);
+  return isSigned;
 }
+
+/** Who found the signature good, so that it is asked once: when the transaction comes, and not again when its block does. */
+const verifiedBy: WeakMap<SignedTransaction, Verify> = new WeakMap();

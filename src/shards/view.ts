@@ -4,7 +4,11 @@
 // loads it and the decision is made again from the start: rules never wait. Records that are known to be absent read as undefined.
 //
 // Invariant: nothing is written through to a lower layer but by `merge`, so a transaction that is refused leaves no trace.
+//
+// Records are read and written far more often decoded than as bytes, so a record is kept in the form it came in, and in the other one as
+// soon as somebody wanted that. Decoded records are shared: nobody may change them.
 
+import { equal } from '../base/bytes.ts';
 import { decodeCanonical, encode } from '../base/codec.ts';
 import { STATE_RECORD_LENGTH_MAX } from '../base/limits.ts';
 import type { RecordType } from './record.ts';
@@ -16,6 +20,8 @@ export type Loaded = Uint8Array | null;
 export interface StateView {
   /** The bytes under `key`, or null. Throws MissingRecords when it was not loaded. */
   read(key: StateKey): Loaded;
+  /** The same, decoded; undefined when there is none. Of a view without it, bytes are decoded at every look. */
+  get?<T>(key: StateKey, type: RecordType<T>): T | undefined;
 }
 
 /** Not an error: the attempt needs more of the state before it can be decided. */
@@ -29,24 +35,103 @@ export class MissingRecords extends Error {
   }
 }
 
-/** What the shell has loaded so far. */
+/** A record as bytes, decoded, or both. */
+class Cell {
+  #bytes: Loaded | undefined;
+  #type: object | undefined;
+  #record: unknown;
+  /** Of one that was decoded first. */
+  #encode: (() => Uint8Array) | undefined;
+
+  static ofBytes(bytes: Loaded): Cell {
+    const cell = new Cell();
+    cell.#bytes = bytes;
+    return cell;
+  }
+
+  static ofRecord<T>(type: RecordType<T>, record: T): Cell {
+    const cell = new Cell();
+    cell.#type = type;
+    cell.#record = record;
+    cell.#encode = () => {
+      if (type.compact !== undefined) cell.#record = type.compact(record);
+      return encode(type.tuple(record));
+    };
+    return cell;
+  }
+
+  get bytes(): Loaded {
+    if (this.#bytes === undefined) {
+      this.#bytes = this.#encode!();
+      this.#encode = undefined;
+    }
+    return this.#bytes;
+  }
+
+  as<T>(type: RecordType<T>): T | undefined {
+    if (this.#type !== type) {
+      const { bytes } = this;
+      if (bytes === null) return undefined;
+      this.#record = decodeRecord(type, bytes);
+      this.#type = type;
+    }
+    return this.#record as T;
+  }
+}
+
+/** The record of `bytes`. Throws INVALID_ENCODING. */
+export function decodeRecord<T>(type: RecordType<T>, bytes: Uint8Array): T {
+  return decodeCanonical(type.schema, bytes, STATE_RECORD_LENGTH_MAX, type.name);
+}
+
+/** What the shell has loaded so far, of one state. */
 export class LoadedState implements StateView {
-  readonly #records = new Map<string, Loaded>();
+  readonly #cells = new Map<string, Cell>();
+  #lengthBytes = 0;
 
   add(key: StateKey, record: Loaded): void {
-    this.#records.set(key.text, record);
+    this.#put(key, Cell.ofBytes(record), record);
+  }
+
+  #put(key: StateKey, cell: Cell, record: Loaded): void {
+    this.#cells.set(key.text, cell);
+    this.#lengthBytes += CELL_OVERHEAD + 2 * (record?.length ?? 0);
   }
 
   has(key: StateKey): boolean {
-    return this.#records.has(key.text);
+    return this.#cells.has(key.text);
   }
 
   read(key: StateKey): Loaded {
-    const record = this.#records.get(key.text);
-    if (record === undefined) throw new MissingRecords([key]);
-    return record;
+    const cell = this.#cells.get(key.text);
+    if (cell === undefined) throw new MissingRecords([key]);
+    return cell.bytes;
+  }
+
+  get<T>(key: StateKey, type: RecordType<T>): T | undefined {
+    const cell = this.#cells.get(key.text) ?? Cell.ofBytes(this.read(key));
+    return cell.as(type);
+  }
+
+  /** About what it keeps in memory. Records that took the place of others count beside them. */
+  get lengthBytes(): number {
+    return this.#lengthBytes;
+  }
+
+  /** From now on it is of the state after `changes`, which were made on it. */
+  advance(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const { key, after } = change;
+      this.#put(key, cells.get(change) ?? Cell.ofBytes(after), after);
+    }
   }
 }
+
+/** What changes have become, decoded where that is known. */
+const cells: WeakMap<Change, Cell> = new WeakMap();
+
+/** Key, map and objects of a record, beside its bytes and as much again for what they mean. */
+const CELL_OVERHEAD = 500;
 
 export interface Change {
   readonly key: StateKey;
@@ -56,7 +141,7 @@ export interface Change {
 
 interface Written {
   readonly key: StateKey;
-  readonly record: Loaded;
+  readonly cell: Cell;
   /** There was no such record before, whatever was loaded. */
   readonly isNew: boolean;
 }
@@ -72,29 +157,44 @@ export class Overlay implements StateView {
 
   read(key: StateKey): Loaded {
     const written = this.#written.get(key.text);
-    return written === undefined ? this.#below.read(key) : written.record;
+    return written === undefined ? this.#below.read(key) : written.cell.bytes;
+  }
+
+  /** Throws MissingRecords when the record was not loaded: for what is overwritten unread, and wanted at the end of the block. */
+  touch(key: StateKey): void {
+    if (this.#written.has(key.text)) return;
+    if (this.#below instanceof Overlay) this.#below.touch(key);
+    else this.#below.read(key);
   }
 
   write(key: StateKey, record: Loaded): void {
+    this.#write(key, Cell.ofBytes(record));
+  }
+
+  #write(key: StateKey, cell: Cell): void {
     const isNew = this.#written.get(key.text)?.isNew ?? false;
-    this.#written.set(key.text, { key, record, isNew });
+    this.#written.set(key.text, { key, cell, isNew });
   }
 
   /** Writes a record whose key was never used before, so that nobody has to load that it is not there. */
   create(key: StateKey, record: Uint8Array): void {
-    this.#written.set(key.text, { key, record, isNew: true });
+    this.#written.set(key.text, { key, cell: Cell.ofBytes(record), isNew: true });
   }
 
   /** The record under `key`, decoded; undefined when there is none. */
   get<T>(key: StateKey, type: RecordType<T>): T | undefined {
-    const bytes = this.read(key);
-    return bytes === null
-      ? undefined
-      : decodeCanonical(type.schema, bytes, STATE_RECORD_LENGTH_MAX, type.name);
+    const written = this.#written.get(key.text);
+    if (written !== undefined) return written.cell.as(type);
+    const below = this.#below;
+    if (below.get !== undefined) return below.get(key, type);
+    const bytes = below.read(key);
+    return bytes === null ? undefined : decodeRecord(type, bytes);
   }
 
   put<T>(key: StateKey, type: RecordType<T>, record: T): void {
-    this.write(key, encode(type.tuple(record)));
+    const cell =
+      type.isExact === true ? Cell.ofRecord(type, record) : Cell.ofBytes(encode(type.tuple(record)));
+    this.#write(key, cell);
   }
 
   remove(key: StateKey): void {
@@ -103,26 +203,28 @@ export class Overlay implements StateView {
 
   /** Takes over what `upper`, an overlay of this one, has written. */
   merge(upper: Overlay): void {
-    for (const { key, record, isNew } of upper.#written.values()) {
-      const wasNew = this.#written.get(key.text)?.isNew ?? false;
-      this.#written.set(key.text, { key, record, isNew: isNew || wasNew });
+    for (const written of upper.#written.values()) {
+      const { key, cell, isNew } = written;
+      const isNewHere = isNew || (this.#written.get(key.text)?.isNew ?? false);
+      this.#written.set(key.text, isNewHere === isNew ? written : { key, cell, isNew: isNewHere });
     }
   }
 
   /** What differs from below, in the order of paths. */
   changes(): readonly Change[] {
-    return [...this.#written.values()]
-      .map(({ key, record, isNew }) => ({
-        key,
-        before: isNew ? null : this.#below.read(key),
-        after: record,
-      }))
-      .filter(({ before, after }) => !isSame(before, after))
-      .sort((a, b) => (a.key.text < b.key.text ? -1 : 1));
+    const changes: Change[] = [];
+    for (const { key, cell, isNew } of this.#written.values()) {
+      const before = isNew ? null : this.#below.read(key);
+      const after = cell.bytes;
+      if (isSame(before, after)) continue;
+      const change: Change = { key, before, after };
+      cells.set(change, cell);
+      changes.push(change);
+    }
+    return changes.sort((a, b) => (a.key.text < b.key.text ? -1 : 1));
   }
 }
 
 function isSame(a: Loaded, b: Loaded): boolean {
-  if (a === null || b === null) return a === b;
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+  return a === null || b === null ? a === b : equal(a, b);
 }

@@ -23,6 +23,7 @@ import { decodeReceipt, encodeReceipt, receiptDigest, valueOfReceipt } from '../
 import {
   decodeTransaction,
   encodeTransaction,
+  isSignedBySender,
   signTransaction,
   verifyTransaction,
 } from '../../src/shards/transaction.ts';
@@ -217,4 +218,47 @@ test('a transaction is signed by its sender for its network', () => {
   expectCode('INVALID_SIGNATURE', () => verifyTransaction(other, network, operations, portableVerify));
   const elsewhere = digestFrom<NetworkId>('other network');
   expectCode('WRONG_NETWORK', () => verifyTransaction(signed, elsewhere, operations, portableVerify));
+});
+
+// ---- Known transactions --------------------------------------------------------------------------------------
+
+test('a transaction that is known is taken over as it is, and one with the same id and other bytes is not', () => {
+  const world = new World({ balances: { a: [[0, 9n]] } });
+  const parameters = { to: digestFrom<OwnerId>('receiver'), amounts: [[0, 1n]] };
+  const signed = world.sign('a', 0, { kind: 'transfer', parameters });
+  const { bytes } = world.build([signed]);
+  const packed = encodeTransaction(signed, operations);
+  const pooled = decodeTransaction(packed, operations, fastSha256);
+  const knowing = (one: typeof signed) =>
+    decodeBlock(bytes, KINDS, fastSha256, (id) => (toHex(id) === toHex(one.id) ? one : undefined)).body
+      .transactions[0]!;
+  expect(knowing(pooled)).toBe(pooled);
+  const forgedBytes = packed.slice();
+  forgedBytes[forgedBytes.length - 1]! ^= 1;
+  const forged = decodeTransaction(forgedBytes, operations, fastSha256);
+  expect(forged.id).toEqual(pooled.id);
+  expect(knowing(forged)).not.toBe(forged);
+  expect(knowing(forged)).toEqual(pooled);
+  // One that was not decoded may say something else than its bytes.
+  expect(knowing(signed)).not.toBe(signed);
+});
+
+test('a signature that was found good is not checked again for the same transaction, and for no other', () => {
+  const signer = signerFrom('sender');
+  const action = { kind: 'transfer', parameters: { to: digestFrom('b'), amounts: [[0, 1n]] } };
+  const about = { network: NETWORK, sender: signer.publicKey as OwnerId, nonce: 0, fee: 0n };
+  const signed = signTransaction({ ...about, expiresAtHeight: 9, action }, operations, signer);
+  const packed = encodeTransaction(signed, operations);
+  let checks = 0;
+  const verify: typeof portableVerify = (key, message, signature) => {
+    checks++;
+    return portableVerify(key, message, signature);
+  };
+  const decoded = decodeTransaction(packed, operations, fastSha256);
+  const isSigned = (one: typeof signed): boolean => isSignedBySender(one, operations, verify);
+  expect([isSigned(decoded), isSigned(decoded), checks]).toEqual([true, true, 1]);
+  expect([isSigned(decodeTransaction(packed, operations, fastSha256)), checks]).toEqual([true, 2]);
+  const other = { ...decoded, transaction: { ...decoded.transaction, nonce: 1 } };
+  expect([isSigned(other), isSigned(other), checks]).toEqual([false, false, 4]);
+  expect(isSignedBySender(decoded, operations, () => false)).toBe(false);
 });

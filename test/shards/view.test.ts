@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { encode, uint } from '../../src/base/codec.ts';
+import type { RecordType } from '../../src/shards/record.ts';
 import { homeOf, type StateKey, stateKey } from '../../src/shards/state-key.ts';
 import { LoadedState, MissingRecords, Overlay } from '../../src/shards/view.ts';
 
@@ -59,4 +62,86 @@ test('a record under a key that was never used needs no loading, however it is p
   later.remove(fresh);
   state.merge(later);
   expect(state.changes()).toEqual([]);
+});
+
+// ---- Decoded -------------------------------------------------------------------------------------------------
+
+interface Pair {
+  readonly left: number;
+  readonly right: number;
+}
+
+let decodings = 0;
+let encodings = 0;
+const pair: RecordType<Pair> = {
+  name: 'pair',
+  schema: z.tuple([uint(), uint()]).transform(([left, right]): Pair => {
+    decodings++;
+    return { left, right };
+  }),
+  tuple: ({ left, right }) => {
+    encodings++;
+    return [left, right];
+  },
+};
+const exactPair: RecordType<Pair> = { ...pair, isExact: true };
+const bytesOf = (left: number, right: number): Uint8Array => encode([left, right]);
+
+test('a record is decoded once, however many overlays are asked for it', () => {
+  const state = new LoadedState();
+  state.add(A, bytesOf(1, 2));
+  decodings = 0;
+  for (let round = 0; round < 3; round++) {
+    const overlay = new Overlay(new Overlay(state));
+    expect(overlay.get(A, pair)).toEqual({ left: 1, right: 2 });
+  }
+  expect(decodings).toBe(1);
+});
+
+test('what is put of an exact type is encoded when its bytes are wanted, once', () => {
+  const state = new Overlay(loaded());
+  encodings = 0;
+  for (let left = 0; left < 5; left++) state.put(A, exactPair, { left, right: 7 });
+  expect(state.get(A, exactPair)).toEqual({ left: 4, right: 7 });
+  expect(encodings).toBe(0);
+  expect(state.read(A)).toEqual(bytesOf(4, 7));
+  expect(state.changes()[0]!.after).toEqual(bytesOf(4, 7));
+  expect(encodings).toBe(1);
+});
+
+test('bytes and decoded form never differ, whichever was written last', () => {
+  const state = new Overlay(loaded());
+  state.put(A, exactPair, { left: 1, right: 1 });
+  const above = new Overlay(state);
+  above.write(A, bytesOf(2, 2));
+  expect(above.get(A, exactPair)).toEqual({ left: 2, right: 2 });
+  expect(state.get(A, exactPair)).toEqual({ left: 1, right: 1 });
+  state.merge(above);
+  expect(state.get(A, exactPair)).toEqual({ left: 2, right: 2 });
+  state.remove(A);
+  expect(state.get(A, exactPair)).toBe(undefined);
+});
+
+test('what was loaded goes on as the state after the changes that were made on it', () => {
+  const before = loaded();
+  const state = new Overlay(before);
+  state.put(A, exactPair, { left: 3, right: 4 });
+  state.put(B, pair, { left: 5, right: 6 });
+  before.advance(state.changes());
+  expect(before.read(A)).toEqual(bytesOf(3, 4));
+  expect(before.get(A, exactPair)).toEqual({ left: 3, right: 4 });
+  expect(before.get(B, pair)).toEqual({ left: 5, right: 6 });
+  const next = new Overlay(before);
+  next.remove(A);
+  before.advance(next.changes());
+  expect(before.read(A)).toBeNull();
+  expect(before.get(A, exactPair)).toBe(undefined);
+});
+
+test('what is only overwritten must have been loaded all the same', () => {
+  const state = new Overlay(new Overlay(loaded()));
+  expect(() => state.touch(keyOf(3))).toThrow(MissingRecords);
+  state.touch(A);
+  state.write(keyOf(3), one);
+  state.touch(keyOf(3));
 });

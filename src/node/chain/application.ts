@@ -7,7 +7,8 @@ import { type StoreError, toStoreError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { BLOCK_TIME_AHEAD_MS } from '../../base/limits.ts';
 import type { Clock } from '../../base/ports.ts';
-import type { BlockId, HeightStart } from '../../consensus/types.ts';
+import { proposerAt } from '../../consensus/proposer.ts';
+import type { BlockId, HeightStart, Message } from '../../consensus/types.ts';
 import { indexOf } from '../../consensus/validator-set.ts';
 import { blockTimeOf } from '../../shards/block.ts';
 import type { Decision } from '../validator/host-ports.ts';
@@ -53,10 +54,18 @@ export class ChainApplication implements ValidatorApplication {
     return this.#ports.chain.idOf(block);
   }
 
-  heard(node: NodeId, height: number): void {
+  heard(node: NodeId, { kind, height }: Pick<Message, 'kind' | 'height'>): void {
     const { chain, pace } = this.#ports;
+    if (kind === 'proposal' && this.#isTurnOf(node, height)) pace.proposed(height);
     const validator = indexOf(chain.next.roles.validators, node);
     if (validator !== undefined) pace.heard(validator, height);
+  }
+
+  /** At the first round of a height to come: the block before may be on its way into the store. */
+  #isTurnOf(node: NodeId, height: number): boolean {
+    const { chain } = this.#ports;
+    const roles = height < chain.next.height ? undefined : chain.rolesAt(height);
+    return roles !== undefined && proposerAt(roles.proposers, height, 0) === indexOf(roles.validators, node);
   }
 
   held(height: number, blockId: BlockId, done: (block: Uint8Array | undefined) => void): void {
@@ -69,7 +78,6 @@ export class ChainApplication implements ValidatorApplication {
     });
   }
 
-  /** Its own block is executed while the others vote on it, so that its commit need not. */
   async #make(height: number, round: number): Promise<Uint8Array | undefined> {
     const { chain, self, reveal, candidates, evidence } = this.#ports;
     const offered = evidence.all();
@@ -81,7 +89,6 @@ export class ChainApplication implements ValidatorApplication {
     });
     if (block === undefined) return undefined;
     evidence.settle(offered, block.body.evidence);
-    this.#answer(chain.judge(height, chain.idOf(block.bytes), block.bytes), () => undefined);
     return block.bytes;
   }
 

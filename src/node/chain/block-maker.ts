@@ -4,14 +4,13 @@ import type { Digest, Epoch, NodeId } from '../../base/ids.ts';
 import type { Contributor } from '../../consensus/beacon.ts';
 import type { CommitCertificate, Evidence } from '../../consensus/types.ts';
 import { type ChainContext, contextOf } from '../../shards/apply.ts';
-import type { Block } from '../../shards/block.ts';
-import { buildBlock, type Ingredients } from '../../shards/build.ts';
+import { buildBlock, type Built, type Ingredients } from '../../shards/build.ts';
 import { convicting } from '../../shards/offences.ts';
 import type { StateKey } from '../../shards/state-key.ts';
 import type { SignedTransaction } from '../../shards/transaction.ts';
 import type { StateProof } from '../../shards/tree/proof.ts';
 import { contributorOf } from '../../shards/turns.ts';
-import { LoadedState, Overlay } from '../../shards/view.ts';
+import { type LoadedState, Overlay } from '../../shards/view.ts';
 import { settle } from './settle.ts';
 import type { ChainStore } from './types.ts';
 
@@ -26,15 +25,15 @@ export interface Proposing {
 
 type Source = Pick<ChainStore, 'load' | 'prove'>;
 
-/** The block that follows the head of `source`. `timeMs` is later than its parent's. */
+/** The block that follows the head of `source`, of which `loaded` has some records. `timeMs` is later than its parent's. */
 export async function makeBlock(
   source: Source,
+  loaded: LoadedState,
   context: ChainContext,
   lastCommit: CommitCertificate | null,
   timeMs: number,
   proposing: Proposing,
-): Promise<Block> {
-  const loaded = new LoadedState();
+): Promise<Built> {
   const { proposer, candidates } = proposing;
   const own = await settle(source, loaded, () => chooseOwn(loaded, context, timeMs, proposing));
   const ingredients = { ...own, timeMs, proposer, candidates, lastCommit };
@@ -46,10 +45,10 @@ export async function makeBlock(
       if (!proofs.has(key.text)) wanted.set(key.text, key);
       return proofs.get(key.text);
     };
-    const { block } = await settle(source, loaded, () =>
+    const built = await settle(source, loaded, () =>
       buildBlock(loaded, { ...ingredients, proveKey }, context),
     );
-    if (wanted.size === 0) return block;
+    if (wanted.size === 0) return built;
     await prove(source, context.parent.height, [...wanted.values()], proofs);
   }
 }

@@ -9,6 +9,7 @@ import { assert } from '../../base/assert.ts';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { Digest } from '../../base/ids.ts';
+import { DECODED_STATE_LENGTH_MAX } from '../../base/limits.ts';
 import type { Clock } from '../../base/ports.ts';
 import { checkCertificate } from '../../consensus/certificate.ts';
 import type { BlockId, CommitCertificate } from '../../consensus/types.ts';
@@ -17,7 +18,8 @@ import { type Block, blockIdOf, decodeBlock } from '../../shards/block.ts';
 import { auditChanges, isConserved } from '../../shards/conservation.ts';
 import type { Executed } from '../../shards/session.ts';
 import type { StateKey } from '../../shards/state-key.ts';
-import { LoadedState } from '../../shards/view.ts';
+import type { KnownTransactions } from '../../shards/transaction.ts';
+import { LoadedState, Overlay } from '../../shards/view.ts';
 import { makeBlock, type Proposing } from './block-maker.ts';
 import { type ChainRules, type HeightRoles, nextHeight, type NextHeight } from './next-height.ts';
 import { settle } from './settle.ts';
@@ -56,6 +58,9 @@ export class Chain {
   readonly #listeners = new Set<(committed: Committed) => void>();
   /** Blocks of the height under way that are valid, by id. */
   readonly #judged = new Map<BlockId, Judged>();
+  /** What was read of the state after the head, for all that is done on it. */
+  #loaded: LoadedState;
+  #known: KnownTransactions = () => undefined;
   /** Of that height, those that are on the disk. */
   readonly #durable = new Set<BlockId>();
   readonly #terms: Term[] = [];
@@ -65,13 +70,19 @@ export class Chain {
   #lastCommit: CommitCertificate | null;
   #failure: StoreError | undefined;
 
-  private constructor(ports: ChainPorts, next: NextHeight, lastCommit: CommitCertificate | null) {
+  private constructor(
+    ports: ChainPorts,
+    next: NextHeight,
+    lastCommit: CommitCertificate | null,
+    loaded: LoadedState,
+  ) {
     const { head } = ports.store;
     assert(head !== undefined, 'a chain has a genesis');
     this.#ports = ports;
     this.#head = head;
     this.#next = next;
     this.#lastCommit = lastCommit;
+    this.#loaded = loaded;
     this.#terms.push({ from: next.height, roles: next.roles });
   }
 
@@ -80,11 +91,12 @@ export class Chain {
     const { store } = ports;
     const { head } = store;
     assert(head !== undefined, 'a chain has a genesis');
-    const next = await nextHeight(store, head, ports, undefined);
-    if (head.height === 0) return new Chain(ports, next, null);
+    const loaded = new LoadedState();
+    const next = await nextHeight(store, loaded, head, ports, undefined);
+    if (head.height === 0) return new Chain(ports, next, null, loaded);
     const decision = await store.decision(head.height);
     if (decision === undefined) throw new StoreError('DAMAGED', `block ${head.height} of the chain is gone`);
-    return new Chain(ports, next, decision.certificate);
+    return new Chain(ports, next, decision.certificate, loaded);
   }
 
   get head(): Head {
@@ -119,17 +131,50 @@ export class Chain {
     return this.#ports.store.load(keys);
   }
 
+  /** What `decide` says of the state after the head, from what is at hand as far as it is. The height is that state's. */
+  async ask<T>(
+    key: StateKey,
+    decide: (state: Overlay) => T,
+  ): Promise<{ readonly value: T; readonly height: number }> {
+    for (;;) {
+      const { height } = this.#head;
+      const loaded = this.#loaded;
+      if (loaded.has(key)) return { value: decide(new Overlay(loaded)), height };
+      const [record] = await this.load([key]);
+      // Else a block came in between, and with it perhaps another record.
+      if (height !== this.#head.height) continue;
+      const place = loaded.lengthBytes < DECODED_STATE_LENGTH_MAX ? loaded : new LoadedState();
+      place.add(key, record!);
+      return { value: decide(new Overlay(place)), height };
+    }
+  }
+
+  /** Transactions that are at hand decoded: those of blocks need not be decoded again. */
+  useKnown(known: KnownTransactions): void {
+    this.#known = known;
+  }
+
   // ---- Making ------------------------------------------------------------------------------------------------
 
-  /** A block of the next height, durable when it resolves; undefined when that height is not `height` any more. */
+  /** A block of the next height, durable when it resolves, and judged; undefined when that height is not `height` any more. */
   build(height: number, proposing: Proposing): Promise<Block | undefined> {
     return this.#run(async () => {
       if (height !== this.#next.height) return undefined;
       const { store, clock } = this.#ports;
       const { context } = this.#next;
       const timeMs = Math.max(clock.now(), context.parent.timeMs + 1);
-      const block = await makeBlock(store, context, this.#lastCommit, timeMs, proposing);
+      const { block, executed } = await makeBlock(
+        store,
+        this.#loaded,
+        context,
+        this.#lastCommit,
+        timeMs,
+        proposing,
+      );
+      this.#checkConserved(block, executed);
       await this.#makeDurable(block);
+      // It was executed while it was made, by the rules that judge it.
+      this.#judged.set(toHex(block.id) as BlockId, { block, executed });
       return block;
     });
   }
@@ -161,20 +206,25 @@ export class Chain {
   }
 
   async #execute(bytes: Uint8Array): Promise<Judged | Invalid> {
-    const { rules, sha256 } = this.#ports;
+    const { rules, sha256, store } = this.#ports;
     let block: Block;
     try {
-      block = decodeBlock(bytes, rules, sha256);
+      block = decodeBlock(bytes, rules, sha256, this.#known);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       return { kind: 'invalid', problem: 'wrong-body', detail: error.message };
     }
-    const applied = await settle(this.#ports.store, new LoadedState(), (loaded) =>
+    const applied = await settle(store, this.#loaded, (loaded) =>
       applyBlock(loaded, block, this.#next.context),
     );
     if (applied.kind === 'invalid') return applied;
-    if (!isConserved(auditChanges(applied.changes, rules.holdings))) throw this.#fail(notConserved(block));
+    this.#checkConserved(block, applied);
     return { block, executed: applied };
+  }
+
+  #checkConserved(block: Block, { changes }: Executed): void {
+    const { holdings } = this.#ports.rules;
+    if (!isConserved(auditChanges(changes, holdings))) throw this.#fail(notConserved(block));
   }
 
   // ---- Committing --------------------------------------------------------------------------------------------
@@ -226,7 +276,9 @@ export class Chain {
       this.#lastCommit = decided.certificate;
       this.#judged.clear();
       this.#durable.clear();
-      this.#next = await nextHeight(store, this.#head, this.#ports, this.#next);
+      this.#loaded.advance(executed.changes);
+      if (this.#loaded.lengthBytes > DECODED_STATE_LENGTH_MAX) this.#loaded = new LoadedState();
+      this.#next = await nextHeight(store, this.#loaded, this.#head, this.#ports, this.#next);
     } catch (error) {
       throw this.#fail(
         error instanceof StoreError ? error : new StoreError('INTERNAL', 'commit', { cause: error }),

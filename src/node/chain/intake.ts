@@ -13,7 +13,6 @@ import {
   type SignedTransaction,
   verifyTransaction,
 } from '../../shards/transaction.ts';
-import { LoadedState, Overlay } from '../../shards/view.ts';
 import { accountNews } from './account-news.ts';
 import type { Chain, Committed } from './chain.ts';
 import type { ChainRules } from './next-height.ts';
@@ -35,6 +34,7 @@ export class Intake {
     this.#chain = chain;
     this.#rules = rules;
     this.#admitted = admitted;
+    chain.useKnown((id) => this.pool.get(id));
     chain.onCommit((committed) => this.#committed(committed));
   }
 
@@ -54,7 +54,10 @@ export class Intake {
     const signed = decodeTransaction(bytes, rules.operations, sha256);
     if (this.pool.has(signed.id)) return { signed, admission: { kind: 'known' } };
     verifyTransaction(signed, networkId, rules.operations, verify);
-    const { account, height } = await this.#accountOf(signed);
+    const { sender } = signed.transaction;
+    const { value: account, height } = await this.#chain.ask(accountKey(sender), (state) =>
+      accountOf(state, sender),
+    );
     const admission = this.pool.add(signed, {
       nonce: account.nonce,
       balance: amountIn(account.balances, NATIVE),
@@ -63,21 +66,6 @@ export class Intake {
     });
     if (admission.kind === 'added' || admission.kind === 'replaced') this.#admitted();
     return { signed, admission };
-  }
-
-  async #accountOf({ transaction: { sender } }: SignedTransaction): Promise<{
-    readonly account: ReturnType<typeof accountOf>;
-    readonly height: number;
-  }> {
-    const key = accountKey(sender);
-    for (;;) {
-      const { height } = this.#chain.head;
-      const loaded = new LoadedState();
-      loaded.add(key, (await this.#chain.load([key]))[0]!);
-      const account = accountOf(new Overlay(loaded), sender);
-      // Else a block came in between, and with it perhaps another nonce.
-      if (height === this.#chain.head.height) return { account, height };
-    }
   }
 
   /**

@@ -12,7 +12,7 @@ import { type HeightFacts, heightFacts } from '../../shards/height-facts.ts';
 import { lanesIn } from '../../shards/outbox.ts';
 import type { Rules } from '../../shards/rules.ts';
 import { asValidatorSet, settledEntries } from '../../shards/validator-sets.ts';
-import { LoadedState, Overlay } from '../../shards/view.ts';
+import { type LoadedState, Overlay } from '../../shards/view.ts';
 import { type RecordSource, settle } from './settle.ts';
 import type { Head } from './types.ts';
 
@@ -39,15 +39,19 @@ export interface ChainRules {
   readonly verify: Verify;
 }
 
-/** Roles do not change within an epoch: `known` are those of the height before, taken over where they still hold. */
+/**
+ * Roles do not change within an epoch: `known` are those of the height before, taken over where they still hold. `loaded` has some records
+ * of the state after the head.
+ */
 export function nextHeight(
   source: RecordSource,
+  loaded: LoadedState,
   head: Head,
   chain: ChainRules,
   known: NextHeight | undefined,
 ): Promise<NextHeight> {
   const height = head.height + 1;
-  return settle(source, new LoadedState(), (loaded) => {
+  return settle(source, loaded, () => {
     const state = new Overlay(loaded);
     const facts = heightFacts(state, height, chain.sha256);
     const isSameEpoch = known !== undefined && known.context.epoch === facts.epoch;

@@ -5,9 +5,10 @@
 // What was found invalid is not remembered: it would let anybody fill the memory for nothing. Bounded in entries and in bytes by two
 // generations: when the young one has its half, it becomes the old one, which is forgotten; what is asked for again becomes young.
 
-import { equal, toHex } from '../../base/bytes.ts';
+import { equal } from '../../base/bytes.ts';
 import { VERIFIED_SIGNATURES_LENGTH_MAX } from '../../base/limits.ts';
 import type { Verify } from '../../base/ports.ts';
+import { nameOfBytes } from '../../shards/recent-keys.ts';
 
 interface Valid {
   readonly publicKey: Uint8Array;
@@ -40,7 +41,7 @@ export function rememberingVerify(
   }
 
   return (publicKey, message, signature) => {
-    const key = toHex(signature);
+    const key = nameOfBytes(signature);
     const known = young.get(key) ?? old.get(key);
     if (known !== undefined && equal(known.publicKey, publicKey) && equal(known.message, message)) {
       if (!young.has(key)) keep(key, known);

@@ -104,6 +104,8 @@ export const pageRecord: RecordType<Page> = {
   name: 'directory page',
   schema: pageSchema,
   tuple: (page) => [page.level, page.from, page.next, pack(page)],
+  isExact: true,
+  compact,
 };
 
 function isOrdered({ level, from, next, keys, values }: Page): boolean {
@@ -125,8 +127,16 @@ export function decodePage(bytes: Uint8Array): Page {
 }
 
 export function pageKey(bucket: Home, level: number, from: Uint8Array): StateKey {
-  return stateKey(bucket, 'directory-page', concat(new Uint8Array([level]), from));
+  const known = keys.get(from);
+  if (known?.level === level && equal(known.key.home.digest, bucket.digest)) return known.key;
+  const key = stateKey(bucket, 'directory-page', concat(new Uint8Array([level]), from));
+  // The empty one is shared by all directories.
+  if (from.length > 0) keys.set(from, { level, key });
+  return key;
 }
+
+/** Keys by the very array that names the first name, which nobody writes to: hashing a long one takes as long as all else of a look-up. */
+const keys: WeakMap<Uint8Array, { readonly level: number; readonly key: StateKey }> = new WeakMap();
 
 /** Where `page` of this bucket's directory lies. */
 export function keyOfPage(bucket: Home, { level, from }: Page): StateKey {

@@ -9,7 +9,6 @@
 
 import { assert } from '../../base/assert.ts';
 import { equal } from '../../base/bytes.ts';
-import { encode } from '../../base/codec.ts';
 import {
   DIRECTORY_CONTENT_MIN,
   DIRECTORY_HEIGHT_MAX,
@@ -21,9 +20,7 @@ import type { Home, StateKey } from '../state-key.ts';
 import type { Overlay } from '../view.ts';
 import {
   childIndex,
-  compact,
   contentLength,
-  decodePage,
   join,
   keyOfPage,
   lowerBound,
@@ -138,15 +135,10 @@ function wayDown(
 }
 
 function readPage(state: Overlay, bucket: Home, level: number, from: Uint8Array): Page {
-  const bytes = state.read(pageKey(bucket, level, from));
-  assert(bytes !== null, 'the pages of a directory are in the state');
-  const page = parsed.get(bytes) ?? decodePage(bytes);
-  parsed.set(bytes, page);
+  const page = state.get(pageKey(bucket, level, from), pageRecord);
+  assert(page !== undefined, 'the pages of a directory are in the state');
   return page;
 }
-
-/** What bytes mean, as long as they are held: each look-up reads the topmost pages again, and parsing is most of what it costs. */
-const parsed: WeakMap<Uint8Array, Page> = new WeakMap();
 
 // ---- Changing ------------------------------------------------------------------------------------------------
 
@@ -219,8 +211,6 @@ function replaceTop(state: Overlay, { bucket, height }: Directory, page: Page): 
 function write(state: Overlay, bucket: Home, page: Page): void {
   const key = keyOfPage(bucket, page);
   // What was there is wanted at the end of the block: asking now saves a round.
-  state.read(key);
-  const bytes = encode(pageRecord.tuple(page));
-  parsed.set(bytes, compact(page));
-  state.write(key, bytes);
+  state.touch(key);
+  state.put(key, pageRecord, page);
 }
