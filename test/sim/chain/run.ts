@@ -346,7 +346,7 @@ class Run {
 }
 
 /** All microtasks: they come before anything else that a loop of events does. */
-const drain = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const drain = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
 const hasEmptyPool = ({ service }: SimNode): boolean => service?.status().waitingTransactions === 0;
 
