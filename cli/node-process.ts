@@ -52,14 +52,16 @@ function logPathOf(folder: string): string {
   return join(folder, 'node.log');
 }
 
-/** Starts the node of `folder`; `more` are options of `store node`. */
+/** Starts the node of `folder`; `more` are options of `store node`, `flags` of Node itself. */
 export function startNodeProcess(
   folder: string,
   readyTimeoutMs: number,
   more: readonly string[] = [],
+  flags: readonly string[] = [],
 ): NodeProcess {
   const log = openLog(logPathOf(folder));
-  const args = [...process.execArgv, mainPath(), 'node', '--dir', folder, '--json', '--supervised', ...more];
+  const own = [...process.execArgv, ...flags];
+  const args = [...own, mainPath(), 'node', '--dir', folder, '--json', '--supervised', ...more];
   const child = spawn(process.execPath, args, {
     stdio: ['pipe', 'pipe', log],
     env: childEnvironment(folder),

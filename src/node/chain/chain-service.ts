@@ -9,21 +9,28 @@
 import { equal, fromHex, short } from '../../base/bytes.ts';
 import { type StoreError, toStoreError } from '../../base/errors.ts';
 import type { Digest, NodeId } from '../../base/ids.ts';
-import { HEARTBEAT_MS, REBROADCAST_MAX, TEND_MS } from '../../base/limits.ts';
+import { HEARTBEAT_MS, KEY_WATCH_MS, REBROADCAST_MAX, TEND_MS } from '../../base/limits.ts';
 import type { Clock, Gossip, Network, Random } from '../../base/ports.ts';
+import type { CommitCertificate } from '../../consensus/types.ts';
 import { indexOf } from '../../consensus/validator-set.ts';
 import type { Files } from '../../runtime/files.ts';
 import type { Identity } from '../../runtime/identity.ts';
 import { encodeFounding, type FoundingDocument } from '../../shards/founding.ts';
 import type { LightBlock } from '../../shards/light-block.ts';
 import type { NodeLogger } from '../storage-node.ts';
-import { startValidator, type Validator, type ValidatorStatus } from '../validator/validator.ts';
+import {
+  lastSignedIn,
+  startValidator,
+  type Validator,
+  type ValidatorStatus,
+} from '../validator/validator.ts';
 import { ChainApplication } from './application.ts';
 import type { Proposing } from './block-maker.ts';
 import { Chain, type Committed } from './chain.ts';
 import { type ChainGossip, createChainGossip } from './gossip.ts';
 import { EvidencePool } from './evidence-pool.ts';
 import { Intake } from './intake.ts';
+import { KeyWatch } from './key-watch.ts';
 import type { ChainRules } from './next-height.ts';
 import { Pace } from './pace.ts';
 import { type Keeping, Pruner } from './pruner.ts';
@@ -55,6 +62,7 @@ export interface ChainServiceOptions {
   readonly peers: () => readonly NodeId[];
   readonly reveal?: Proposing['reveal'];
   readonly heartbeatMs?: number;
+  /** How long to look out for a second copy of the key before it signs: following the chain, and again as a validator. */
   readonly listenMs?: number;
   readonly keeping?: Keeping;
   /**
@@ -113,6 +121,10 @@ class RunningChain implements ChainService {
   readonly #intake: Intake;
   readonly #evidence = new EvidencePool();
   readonly #pace: Pace;
+  readonly #watch: KeyWatch;
+  #cancelWatch: () => void = () => undefined;
+  /** A second copy of the key was seen. */
+  #isCopied = false;
   readonly #sync: BlockSync;
   readonly #pruner: Pruner;
   readonly #gossip: ChainGossip;
@@ -137,6 +149,11 @@ class RunningChain implements ChainService {
     // Nothing of what the network began with can be shown before the first block.
     this.#isToBeProven = chain.head.height === 0;
     this.#pace = new Pace(clock, options.heartbeatMs ?? HEARTBEAT_MS);
+    this.#watch = new KeyWatch({
+      ...ports,
+      node: ports.identity.nodeId,
+      watchMs: options.listenMs ?? KEY_WATCH_MS,
+    });
     this.#intake = new Intake(chain, ports, () => this.#pace.wake());
     this.#sync = new BlockSync({
       chain,
@@ -211,6 +228,7 @@ class RunningChain implements ChainService {
       if (reason !== undefined) this.#ports.logger.error({ reason: reason.message }, 'the chain has stopped');
       this.#stop.abort();
       this.#cancelTending();
+      this.#cancelWatch();
       this.#pace.stop();
       this.#gossip.stop();
       this.queries.close();
@@ -234,10 +252,31 @@ class RunningChain implements ChainService {
     void this.#roles
       .run(async () => {
         if (this.#stopping !== undefined) return;
-        if (this.#isCalled && this.#validator === undefined) await this.#validate();
+        if (this.#isCalled && this.#validator === undefined) await this.#validateUnlessCopied();
         else if (!this.#isCalled) await this.#follow();
       })
       .catch((error: unknown) => this.#close(toStoreError(error, 'INTERNAL', 'the validator')));
+  }
+
+  /** Until it is known that no second copy of the key is at work, the node goes on following; when one is, for good. */
+  async #validateUnlessCopied(): Promise<void> {
+    const { networkId, identity, files, clock, logger } = this.#ports;
+    const last = await lastSignedIn(
+      this.#options.folder,
+      { network: networkId, node: identity.nodeId },
+      files,
+    );
+    if (this.#watch.isForeign(last)) {
+      if (!this.#isCopied) logger.error({ next: SECOND_COPY }, COPIED);
+      this.#isCopied = true;
+      return this.#follow();
+    }
+    // Nobody has signed anything of a chain that has not begun.
+    const isNew = last === undefined && this.chain.head.height === 0;
+    const waitMs = isNew ? 0 : this.#watch.waitMs;
+    if (waitMs === 0) return this.#validate();
+    this.#cancelWatch();
+    this.#cancelWatch = clock.timer(waitMs, () => this.#considerRole());
   }
 
   async #validate(): Promise<void> {
@@ -252,8 +291,7 @@ class RunningChain implements ChainService {
         logger.warn({ kind: evidence.kind }, 'evidence against a validator');
         if (this.#evidence.add(evidence)) this.#pace.wake();
       },
-      foreignSignature: () =>
-        logger.error({ next: SECOND_COPY }, 'a second copy of the key is at work: no more signatures'),
+      foreignSignature: () => logger.error({ next: SECOND_COPY }, COPIED),
       refused: (_message: unknown, error: StoreError) =>
         logger.error({ reason: error.message }, 'the guard of the key refused a signature'),
     };
@@ -313,6 +351,7 @@ class RunningChain implements ChainService {
   }
 
   #committed({ block, certificate }: Committed): void {
+    if (this.#validator === undefined) this.#watchKey(block.body.lastCommit, certificate);
     const { transactions, parcels, reclaims, evidence } = block.body;
     this.#evidence.remove(evidence);
     const isNewEpoch = this.chain.next.context.epoch !== block.header.epoch;
@@ -322,6 +361,14 @@ class RunningChain implements ChainService {
     if (isOwn && this.#validator !== undefined)
       this.#gossip.publishDecision({ certificate, block: block.bytes });
     if (isNewEpoch && this.#role !== 'syncing') this.#considerRole();
+  }
+
+  #watchKey(...certificates: readonly (CommitCertificate | null)[]): void {
+    for (const certificate of certificates) {
+      if (certificate === null) continue;
+      this.#watch.decided(certificate, this.chain.rolesAt(certificate.height)?.validators);
+    }
+    this.#watch.moved();
   }
 
   /** Every while: what was handed in and not included is said again, and a validator that stands still looks around. */
@@ -358,4 +405,5 @@ class RunningChain implements ChainService {
   }
 }
 
+const COPIED = 'a second copy of the key is at work: no more signatures';
 const SECOND_COPY = 'Find the other machine that runs with this key and stop it; then start this node again.';

@@ -12,7 +12,12 @@ import type { NetworkId, NodeId } from '../../base/ids.ts';
 import { BLOCK_LENGTH_MAX } from '../../base/limits.ts';
 import type { Clock, Network, Random, Verify } from '../../base/ports.ts';
 import type { EngineConfig, EngineState } from '../../consensus/engine-state.ts';
-import { type GuardRecord, guardRecord, isRemembered } from '../../consensus/signer-guard.ts';
+import {
+  type GuardOwner,
+  type GuardRecord,
+  guardRecord,
+  isRemembered,
+} from '../../consensus/signer-guard.ts';
 import type {
   BlockId,
   HeightStart,
@@ -23,13 +28,14 @@ import type {
 } from '../../consensus/types.ts';
 import { indexOf } from '../../consensus/validator-set.ts';
 import type { Verdict } from '../../consensus/verify.ts';
-import type { Files } from '../../runtime/files.ts';
+import { type Files, systemFiles } from '../../runtime/files.ts';
 import type { Identity } from '../../runtime/identity.ts';
 import { CatchUp } from './catch-up.ts';
 import { type HostEngine, type LastSigned, ValidatorHost } from './host.ts';
 import type { ApplicationPort, HostEvents } from './host-ports.ts';
 import type { SignerPort } from './ports.ts';
 import { realEngine } from './real-engine.ts';
+import { readGuardFile } from './guard-file.ts';
 import { openSigner } from './signer-file.ts';
 import { type TransportCounts, ValidatorTransport } from './transport.ts';
 import { openWal } from './wal-file.ts';
@@ -43,7 +49,7 @@ export interface ValidatorApplication extends Omit<ApplicationPort, 'fetch'> {
   /** What is agreed on, of the bytes of a block. Other bytes have another id. */
   blockId(block: Uint8Array): BlockId;
   /** A validator speaks of a height: whoever waits with beginning it need not wait any more. */
-  heard(node: NodeId, height: number): void;
+  heard(node: NodeId, message: Pick<Message, 'kind' | 'height'>): void;
   /** A block of the height that this application made, found valid, or knows to be decided. */
   held(height: number, blockId: BlockId, done: (block: Uint8Array | undefined) => void): void;
 }
@@ -81,6 +87,17 @@ export interface Validator {
   stop(): Promise<void>;
 }
 
+/** What the key of a folder signed last, while no validator runs there. Throws INVALID_IDENTITY, DAMAGED, WRONG_NETWORK, INVALID_CONFIG, UNSUPPORTED, DISK. */
+export async function lastSignedIn(
+  folder: string,
+  owner: GuardOwner,
+  files: Files = systemFiles,
+): Promise<GuardRecord | undefined> {
+  return (await readGuardFile(signerFolder(folder), owner, files))?.last;
+}
+
+const signerFolder = (folder: string): string => join(folder, 'signer');
+
 /** Throws what `openWal` and `openSigner` throw, and DAMAGED when the log is ahead of the application. */
 export async function startValidator(options: ValidatorOptions): Promise<Validator> {
   const { folder, networkId, identity, clock, random, application } = options;
@@ -93,7 +110,7 @@ export async function startValidator(options: ValidatorOptions): Promise<Validat
     ...files,
   });
   const listen = options.listenMs === undefined ? {} : { listenMs: options.listenMs };
-  const signerOptions = { folder: join(folder, 'signer'), network: networkId, identity, clock };
+  const signerOptions = { folder: signerFolder(folder), network: networkId, identity, clock };
   const { signer, last } = await openSigner({ ...signerOptions, ...files, ...listen }).catch(
     async (error: unknown) => {
       await wal.close();
@@ -199,7 +216,7 @@ class RunningValidator implements Validator {
     if (this.#host === undefined || this.#stopping !== undefined) return;
     if (this.#isMember(from)) {
       this.#catchUp.heard(from, message.height);
-      this.#options.application.heard(from, message.height);
+      this.#options.application.heard(from, message);
     }
     this.#host.receive(message, block);
   }
