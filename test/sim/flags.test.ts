@@ -18,6 +18,11 @@ test('one seed is no campaign', () => {
   expect(settings!.options.hasRealSignatures).toBe(true);
 });
 
+test('a campaign of whole nodes has one process, or as many as it is told', () => {
+  expect(settingsOf(['--chain'])).toMatchObject({ isChain: true, jobs: 1 });
+  expect(settingsOf(['--chain', '--jobs', '2'])).toMatchObject({ jobs: 2 });
+});
+
 test('help is no run', () => {
   expect(settingsOf(['--help'])).toBeUndefined();
 });
@@ -33,6 +38,8 @@ test.each([
   [['--minutes', '0'], /--minutes/],
   [['--minutes', 'soon'], /--minutes: "soon" is no number/],
   [['--twice', '101'], /--twice: "101" is no number from 0 to 100/],
+  [['--jobs', '2'], /--jobs is for --chain/],
+  [['--chain', '--jobs', '0'], /--jobs: "0" is no number from 1/],
   [['--lines', '0'], /--lines: "0" is no number from 1/],
   [['--bogus'], /--bogus/],
   [['1'], /1/],

@@ -3,6 +3,7 @@
 import type { Settings } from '../flags.ts';
 import { Tally } from '../tally.ts';
 import { type ChainRunResult, runChain } from './run.ts';
+import { Workers } from './workers.ts';
 
 /** Failing seeds after which a campaign ends. */
 const FAILURES_MAX = 10;
@@ -30,35 +31,45 @@ async function one({ from: seed, isTold, isJson, lineCount }: Settings): Promise
   return result.violation === undefined;
 }
 
-async function many({ from, to, untilMs, twiceShare, isJson }: Settings): Promise<boolean> {
-  // Errors are the common way to say no here, and nobody reads where they come from: a single seed tells.
-  Error.stackTraceLimit = 0;
+async function many({ from, to, untilMs, twiceShare, jobs, isJson }: Settings): Promise<boolean> {
   const startMs = performance.now();
-  const startCpu = process.cpuUsage();
+  const workers = new Workers(jobs);
   const results: ChainRunResult[] = [];
   const failed: ChainRunResult[] = [];
   let twice = 0;
-  for (let seed = from; seed <= to && failed.length < FAILURES_MAX; seed++) {
-    if (performance.now() > untilMs) break;
-    let result = await runChain(seed);
+  let next = from;
+  const judge = async (seed: number): Promise<void> => {
+    let result = await workers.run(seed);
     results.push(result);
-    if (Math.floor(results.length * twiceShare) > Math.floor((results.length - 1) * twiceShare)) {
+    if (isRunTwice(seed - from, twiceShare)) {
       twice++;
-      const { digest } = await runChain(seed);
-      const text = `the second run had digest ${digest}, the first ${result.digest}`;
-      if (digest !== result.digest)
-        result = { ...result, violation: result.violation ?? { property: 'determinism', text } };
+      result = compared(result, await workers.run(seed, true));
     }
-    if (result.violation === undefined) continue;
+    if (result.violation === undefined) return;
     failed.push(result);
     if (!isJson) writeViolation(result);
-  }
-  const cpu = process.cpuUsage(startCpu);
+  };
+  const work = async (): Promise<void> => {
+    while (next <= to && failed.length < FAILURES_MAX && performance.now() <= untilMs) await judge(next++);
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  workers.end();
   const seconds = (performance.now() - startMs) / 1000;
-  const figures = { ...figuresOf(results, seconds, (cpu.user + cpu.system) / 1e6), twice };
+  const figures = { ...figuresOf(results, seconds, workers.cpuSeconds), twice };
   if (isJson) writeJson(failed, figures);
   else writeFigures(figures);
   return failed.length === 0;
+}
+
+/** Evenly spread. */
+const isRunTwice = (index: number, share: number): boolean =>
+  Math.floor((index + 1) * share) > Math.floor(index * share);
+
+/** `again` is the same seed, at nodes that shared nothing. */
+function compared(result: ChainRunResult, again: ChainRunResult): ChainRunResult {
+  if (again.digest === result.digest) return result;
+  const text = `at nodes that share no work the digest was ${again.digest}, else ${result.digest}`;
+  return { ...result, violation: result.violation ?? { property: 'determinism', text } };
 }
 
 interface Figures {
@@ -71,11 +82,16 @@ interface Figures {
   readonly recoveryMs: readonly [number, number, number];
   readonly slowestSeed: number | undefined;
   readonly happened: Readonly<Record<string, number>>;
+  /** In how many runs it did. */
+  readonly runsWith: Readonly<Record<string, number>>;
 }
 
 function figuresOf(results: readonly ChainRunResult[], seconds: number, cpuSeconds: number): Figures {
-  const tally = new Tally();
-  for (const result of results) tally.merge(result.tally);
+  const [tally, runsWith] = [new Tally(), new Tally()];
+  for (const result of results) {
+    tally.merge(result.tally);
+    for (const [name] of result.tally.entries()) runsWith.add(name);
+  }
   const recovered = results.filter(({ recoveryMs }) => recoveryMs !== undefined);
   const sorted = recovered.map(({ recoveryMs }) => recoveryMs!).sort((a, b) => a - b);
   const share = (part: number): number =>
@@ -89,6 +105,7 @@ function figuresOf(results: readonly ChainRunResult[], seconds: number, cpuSecon
     recoveryMs: [share(0.5), share(0.99), share(1)],
     slowestSeed: recovered.find(({ recoveryMs }) => recoveryMs === sorted.at(-1))?.seed,
     happened: Object.fromEntries(tally.entries()),
+    runsWith: Object.fromEntries(runsWith.entries()),
   };
 }
 
@@ -103,7 +120,7 @@ function writeFigures(figures: Figures & { readonly twice: number }): void {
     `a new transaction is final everywhere ${half} ms after the faults (half of the seeds), ${most} ms (99 %), ${all} ms (all); slowest is seed ${slowestSeed}`,
   );
   for (const [name, count] of Object.entries(figures.happened))
-    write(`  ${name}: ${count.toLocaleString('en')}`);
+    write(`  ${name}: ${count.toLocaleString('en')} in ${figures.runsWith[name]} runs`);
 }
 
 const commandFor = (seed: number): string => `npm run sim -- --chain --seed ${seed} --verbose`;

@@ -126,7 +126,7 @@ export const ownerOf = (signer: Signer): OwnerId => signer.publicKey as OwnerId;
 const operatorName = (index: number): OperatorId => `operator-${index}` as OperatorId;
 
 function parametersOf(random: SeededRandom): Parameters {
-  const epochBlocks = random.between(10, 14);
+  const epochBlocks = random.between(5, 9);
   return {
     ...DEFAULT_PARAMETERS,
     epochBlocks,

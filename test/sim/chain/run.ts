@@ -55,9 +55,9 @@ export interface ChainRunResult {
   readonly violation: Violation | undefined;
 }
 
-const STORM_MIN_MS = 35_000;
+const STORM_MIN_MS = 20_000;
 /** A storm that lets nothing through ends then, and the rest happens in the quiet. */
-const STORM_MAX_MS = 75_000;
+const STORM_MAX_MS = 45_000;
 /** A new transaction is final at every node within so long after the faults, ... */
 const RECOVERY_MAX_MS = 10_000;
 /** ...or within so many rounds, where the faults have led to rounds that last longer. */
@@ -126,13 +126,13 @@ class Run {
       tally: this.#world.tally,
       nowMs: () => this.#world.scheduler.now,
     };
-    const burstMs = 2_500;
+    const burstMs = 1_500;
     this.#plan = {
       newcomer: validators,
       leaver: random.between(1, validators - 1),
-      joinMs: random.between(1_000, 5_000),
-      leaveMs: random.between(6_000, 15_000),
-      bursts: [2_000, 7_000, 12_000, 22_000].map((atMs) => atMs + random.between(0, 2_000)),
+      joinMs: random.between(500, 2_500),
+      leaveMs: random.between(3_000, 8_000),
+      bursts: [1_500, 5_000, 9_000, 14_000].map((atMs) => atMs + random.between(0, 1_500)),
       burstMs,
     };
     this.#workload = new Workload(this.#world, this.#ports, this.#plan);
@@ -175,7 +175,7 @@ class Run {
     for (const node of this.#nodes) {
       // Whoever comes later has a chain to catch up with.
       if (node.index < newcomer) node.machine.start();
-      else node.machine.startLater(this.#random.between(0, 20_000));
+      else node.machine.startLater(this.#random.between(0, 12_000));
     }
     this.#storm.start();
     this.#workload.start();

@@ -47,7 +47,7 @@ export class Storm {
     this.#random = world.random.fork('storm');
     // Not every kind in every run: what hides behind a common fault shows when that one is absent.
     this.#kinds = KINDS.filter(() => this.#random.chance(0.5));
-    this.#meanGapMs = this.#random.pick([700, 1_500, 3_000]);
+    this.#meanGapMs = this.#random.pick([300, 700, 1_400]);
     this.#wild = this.#random.pick(nodes);
   }
 
@@ -82,8 +82,11 @@ export class Storm {
     const random = this.#random;
     const node = random.pick(this.#nodes);
     const { machine } = node;
-    const durationMs = random.between(10, 4_000);
-    const plan: CrashPlan = { isPowerCut: random.chance(0.5), downMs: random.between(0, 3_000) };
+    const durationMs = random.between(10, random.chance(0.2) ? 4_000 : 1_500);
+    const plan: CrashPlan = {
+      isPowerCut: random.chance(0.5),
+      downMs: random.between(0, random.chance(0.2) ? 3_000 : 1_000),
+    };
     this.#world.tally.add(kind === 'crash' ? (plan.isPowerCut ? 'power cut' : 'kill') : kind);
     this.#world.tell(() => `fault: ${kind}, machine ${node.index}, ${durationMs} ms`);
     switch (kind) {

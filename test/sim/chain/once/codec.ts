@@ -19,8 +19,7 @@ export const decodeCanonical: typeof real.decodeCanonical = <T>(
   maxLength: number,
   what: string,
 ): T => {
-  if (!isSharing() || bytes.length > maxLength)
-    return real.decodeCanonical(schema, bytes, maxLength, what);
+  if (!isSharing() || bytes.length > maxLength) return real.decodeCanonical(schema, bytes, maxLength, what);
   let known = decoded.get(schema) as Map<string, T> | undefined;
   if (known === undefined) decoded.set(schema, (known = new Map()));
   const text = textOf(bytes);

@@ -9,7 +9,11 @@ const REPLACED: ReadonlyMap<string, string> = new Map(
   [
     ['base/codec.ts', 'codec.ts'],
     ['base/hash.ts', 'hash.ts'],
+    ['consensus/proposer.ts', 'proposer.ts'],
+    ['runtime/crypto.ts', 'crypto.ts'],
     ['shards/apply.ts', 'apply.ts'],
+    ['shards/block.ts', 'block.ts'],
+    ['shards/transaction.ts', 'transaction.ts'],
   ].map(([from, to]) => [
     new URL(`../../../../src/${from}`, import.meta.url).href,
     new URL(to!, import.meta.url).href,
@@ -23,7 +27,9 @@ export function shareWork(): void {
       const resolved = nextResolve(specifier, context);
       const instead = REPLACED.get(resolved.url);
       // The replacement itself gets the real one.
-      return instead === undefined || instead === context.parentURL ? resolved : { ...resolved, url: instead };
+      return instead === undefined || instead === context.parentURL
+        ? resolved
+        : { ...resolved, url: instead };
     },
   });
 }

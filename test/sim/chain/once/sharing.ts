@@ -21,4 +21,4 @@ export function memo<T extends { clear(): void }>(memo: T): T {
 
 /** Equal for equal bytes only. */
 export const textOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
