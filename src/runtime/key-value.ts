@@ -20,7 +20,12 @@ export interface LocalKeyValue extends KeyValue {
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
   /** Makes everything written so far durable. */
   flush(): Promise<void>;
+  /** Entries with `from <= key < to` as they are now, whatever is written from now on. */
+  snapshot(from: Uint8Array, to: Uint8Array): KeyValueSnapshot;
 }
+
+/** Nothing outside its range is asked for. What is replaced meanwhile stays on the disk for it: to be closed soon. */
+export type KeyValueSnapshot = Pick<KeyValue, 'get' | 'range' | 'close'>;
 
 const CHECKSUM_LENGTH = 4;
 /** What Level is on Node; its own type covers browsers too and leaves this out. */
@@ -29,9 +34,18 @@ interface NodeLevel extends Level<Uint8Array, Uint8Array> {
   compactRange(from: Uint8Array, to: Uint8Array): Promise<void>;
 }
 
+type LevelSnapshot = ReturnType<NodeLevel['snapshot']>;
+
 const BINARY = { keyEncoding: 'view', valueEncoding: 'view' } as const;
 /** Sorts before every key that a caller could mean; nothing is stored there. */
 const NOTHING = new Uint8Array([0]);
+
+interface EntryOptions {
+  readonly gte: Uint8Array;
+  readonly lt: Uint8Array;
+  readonly limit?: number;
+  readonly snapshot?: LevelSnapshot;
+}
 
 /** Opens or creates the store in `folder`. Throws LOCKED, DAMAGED, DISK. */
 export async function openKeyValue(folder: string): Promise<LocalKeyValue> {
@@ -83,12 +97,11 @@ class LevelKeyValue implements LocalKeyValue {
     await this.#write(() => this.#level.batch(changes, { sync: options.isDurable === true }));
   }
 
-  async *range(
-    from: Uint8Array,
-    to: Uint8Array,
-    limit?: number,
-  ): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
-    const options = { gte: from, lt: to, ...(limit === undefined ? {} : { limit }) };
+  range(from: Uint8Array, to: Uint8Array, limit?: number): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+    return this.#entries({ gte: from, lt: to, ...(limit === undefined ? {} : { limit }) });
+  }
+
+  async *#entries(options: EntryOptions): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
     const iterator = await this.#try(() => Promise.resolve(this.#level.iterator(options)));
     try {
       for (;;) {
@@ -99,6 +112,25 @@ class LevelKeyValue implements LocalKeyValue {
     } finally {
       await iterator.close();
     }
+  }
+
+  /** LevelDB's are of all keys and cost nothing to make. Closing the store closes them. */
+  snapshot(): KeyValueSnapshot {
+    let snapshot: LevelSnapshot;
+    try {
+      snapshot = this.#level.snapshot();
+    } catch (error) {
+      throw asStoreError(error, this.#folder);
+    }
+    return {
+      get: async (key) => {
+        const sealed = await this.#try(() => this.#level.get(key, { snapshot }));
+        return sealed === undefined ? undefined : this.#unseal(key, sealed);
+      },
+      range: (from, to, limit) =>
+        this.#entries({ gte: from, lt: to, snapshot, ...(limit === undefined ? {} : { limit }) }),
+      close: () => this.#try(() => snapshot.close()),
+    };
   }
 
   async flush(): Promise<void> {
@@ -176,6 +208,7 @@ function asStoreError(error: unknown, folder: string): StoreError {
 const CLOSED_CODES: ReadonlySet<string> = new Set([
   'LEVEL_DATABASE_NOT_OPEN',
   'LEVEL_ITERATOR_NOT_OPEN',
+  'LEVEL_SNAPSHOT_NOT_OPEN',
   'LEVEL_STATUS_NOT_OPEN',
 ]);
 

@@ -4,7 +4,7 @@
 import { compare, fromHex, toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import type { KeyValueOperation } from '../base/ports.ts';
-import type { LocalKeyValue } from './key-value.ts';
+import type { KeyValueSnapshot, LocalKeyValue } from './key-value.ts';
 
 /** Older batches count as durable, so that a long simulation does not keep them all. */
 const BATCHES_MAX = 10_000;
@@ -64,6 +64,14 @@ export class MemoryKeyValue implements LocalKeyValue {
     }
   }
 
+  snapshot(from: Uint8Array, to: Uint8Array): KeyValueSnapshot {
+    this.#checkOpen();
+    const [first, end] = [toHex(from), toHex(to)];
+    const entries = [...this.#current].filter(([hex]) => first <= hex && hex < end);
+    for (const [hex] of entries) this.#checkWhole(hex);
+    return memorySnapshot(entries);
+  }
+
   async flush(): Promise<void> {
     this.#checkOpen();
     if (this.#failure !== undefined) throw this.#failure;
@@ -104,6 +112,40 @@ export class MemoryKeyValue implements LocalKeyValue {
   #checkOpen(): void {
     if (this.#isClosed) throw new StoreError('CLOSED', 'the database in memory is closed');
   }
+}
+
+/** Of entries by the hex of their keys, in any order. Values are copied when they are read. */
+export function memorySnapshot(
+  entries: readonly (readonly [hex: string, value: Uint8Array])[],
+): KeyValueSnapshot {
+  const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  let isClosed = false;
+  const firstFrom = (hex: string): number => {
+    if (isClosed) throw new StoreError('CLOSED', 'the snapshot of the database in memory is closed');
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (sorted[middle]![0] < hex) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  return {
+    get: async (key) => {
+      const hex = toHex(key);
+      const entry = sorted[firstFrom(hex)];
+      return entry?.[0] === hex ? entry[1].slice() : undefined;
+    },
+    range: async function* (from, to, limit = Number.POSITIVE_INFINITY) {
+      const first = firstFrom(toHex(from));
+      const end = Math.min(firstFrom(toHex(to)), first + limit);
+      for (const [hex, value] of sorted.slice(first, end)) yield [fromHex(hex), value.slice()] as const;
+    },
+    close: async () => {
+      isClosed = true;
+    },
+  };
 }
 
 function apply(map: Map<string, Uint8Array>, operations: readonly KeyValueOperation[]): void {

@@ -96,6 +96,28 @@ export function keyValueSuite(name: string, open: () => Promise<LocalKeyValue>):
       }
     });
 
+    test('a snapshot shows what there was in its range, until it is closed', async () => {
+      const store = await start();
+      await store.batch([1, 2, 3, 4].map((at) => put(bytes(at), bytes(at))));
+      const snapshot = store.snapshot(bytes(2), bytes(4));
+      await store.batch([
+        { kind: 'delete', key: bytes(2) },
+        put(bytes(3), bytes(9)),
+        put(bytes(3, 1), bytes()),
+      ]);
+      const later = store.snapshot(bytes(2), bytes(4));
+      expect(await collect(snapshot.range(bytes(2), bytes(4)))).toEqual(['02=02', '03=03']);
+      expect(await collect(snapshot.range(bytes(2), bytes(4), 1))).toEqual(['02=02']);
+      expect(await collect(snapshot.range(bytes(3), bytes(4)))).toEqual(['03=03']);
+      expect(await snapshot.get(bytes(2))).toEqual(bytes(2));
+      expect(await snapshot.get(bytes(3, 1))).toBe(undefined);
+      await snapshot.close();
+      await snapshot.close();
+      expect(await codeOf(snapshot.get(bytes(2)))).toBe('CLOSED');
+      expect(await collect(later.range(bytes(2), bytes(4)))).toEqual(['03=09', '0301=']);
+      await later.close();
+    });
+
     test('keys and values are copies, both ways', async () => {
       const store = await start();
       const [key, value] = [bytes(1), bytes(7, 8)];

@@ -31,12 +31,14 @@ import type {
   ChainStore,
   Decided,
   Decision,
+  Derived,
   Head,
   Oldest,
   ProvenState,
   RestoreTarget,
   StatePart,
   StateRestore,
+  StillState,
   TransactionPlace,
 } from './types.ts';
 
@@ -45,6 +47,7 @@ export interface ChainStorePorts {
   readonly sha256: Sha256;
   /** What the network's blocks may hold. */
   readonly kinds: Kinds;
+  readonly derived?: Derived;
 }
 
 /** Opens what is there at the last block that was committed. Throws DAMAGED when head, trees and block do not fit together. */
@@ -117,6 +120,7 @@ class StoredChain implements ChainStore {
       current: () => this.#current,
       replace: (next) => {
         this.#current = next;
+        ports.derived?.replaced();
       },
     });
   }
@@ -172,11 +176,25 @@ class StoredChain implements ChainStore {
       const next = await state.next(kept.nextTrees, about, executed);
       const nextMeta = { ...meta, height };
       const blocks = this.#blocks.operations(decided, executed.outcomes);
-      await this.#write([...next.operations, ...blocks, putMeta(nextMeta)]);
+      const derived = await this.#ports.derived?.next(decided, executed, kept.head, this);
+      await this.#write([...next.operations, ...blocks, ...(derived?.operations ?? []), putMeta(nextMeta)]);
       next.remember();
       this.#blocks.remember(height);
       this.#current = { meta: nextMeta, kept: next.kept, state };
+      derived?.remember();
       return next.kept.head;
+    });
+  }
+
+  still<T>(task: (state: StillState) => Promise<T>): Promise<T> {
+    return this.#writes.run(() => {
+      const { meta, kept, state } = this.#open();
+      return task({
+        head: kept.head,
+        network: meta.network,
+        load: (keys) => this.load(keys),
+        latest: (from, limit) => state.records.latest(from, limit),
+      });
     });
   }
 

@@ -17,7 +17,7 @@ import type { LocalKeyValue } from '../../runtime/key-value.ts';
 import type { Change, Loaded } from '../../shards/view.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { type Pruned, putStaleRecords, type StaleRecord, staleRecords } from './stale-lists.ts';
-import { historyKey, historyRange, recordKey } from './store-keys.ts';
+import { historyKey, historyRange, recordKey, restOf, subjectRange } from './store-keys.ts';
 
 /** Where a record lies: `text` is the hex of `path`. */
 export interface RecordPlace {
@@ -85,6 +85,17 @@ export class RecordStore {
     const { from, to } = historyRange(this.#generation, path, version);
     for await (const [, value] of this.#keyValue.range(from, to, 1)) return decodeLoaded(value);
     return null;
+  }
+
+  /** The latest records in the order of paths, from `from` on; null for a tombstone. */
+  async *latest(
+    from: Uint8Array,
+    limit: number,
+  ): AsyncGenerator<readonly [path: Uint8Array, record: Loaded]> {
+    const { to } = subjectRange(this.#generation, 'record');
+    for await (const [key, value] of this.#keyValue.range(recordKey(this.#generation, from), to, limit)) {
+      yield [restOf(key), decodeVersioned(value).record];
+    }
   }
 
   // ---- Writing -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 // the chain decides and executes, sync brings what was decided elsewhere, queries show it with proofs.
 
 import type { Digest, NetworkId } from '../../base/ids.ts';
+import type { KeyValueOperation } from '../../base/ports.ts';
 import type { CommitCertificate } from '../../consensus/types.ts';
 import type { Block } from '../../shards/block.ts';
 import type { ShardHeader } from '../../shards/header.ts';
@@ -12,6 +13,7 @@ import type { StateChunk } from '../../shards/tree/chunk.ts';
 import type { Prefix } from '../../shards/tree/path.ts';
 import type { StateProof } from '../../shards/tree/proof.ts';
 import type { Change, Loaded } from '../../shards/view.ts';
+import type { RecordSource } from './settle.ts';
 
 /** The last block that was executed here, and the state after it. Height 0: genesis, which is no block. */
 export interface Head {
@@ -89,6 +91,28 @@ export interface Oldest {
   readonly states?: readonly number[];
 }
 
+/** What follows from the records and is kept beside them, in the same database. */
+export interface Derived {
+  /** What the block on `parent` changes of it, to be written with the block. `state` is that of the parent, and nothing is written meanwhile. */
+  next(decided: Decided, executed: Executed, parent: Head, state: RecordSource): Promise<NextDerived>;
+  /** The head is another now, without the blocks in between: what followed from the records does not any more. */
+  replaced(): void;
+}
+
+export interface NextDerived {
+  readonly operations: readonly KeyValueOperation[];
+  /** To be called when they were written. */
+  readonly remember: () => void;
+}
+
+/** The state after the head, which stays the head as long as this is used. */
+export interface StillState extends RecordSource {
+  readonly head: Head;
+  readonly network: NetworkId;
+  /** Records in the order of their paths, from `from` on; null where there was one. */
+  latest(from: Uint8Array, limit: number): AsyncIterable<readonly [path: Uint8Array, record: Loaded]>;
+}
+
 /** Blocks and state on disk. One writer; reads at any time. */
 export interface ChainStore {
   /** Undefined before genesis. */
@@ -103,7 +127,9 @@ export interface ChainStore {
   found(changes: readonly Change[], head: Omit<Head, 'shards'>, network: NetworkId): Promise<Head>;
   /** Records after the head; null where there is none. */
   load(keys: readonly StateKey[]): Promise<readonly Loaded[]>;
-  /** Block, certificate, records, trees and index in one durable batch. The block follows the head. */
+  /** Runs `task` while nothing is committed: what it writes itself is of the state after the head. Throws NOT_FOUND before genesis. */
+  still<T>(task: (state: StillState) => Promise<T>): Promise<T>;
+  /** Block, certificate, records, trees, index, and what is derived, in one durable batch. The block follows the head. */
   commit(decided: Decided, executed: Executed): Promise<Head>;
   /** Throws NOT_FOUND when the state after `height` is no longer, or not yet, here. */
   prove(height: number, paths: readonly Digest[]): Promise<ProvenState>;

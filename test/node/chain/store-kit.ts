@@ -10,7 +10,7 @@ import type { BlockId, CommitCertificate } from '../../../src/consensus/types.ts
 import { openChainStore } from '../../../src/node/chain/chain-store.ts';
 import type { ChainStore, Decided, Head } from '../../../src/node/chain/types.ts';
 import { nativeSha256 } from '../../../src/runtime/crypto.ts';
-import type { LocalKeyValue } from '../../../src/runtime/key-value.ts';
+import type { KeyValueSnapshot, LocalKeyValue } from '../../../src/runtime/key-value.ts';
 import { sealBlock } from '../../../src/shards/block.ts';
 import { shardsRootOf, stateRootOf } from '../../../src/shards/header.ts';
 import { recordDigest } from '../../../src/shards/record.ts';
@@ -270,6 +270,10 @@ export class CutKeyValue implements LocalKeyValue {
 
   range(from: Uint8Array, to: Uint8Array, limit?: number): AsyncIterable<readonly [Uint8Array, Uint8Array]> {
     return this.#inner.range(from, to, limit);
+  }
+
+  snapshot(from: Uint8Array, to: Uint8Array): KeyValueSnapshot {
+    return this.#inner.snapshot(from, to);
   }
 
   flush(): Promise<void> {

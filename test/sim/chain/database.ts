@@ -1,9 +1,11 @@
 // The database of a simulated machine: the KeyValue port over memory that outlives the process. A batch is there when its sync has ended;
 // a crash before keeps or loses it as a whole. Batches without a sync are written at once, and a power cut may take back any of them.
 
+import { toHex } from '../../../src/base/bytes.ts';
 import { StoreError } from '../../../src/base/errors.ts';
 import type { KeyValueOperation } from '../../../src/base/ports.ts';
 import type { LocalKeyValue } from '../../../src/runtime/key-value.ts';
+import { memorySnapshot } from '../../../src/runtime/memory-key-value.ts';
 import type { SeededRandom } from '../random.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { Tally } from '../tally.ts';
@@ -62,6 +64,13 @@ export class Database {
       get: async (key) => read(key),
       getMany: async (keys) => keys.map(read),
       range: (from, to, limit) => this.#range(from, to, limit),
+      snapshot: (from, to) =>
+        memorySnapshot(
+          this.#keysBetween(textOf(from), textOf(to)).flatMap((key) => {
+            const value = this.#values.get(key);
+            return value === undefined ? [] : [[toHex(bytesOf(key)), value] as const];
+          }),
+        ),
       batch: async (operations, options) => {
         if (failure !== undefined) throw failure;
         if (!life.goesOn()) return await never();
@@ -142,7 +151,7 @@ export class Database {
       const value = this.#values.get(key);
       if (value === undefined) continue;
       if (left-- <= 0) return;
-      yield [new Uint8Array(Buffer.from(key, 'latin1')), value.slice()];
+      yield [bytesOf(key), value.slice()];
     }
   }
 
@@ -177,6 +186,8 @@ function firstFrom(keys: readonly string[], text: string): number {
 /** Latin-1, whose order is that of the bytes. */
 const textOf = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
 
 function writeOf(operation: KeyValueOperation): Write {
   const value = operation.kind === 'put' ? operation.value.slice() : undefined;
