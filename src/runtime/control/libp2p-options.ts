@@ -26,6 +26,7 @@ import type { Identity } from '../identity.ts';
 import type { Gater } from './gater.ts';
 import { lenientMuxer } from './muxer.ts';
 import { noiseCrypto } from './noise-crypto.ts';
+import { wholeFrames } from './noise-frames.ts';
 import { networkPrefix } from './protocols.ts';
 
 const NETWORK_KEY_LENGTH = 32;
@@ -61,7 +62,7 @@ export function libp2pOptions<Services extends ServiceMap>(
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
     nodeInfo: { name: 'holdfast', version: '', userAgent: 'holdfast' },
     transports: [tcp({ maxConnections: CONTROL_CONNECTIONS_MAX, backlog: CONTROL_CONNECTIONS_MAX })],
-    connectionEncrypters: [noise({ crypto: noiseCrypto })],
+    connectionEncrypters: [wholeFrames(noise({ crypto: noiseCrypto }))],
     streamMuxers: [
       lenientMuxer(
         yamux({

@@ -1,6 +1,7 @@
 import type { MessageStream, StreamMuxerFactory } from '@libp2p/interface';
 import { yamux } from '@libp2p/yamux';
 import { expect, test } from 'vitest';
+import { Uint8ArrayList } from 'uint8arraylist';
 import { lenientMuxer } from '../../../src/runtime/control/muxer.ts';
 
 /** As much of a connection as a muxer uses. */
@@ -67,4 +68,27 @@ test('over an open connection everything is sent', async () => {
   await openStreamOver(plain, yamux({}));
   expect(connection.sent.length).toBeGreaterThan(0);
   expect(connection.sent.length).toBe(plain.sent.length);
+});
+
+test('the window is given back when half of it is used, and not after every frame', async () => {
+  const updatesAfter = async (create: () => StreamMuxerFactory): Promise<number[]> => {
+    const connection = new HandConnection();
+    const muxer = create().createStreamMuxer(connection as unknown as MessageStream);
+    const stream = (await muxer.createStream()) as unknown as {
+      streamId: number;
+      recvWindow: number;
+      handleData(frame: unknown): void;
+    };
+    await new Promise((resolve) => setImmediate(resolve));
+    const before = connection.sent.length;
+    const length = Math.floor(stream.recvWindow / 8);
+    return Array.from({ length: 8 }, () => {
+      const header = { type: 0, flag: 0, streamID: stream.streamId, length };
+      stream.handleData({ header, data: new Uint8ArrayList(new Uint8Array(length)) });
+      return connection.sent.length - before;
+    });
+  };
+  const options = { enableKeepAlive: false };
+  expect(await updatesAfter(lenientMuxer(yamux(options)))).toEqual([0, 0, 0, 0, 1, 1, 1, 1]);
+  expect(await updatesAfter(yamux(options))).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });

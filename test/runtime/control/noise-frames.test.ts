@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { Uint8ArrayList } from 'uint8arraylist';
+import { wholeFrames } from '../../../src/runtime/control/noise-frames.ts';
+
+type Create = Parameters<typeof wholeFrames>[0];
+
+/** What Noise makes of a connection, as far as it is touched. */
+function secured(connection: object): Promise<{ readonly connection: object }> {
+  const create = (() => ({
+    secureInbound: async () => ({ connection }),
+    secureOutbound: async () => ({ connection }),
+  })) as unknown as Create;
+  const encrypter = wholeFrames(create)({}) as unknown as {
+    secureInbound(): Promise<{ readonly connection: object }>;
+  };
+  return encrypter.secureInbound();
+}
+
+test('a frame of several parts is one', async () => {
+  const connection = {
+    encrypt: (chunk: Uint8Array) => new Uint8ArrayList(new Uint8Array([0, chunk.length]), chunk),
+  };
+  await secured(connection);
+  expect(connection.encrypt(new Uint8Array([7, 8]))).toEqual(new Uint8Array([0, 2, 7, 8]));
+});
+
+test('where no length is yet the reader is told so as it expects it, by one error for all times', async () => {
+  const decoder = { lengthDecoder: (data: Uint8ArrayList) => data.getUint16(0) };
+  await secured({ decoder });
+  const read = (...bytes: number[]): unknown => {
+    try {
+      return decoder.lengthDecoder(new Uint8ArrayList(new Uint8Array(bytes)));
+    } catch (error) {
+      return error;
+    }
+  };
+  expect(read(1, 2)).toBe(258);
+  expect(read(1)).toBeInstanceOf(RangeError);
+  expect(read()).toBe(read(1));
+});
+
+test('a connection of another make stays as it is', async () => {
+  const connection = { send: () => true };
+  expect((await secured(connection)).connection).toEqual(connection);
+});
