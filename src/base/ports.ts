@@ -264,6 +264,13 @@ export interface Gossip {
   publish(topic: string, message: Uint8Array): Promise<void>;
   /** `handle` is called once per message; its verdict decides whether the message is passed on. */
   subscribe(topic: string, handle: (from: NodeId, message: Uint8Array) => Promise<GossipVerdict>): void;
+  /**
+   * Whether what is said on a topic that has its handler comes here, and is passed on through this node. Who has it anyway spares everybody
+   * the work. Where absent it always comes.
+   */
+  setListening?(topic: string, isListening: boolean): void;
+  /** Peers that are known to listen. Where absent there may be some. */
+  listeners?(topic: string): number;
 }
 
 // ---- Directory (DHT) -------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ import type { Proposing } from './block-maker.ts';
 import { Chain, type Committed } from './chain.ts';
 import { type ChainGossip, createChainGossip } from './gossip.ts';
 import { EvidencePool } from './evidence-pool.ts';
+import { HandOn } from './hand-on.ts';
 import { Intake } from './intake.ts';
 import { KeyWatch } from './key-watch.ts';
 import type { ChainRules } from './next-height.ts';
@@ -128,6 +129,7 @@ class RunningChain implements ChainService {
   readonly #sync: BlockSync;
   readonly #pruner: Pruner;
   readonly #gossip: ChainGossip;
+  readonly #handOn: HandOn;
   readonly #validatorNetwork: ReturnType<typeof rebindable>;
   /** Changes of role, one after the other. */
   readonly #roles = new TaskQueue();
@@ -178,6 +180,14 @@ class RunningChain implements ChainService {
         return this.chain.isDecided(certificate) ? 'accept' : 'ignore';
       },
     });
+    this.#handOn = new HandOn({
+      network,
+      clock,
+      chain,
+      isWaiting: (id) => this.#intake.pool.has(id),
+      take: (bytes) => this.#intake.offer(bytes),
+      sayToAll: (bytes) => this.#gossip.publishTransaction(bytes),
+    });
     this.#validatorNetwork = rebindable(network);
     this.queries = new ChainQueries({
       chain,
@@ -211,7 +221,7 @@ class RunningChain implements ChainService {
 
   async submit(bytes: Uint8Array): Promise<Digest> {
     const id = await this.#intake.submit(bytes);
-    this.#gossip.publishTransaction(bytes);
+    this.#handOn.pass(id, bytes);
     return id;
   }
 
@@ -231,6 +241,7 @@ class RunningChain implements ChainService {
       this.#cancelWatch();
       this.#pace.stop();
       this.#gossip.stop();
+      this.#handOn.stop();
       this.queries.close();
       const sync = this.#sync.stop();
       await this.#roles.idle();
@@ -315,6 +326,7 @@ class RunningChain implements ChainService {
       if (error !== undefined) void this.#close(error);
     });
     this.#role = 'validating';
+    this.#gossip.hearDecisions(false);
     logger.info({ height: chain.next.height }, 'takes part in agreement');
   }
 
@@ -401,6 +413,7 @@ class RunningChain implements ChainService {
   async #endValidator(): Promise<void> {
     await this.#validator?.stop();
     this.#validator = undefined;
+    this.#gossip.hearDecisions(true);
     this.#validatorNetwork.unbind();
   }
 }

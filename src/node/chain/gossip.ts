@@ -46,6 +46,8 @@ export interface ChainGossip {
   publishTransaction(bytes: Uint8Array): boolean;
   /** Does nothing when a decision of this height or a later one was said, by anybody. */
   publishDecision(news: DecisionNews): void;
+  /** Who votes has every decision already, and need not be told. */
+  hearDecisions(isHearing: boolean): void;
   /** From now on nothing is published and everything ignored. */
   stop(): void;
 }
@@ -143,10 +145,11 @@ export function createChainGossip(ports: ChainGossipPorts, callbacks: ChainGossi
       throw new StoreError('INVALID_ARGUMENT', `transaction of ${bytes.length} bytes is too long`);
     },
     publishDecision(news) {
-      if (news.certificate.height <= saidHeight) return;
+      if (news.certificate.height <= saidHeight || gossip.listeners?.(DECISION_TOPIC) === 0) return;
       saidHeight = news.certificate.height;
       decisions.offerInstead(encodeDecisionNews(news));
     },
+    hearDecisions: (isHearing) => gossip.setListening?.(DECISION_TOPIC, isHearing),
     stop() {
       isStopped = true;
       transactions.stop();

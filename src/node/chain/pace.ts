@@ -2,7 +2,8 @@
 //
 // There is something to do while transactions or receipts wait, when evidence was found, and after a block that changed what people ask for: its
 // state can be proven by the header of the next block only. And when validators speak of that height who are more than may lie: one
-// that lies could otherwise keep everybody busy with empty blocks.
+// that lies could otherwise keep everybody busy with empty blocks. Whoever's turn it is may begin alone, since others often do not have what waits
+// there: one that lies hastens the heights of its own turn, and no other.
 
 import type { Clock } from '../../base/ports.ts';
 import type { ValidatorIndex, ValidatorSet } from '../../consensus/types.ts';
@@ -16,6 +17,7 @@ export class Pace {
   /** The highest height that each of the others spoke of. */
   #heard = new Map<ValidatorIndex, number>();
   #set: ValidatorSet | undefined;
+  #proposedHeight = 0;
 
   constructor(clock: Pick<Clock, 'timer'>, heartbeatMs: number) {
     this.#clock = clock;
@@ -29,7 +31,7 @@ export class Pace {
       this.#set = set;
       this.#heard = new Map();
     }
-    if (hasWork || this.#isSpokenOf(height)) {
+    if (hasWork || this.#proposedHeight === height || this.#isSpokenOf(height)) {
       begin();
       return;
     }
@@ -40,6 +42,12 @@ export class Pace {
   /** There is something to do. */
   wake(): void {
     this.#begin();
+  }
+
+  /** The validator whose turn it is has proposed a block of this height. */
+  proposed(height: number): void {
+    this.#proposedHeight = Math.max(this.#proposedHeight, height);
+    if (this.#waiting?.height === height) this.#begin();
   }
 
   /** A validator of the set of the last `await` speaks of a height. */

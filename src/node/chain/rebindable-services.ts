@@ -50,6 +50,9 @@ export function rebindableGossip(gossip: Gossip): Gossip {
       const isNew = !bound.has(topic);
       bound.set(topic, handle);
       if (isNew) gossip.subscribe(topic, (from, message) => bound.get(topic)!(from, message));
+      else gossip.setListening?.(topic, true);
     },
+    setListening: (topic, isListening) => gossip.setListening?.(topic, isListening),
+    listeners: (topic) => gossip.listeners?.(topic) ?? 1,
   };
 }

@@ -106,10 +106,7 @@ function messageId(message: Message): Uint8Array {
   return new Uint8Array(hash.digest());
 }
 
-export interface ControlGossip extends Gossip {
-  /** Connected peers that listen to a topic. */
-  listeners(topic: string): number;
-}
+export type ControlGossip = Required<Gossip>;
 
 export function createGossip(pubsub: GossipSub, network: NetworkId, clock: Clock): ControlGossip {
   function checked(topic: string): string {
@@ -158,6 +155,12 @@ export function createGossip(pubsub: GossipSub, network: NetworkId, clock: Clock
       taken.add(topic);
       pubsub.topicValidators.set(name, (_peer, message) => judge(message, handle));
       pubsub.subscribe(name);
+    },
+    setListening(topic, isListening) {
+      const name = checked(topic);
+      if (!taken.has(topic)) throw new StoreError('INVALID_ARGUMENT', `gossip topic ${topic} has no handler`);
+      if (isListening) pubsub.subscribe(name);
+      else pubsub.unsubscribe(name);
     },
     listeners: (topic) => pubsub.getSubscribers(checked(topic)).length,
   };

@@ -6,6 +6,7 @@ import type { Chain } from '../../../src/node/chain/chain.ts';
 import { EvidencePool } from '../../../src/node/chain/evidence-pool.ts';
 import { Pace } from '../../../src/node/chain/pace.ts';
 import type { BlockId } from '../../../src/consensus/types.ts';
+import { validatorSet } from '../../../src/consensus/validator-set.ts';
 import { encodeHeader } from '../../../src/shards/header.ts';
 import { digestFrom } from '../../helpers/records.ts';
 
@@ -35,7 +36,7 @@ function blockOf(timeMs: number): Uint8Array {
 }
 
 /** An application at height 5 whose clock the test moves. */
-function waiting() {
+function waiting(given?: Chain, pace?: Pace) {
   const state = { nowMs: 1_000_000, height: 5, isOver: false, judged: 0 };
   let timers: (() => void)[] = [];
   const clock = {
@@ -58,10 +59,10 @@ function waiting() {
     },
   } as unknown as Chain;
   const application = new ChainApplication({
-    chain,
+    chain: given ?? chain,
     clock,
     self: digestFrom<NodeId>('self'),
-    pace: new Pace(clock, 1_000),
+    pace: pace ?? new Pace(clock, 1_000),
     evidence: new EvidencePool(),
     candidates: () => [],
     reveal: () => undefined,
@@ -108,4 +109,28 @@ test('and when the chain is', () => {
   state.isOver = true;
   expect(fire()).toBe(0);
   expect(state.judged).toBe(0);
+});
+
+test('a proposal begins its height when it comes from the validator whose turn it is, and from nobody else', () => {
+  const nodes = [0, 1, 2, 3].map((index) => digestFrom<NodeId>(`validator ${index}`));
+  const validators = validatorSet(nodes.map((node) => ({ node, power: 1n })));
+  const roles = { validators, proposers: { firstHeight: 1, slots: [0, 1, 2, 3] } };
+  const chain = {
+    next: { height: 6, roles },
+    rolesAt: (height: number) => (height <= 7 ? roles : undefined),
+  } as unknown as Chain;
+  const pace = new Pace({ timer: () => () => undefined }, 1_000);
+  const { application } = waiting(chain, pace);
+  const begun: number[] = [];
+  const proposal = (height: number, slot: number): void =>
+    application.heard(validators.validators[slot]!.node, { kind: 'proposal', height });
+  pace.await(6, validators, false, () => begun.push(6));
+  proposal(6, 0);
+  proposal(5, 0);
+  proposal(9, 0);
+  application.heard(validators.validators[0]!.node, { kind: 'prevote', height: 6 });
+  expect(begun).toEqual([]);
+  pace.await(6, validatorSet(nodes.map((node) => ({ node, power: 1n }))), false, () => begun.push(6));
+  proposal(6, 1);
+  expect(begun).toEqual([6]);
 });

@@ -38,12 +38,15 @@ function decisionOf(height: number, block?: Uint8Array): DecisionNews {
 }
 
 /** A node alone with its gossip: what others say is handed to it, what it says is written down. */
-function alone(callbacks: Partial<ChainGossipCallbacks> = {}) {
+function alone(callbacks: Partial<ChainGossipCallbacks> = {}, listeners: () => number = () => 1) {
+  const listening: string[] = [];
   const said: { readonly topic: string; readonly message: Uint8Array }[] = [];
   const handlers = new Map<string, Parameters<Gossip['subscribe']>[1]>();
   const gossip: Gossip = {
     publish: async (topic, message) => void said.push({ topic, message }),
     subscribe: (topic, handle) => void handlers.set(topic, handle),
+    setListening: (topic, isListening) => void listening.push(`${topic} ${isListening}`),
+    listeners,
   };
   const chain = createChainGossip(
     { gossip, clock: systemClock },
@@ -51,7 +54,7 @@ function alone(callbacks: Partial<ChainGossipCallbacks> = {}) {
   );
   const hear = (topic: string, message: Uint8Array): Promise<GossipVerdict> =>
     handlers.get(topic)!(AUTHOR, message);
-  return { chain, said, hear };
+  return { chain, said, hear, listening };
 }
 
 describe('among nodes', () => {
@@ -235,4 +238,13 @@ describe('what is said', () => {
     expect(said).toEqual([]);
     expect(await hear(TRANSACTION_TOPIC, new Uint8Array(10))).toBe('ignore');
   });
+});
+
+test('a decision is not said where nobody listens, and who votes does not listen', async () => {
+  const { chain, said, listening } = alone({}, () => 0);
+  chain.publishDecision(decisionOf(1));
+  chain.hearDecisions(false);
+  chain.hearDecisions(true);
+  expect(said).toEqual([]);
+  expect(listening).toEqual([`${DECISION_TOPIC} false`, `${DECISION_TOPIC} true`]);
 });

@@ -99,3 +99,15 @@ test('a height that was asked for again begins once, and none after a stop', () 
   pace.wake();
   expect(begun).toEqual([6]);
 });
+
+test('when the validator whose turn it is has proposed, its height begins, now or when it is asked for, and no other', () => {
+  const { pace, begun } = started();
+  pace.await(5, FOUR, false, () => begun.push(5));
+  pace.proposed(6);
+  expect(begun).toEqual([]);
+  pace.proposed(5);
+  expect(begun).toEqual([5]);
+  pace.await(6, FOUR, false, () => begun.push(6));
+  pace.await(7, FOUR, false, () => begun.push(7));
+  expect(begun).toEqual([5, 6]);
+});

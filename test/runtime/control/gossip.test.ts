@@ -136,6 +136,25 @@ describe('gossip', () => {
   });
 });
 
+test('a node that does not listen for a while hears nothing of it, and then again', async () => {
+  reset();
+  const [speaker, deaf] = [talkers[0]!, talkers[3]!];
+  const before = speaker.gossip.listeners('epoch');
+  deaf.gossip.setListening('epoch', false);
+  await until(() => talkers[2]!.gossip.listeners('epoch') < before + 1, 'its neighbours know');
+  await speaker.gossip.publish('epoch', new Uint8Array([1]));
+  await until(() => talkers[2]!.heard.length === 1, 'those who listen hear');
+  expect(deaf.heard).toEqual([]);
+  deaf.gossip.setListening('epoch', true);
+  await until(() => {
+    void speaker.gossip.publish('epoch', new Uint8Array([2]));
+    return deaf.heard.length > 0;
+  }, 'it hears again');
+  expect(() => deaf.gossip.setListening('decision', true)).toThrow(
+    expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+  );
+});
+
 test('a node that is alone may publish', async () => {
   const alone = await startTalker();
   await alone.gossip.publish('epoch', toUtf8('anybody?'));
