@@ -46,7 +46,7 @@ async function readBlock(
   signal: AbortSignal,
 ): Promise<CheckedBlock> {
   const { askBlock, lightAt } = await import('./block-read.ts');
-  const newest = await chain.light.head(signal);
+  const newest = await chain.light.headOnceBegun(signal);
   if (height !== undefined && height > newest.header.height) {
     throw new StoreError('NOT_FOUND', `the chain has no block ${height} yet`, {
       next: `The newest is ${newest.header.height}.`,

@@ -48,7 +48,7 @@ export async function lookAtChain(store: Store, signal: AbortSignal): Promise<Ch
   const limit = AbortSignal.any([signal, AbortSignal.timeout(CHAIN_TIMEOUT_MS)]);
   try {
     const chain = await store.chain({ signal: limit });
-    const { value, ...moment } = await chain.read(factsOf, { signal: limit });
+    const { value, ...moment } = await chain.read(factsOf, { signal: limit, patienceMs: 0 });
     const ageMs = Math.max(0, Date.now() - moment.timeMs);
     const isAdvancing = ageMs <= MISSED_HEARTBEATS * HEARTBEAT_MS;
     return { kind: 'answers', view: { ...value, ...moment, ageMs, isAdvancing } };

@@ -5,6 +5,7 @@ import type { Digest } from '../src/base/ids.ts';
 import type { CallEvents, NoticeEvent, Store, StoreOptions } from '../src/client/types.ts';
 import type { ClientFlags, Context } from './command.ts';
 import { printable, shortId } from './format.ts';
+import type { Output } from './output.ts';
 import { createProgress } from './progress.ts';
 
 /** Notices kept for --json: a broken network could send them without end. */
@@ -46,6 +47,7 @@ export async function withStore<T>(
     ...(flags.memory === undefined ? {} : { memoryBytes: flags.memory }),
     ...(flags.key === undefined ? {} : { key: flags.key }),
     ...(await trustIn(flags)),
+    onChainWait: waitingLine(output),
     passphrase: async (key) => {
       const { askPassphrase } = await import('./passphrase.ts');
       return askPassphrase(context, key, process.env['HOLDFAST_PASSPHRASE_FILE'] || undefined);
@@ -81,6 +83,17 @@ export async function withStore<T>(
     tellRest();
     await store.close();
   }
+}
+
+/** Says once that a command waits for the chain, and keeps the reason on the terminal up to date where a line may be drawn. */
+function waitingLine(output: Output): (reason: StoreError) => void {
+  let isSaid = false;
+  return ({ message }) => {
+    const text = `waiting: ${printable(message)}`;
+    if (output.isLive) output.live(text);
+    else if (!isSaid) output.note(text);
+    isSaid = true;
+  };
 }
 
 /** The block to begin with, where the user names one. Throws INVALID_ARGUMENT where half of it is missing. */

@@ -35,6 +35,8 @@ export interface StoreOverOptions {
   readonly timing?: Partial<Timing>;
   /** A block of the chain that is trusted, in place of the founding document. */
   readonly trust?: TrustedBlock;
+  /** As in `StoreOptions`. */
+  readonly onChainWait?: (reason: StoreError) => void;
   /** Closes the store. */
   readonly signal?: AbortSignal;
   /** What else to close with the store: network, coder. */

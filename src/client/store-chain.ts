@@ -22,6 +22,8 @@ export interface StoreChainOptions {
   readonly home: string;
   /** A block to begin with, in place of the founding document. */
   readonly trust?: TrustedBlock;
+  /** Told again and again why a call waits for the chain to begin. */
+  readonly onChainWait?: (reason: StoreError) => void;
   /** Resolves when the store knows whom to ask. Throws UNREACHABLE. */
   readonly ready: (signal: AbortSignal) => Promise<unknown>;
 }
@@ -36,7 +38,7 @@ export interface StoreChain extends EpochSource {
 export function createStoreChain(
   context: Context,
   contacts: Contacts,
-  { networkId, home, trust, ready }: StoreChainOptions,
+  { networkId, home, trust, onChainWait, ready }: StoreChainOptions,
 ): StoreChain {
   let client: OpenChainClient | undefined;
   const opened = (): OpenChainClient => {
@@ -49,6 +51,7 @@ export function createStoreChain(
         // Whoever reads after a put has finished must see it, whichever client put it.
         freshness: 'quorum',
         ...(trust === undefined ? {} : { trust }),
+        ...(onChainWait === undefined ? {} : { onWait: onChainWait }),
       },
     );
     return client;

@@ -62,6 +62,7 @@ export async function createStore(options: StoreOptions = {}): Promise<Store> {
       home,
       ...(options.memoryBytes === undefined ? {} : { memoryBytes: options.memoryBytes }),
       ...(options.trust === undefined ? {} : { trust: options.trust }),
+      ...(options.onChainWait === undefined ? {} : { onChainWait: options.onChainWait }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onClose: async () => {
         await Promise.allSettled([network.close(), coder.close()]);

@@ -1,7 +1,7 @@
 // What a program sees of the library: options, results and events of `createStore`. Throughout: lengths in bytes,
 // times in milliseconds, every failure a StoreError.
 
-import type { ErrorCode } from '../base/errors.ts';
+import type { ErrorCode, StoreError } from '../base/errors.ts';
 import type { OpenChainClient } from './chain/client.ts';
 import type { TrustedBlock } from './chain/light-client.ts';
 import type {
@@ -40,6 +40,8 @@ export interface StoreOptions {
   readonly key?: string;
   /** Asked when that key is protected. Default: the file that HOLDFAST_PASSPHRASE_FILE names. */
   readonly passphrase?: (keyName: string) => Promise<string>;
+  /** Told again and again why a call waits: the chain has no block yet, or its nodes fetch what they missed. */
+  readonly onChainWait?: (reason: StoreError) => void;
   readonly signal?: AbortSignal;
 }
 

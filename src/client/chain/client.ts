@@ -43,6 +43,8 @@ export interface ChainClientOptions {
   readonly clockDriftMs?: number;
   /** `few` where absent: a reading may miss what somebody else finished just now, if all nodes asked are behind. `quorum` never does. */
   readonly freshness?: Freshness;
+  /** Told again and again why a reading waits: the chain has no block yet, or its nodes fetch what they missed. */
+  onWait?(reason: StoreError): void;
   /** Told about every node that gave a false answer. */
   onLie?(node: NodeId, reason: string): void;
 }

@@ -71,10 +71,16 @@ export interface LightOptions {
   readonly clockDriftMs?: number;
   /** How many nodes say what the newest header is; `few` where absent. */
   readonly freshness?: Freshness;
+  /** Told again and again why a call waits for the chain to begin, for whoever shows people what is going on. */
+  onWait?(reason: NotBegun): void;
 }
 
-/** Told again and again why a call waits for the chain to begin. */
-export type OnWait = (reason: NotBegun) => void;
+export interface BeginOptions {
+  /** How long the chain is waited for. */
+  readonly patienceMs?: number;
+  /** Only where no node shows any block: who can do with few nodes does not wait for the others. */
+  readonly isForFirst?: boolean;
+}
 
 type Head = Answered<LightBlock>;
 /** Runs what a node's head is put to; false when it lied or failed, which is held against it. */
@@ -99,8 +105,6 @@ export class LightClient {
   #saving: Promise<void> = Promise.resolve();
   /** Light blocks asked for so far: for measurements. */
   requests = 0;
-  /** For whoever shows people what is going on. */
-  onWait: OnWait | undefined;
 
   constructor(ports: LightPorts, providers: Providers, options: LightOptions) {
     this.#ports = ports;
@@ -125,20 +129,19 @@ export class LightClient {
     return this.#newestLight();
   }
 
-  /** As `head`, of a chain that may have no block yet or whose nodes still fetch it: waits for it, at most `patienceMs`. */
-  async headOnceBegun(
-    signal?: AbortSignal,
-    freshness?: Freshness,
-    patienceMs: number = CHAIN_BEGIN_WAIT_MS,
-  ): Promise<LightBlock> {
+  /** As `head`, of a chain that may have no block yet or whose nodes still fetch it: waits for it, and then throws UNREACHABLE. */
+  async headOnceBegun(signal?: AbortSignal, options: BeginOptions = {}): Promise<LightBlock> {
+    const { patienceMs = CHAIN_BEGIN_WAIT_MS, isForFirst = false } = options;
     const { clock } = this.#ports;
     const sinceMs = clock.monotonic();
     for (;;) {
       try {
-        return await this.head(signal, freshness);
+        return await this.head(signal);
       } catch (error) {
-        if (!(error instanceof NotBegun) || clock.monotonic() - sinceMs >= patienceMs) throw error;
-        this.onWait?.(error);
+        if (!(error instanceof NotBegun)) throw error;
+        const isWorth = !isForFirst || error.beginning.withBlocks === 0;
+        if (!isWorth || clock.monotonic() - sinceMs >= patienceMs) throw new NotBegun(error.beginning, true);
+        this.#options.onWait?.(error);
         await clock.sleep(CHAIN_BEGIN_POLL_MS, signal);
       }
     }

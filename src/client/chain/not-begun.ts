@@ -19,9 +19,10 @@ export interface Beginning {
 export class NotBegun extends StoreError {
   readonly beginning: Beginning;
 
-  /** `isSure`: more than two thirds were to be asked, so that a few that answer are not enough. */
+  /** NOT_FOUND only where a few nodes were asked and none of them has any block: UNREACHABLE else, as nothing is known of what is there. */
   constructor(beginning: Beginning, isSure: boolean) {
-    super(isSure ? 'UNREACHABLE' : 'NOT_FOUND', whatOf(beginning), { next: nextOf(beginning) });
+    const isEmpty = !isSure && beginning.withBlocks === 0 && beginning.reason === undefined;
+    super(isEmpty ? 'NOT_FOUND' : 'UNREACHABLE', whatOf(beginning), { next: nextOf(beginning) });
     this.beginning = beginning;
   }
 }

@@ -15,8 +15,11 @@ import type { Header } from '../../shards/header.ts';
 import type { LightBlock } from '../../shards/light-block.ts';
 import type { StateKey } from '../../shards/state-key.ts';
 import { LoadedState, MissingRecords, Overlay } from '../../shards/view.ts';
+import { untilAborted } from '../tasks.ts';
 import type { LightClient } from './light-client.ts';
+import { NotBegun } from './not-begun.ts';
 import { Snapshot } from './snapshot.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { TrustLost } from './trust-lost.ts';
 import type { Answer, Moment, ReadOptions } from './types.ts';
 
@@ -36,6 +39,9 @@ export class StateReader {
   readonly #isStrict: boolean;
   /** The newest that was read: what comes next may find its records here. */
   #snapshot: Snapshot | undefined;
+  /** On its way, for everybody for whom it is new enough. */
+  #opening: { readonly wanted: number; readonly snapshot: Promise<Snapshot> } | undefined;
+  readonly #ahead = new ReadAhead();
   /** Height of the highest header that proved something: what comes next is not older. */
   #floor = 0;
 
@@ -47,9 +53,9 @@ export class StateReader {
   }
 
   async read<T>(decide: Decide<T>, options: ReadOptions = {}): Promise<Answer<T>> {
-    const { signal, atLeast, onStale } = options;
+    const { signal, atLeast } = options;
     await this.#light.start(signal);
-    const goal = atLeast === undefined ? await this.#newest(signal, onStale) : this.#notBefore(atLeast + 1);
+    const goal = atLeast === undefined ? await this.#newest(options) : this.#notBefore(atLeast + 1);
     for (let left = READ_RESTARTS_MAX; left > 0; left--) {
       const snapshot = await this.#open(decide, goal, signal);
       const answer = await this.#decide(decide, snapshot, signal);
@@ -69,7 +75,7 @@ export class StateReader {
     const { moment, loaded } = snapshot;
     for (;;) {
       if (signal?.aborted === true) throw new StoreError('ABORTED', 'reading the chain: aborted');
-      const outcome = attempt(() => decide(new Overlay(loaded), moment));
+      const outcome = attempt(() => decide(new Overlay(this.#ahead.noting(loaded)), moment));
       if (outcome.missing === undefined) return { ...moment, value: outcome.value };
       assert(
         outcome.missing.some((key) => !loaded.has(key)),
@@ -90,7 +96,22 @@ export class StateReader {
   async #open<T>(decide: Decide<T>, goal: Goal, signal: AbortSignal | undefined): Promise<Snapshot> {
     const kept = this.#snapshot;
     if (kept !== undefined && kept.height >= goal.wanted && !kept.isFull) return kept;
-    const keys = this.#firstKeys(decide);
+    const opening = this.#opening;
+    if (opening !== undefined && opening.wanted >= goal.wanted) {
+      const shared = await untilAborted(opening.snapshot, signal ?? NEVER).catch(() => undefined);
+      if (shared !== undefined && shared.height >= goal.wanted && !shared.isFull) return shared;
+    }
+    const own = { wanted: goal.wanted, snapshot: this.#openFor(decide, goal, signal) };
+    this.#opening = own;
+    try {
+      return await own.snapshot;
+    } finally {
+      if (this.#opening === own) this.#opening = undefined;
+    }
+  }
+
+  async #openFor<T>(decide: Decide<T>, goal: Goal, signal: AbortSignal | undefined): Promise<Snapshot> {
+    const keys = this.#ahead.begin(this.#firstKeys(decide));
     const snapshot = await this.#openAt(keys, goal, signal);
     if (snapshot.height >= this.#floor) this.#snapshot = snapshot;
     this.#floor = Math.max(this.#floor, snapshot.height);
@@ -131,8 +152,9 @@ export class StateReader {
    * A transaction is finished when the header after its block can be had. So nothing finished is missed under the newest header, or under
    * the next one when the newest block has done something: validators make that at once, and if they do not, they have halted.
    */
-  async #newest(signal: AbortSignal | undefined, onStale: ReadOptions['onStale']): Promise<Goal> {
-    const { header } = await this.#head(signal, onStale);
+  async #newest(options: ReadOptions): Promise<Goal> {
+    const { onStale } = options;
+    const { header } = await this.#head(options);
     const goal = this.#notBefore(header.height);
     if (isIdle(header, this.#sha256)) return goal;
     const wanted = Math.max(goal.wanted, header.height + 1);
@@ -141,12 +163,14 @@ export class StateReader {
   }
 
   /** What a quorum says, or, with somebody to tell, what few say when there is none. */
-  async #head(signal: AbortSignal | undefined, onStale: ReadOptions['onStale']): Promise<LightBlock> {
+  async #head({ signal, onStale, patienceMs }: ReadOptions): Promise<LightBlock> {
+    const patience = patienceMs === undefined ? {} : { patienceMs };
     try {
-      return await this.#light.head(signal);
+      return await this.#light.headOnceBegun(signal, { ...patience, isForFirst: onStale !== undefined });
     } catch (error) {
       const isAlone = error instanceof StoreError && error.code === 'UNREACHABLE' && this.#isStrict;
       if (!isAlone || error instanceof TrustLost || onStale === undefined) throw error;
+      if (error instanceof NotBegun && error.beginning.withBlocks === 0) throw error;
       const head = await this.#light.head(signal, 'few');
       onStale(error);
       return head;
@@ -158,6 +182,8 @@ export class StateReader {
     return { wanted, least: wanted };
   }
 }
+
+const NEVER: AbortSignal = new AbortController().signal;
 
 type Outcome<T> =
   | { readonly value: T; readonly missing?: undefined }

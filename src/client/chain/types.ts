@@ -26,6 +26,8 @@ export interface ReadOptions {
    * the same. Without it such a reading fails.
    */
   readonly onStale?: (reason: StoreError) => void;
+  /** How long a chain that has not begun is waited for; CHAIN_BEGIN_WAIT_MS where absent. */
+  readonly patienceMs?: number;
 }
 
 export interface Answer<T> extends Moment {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { toHex } from '../../../src/base/bytes.ts';
-import { StoreError } from '../../../src/base/errors.ts';
-import type { OwnerId } from '../../../src/base/ids.ts';
+import { type ErrorCode, StoreError } from '../../../src/base/errors.ts';
+import type { NodeId, OwnerId } from '../../../src/base/ids.ts';
 import type { Overlay } from '../../../src/shards/view.ts';
 import { amountIn } from '../../../src/shards/amounts.ts';
 import { accountKey, accountOf, accountRecord } from '../../../src/shards/account.ts';
@@ -26,12 +26,13 @@ import {
   type SignedTransaction,
   signTransaction,
 } from '../../../src/shards/transaction.ts';
+import type { ChainClientOptions } from '../../../src/client/chain/client.ts';
 import { TrustExpired } from '../../../src/client/chain/trust-lost.ts';
 import { nativeSha256 } from '../../../src/runtime/crypto.ts';
 import { expectCodeAsync } from '../../helpers/expect-code.ts';
 import { clientOf, transferTo } from './client-kit.ts';
 import type { Handler, Services } from './fake-net.ts';
-import { accountNamed, accountSigner, foundingOf, PARAMETERS } from './founding-kit.ts';
+import { accountNamed, accountSigner, foundingOf, PARAMETERS, signerNamed } from './founding-kit.ts';
 import { LedgerChain } from './ledger-chain.ts';
 
 const balance = (name: string) => (state: Overlay) =>
@@ -242,6 +243,84 @@ describe('reading', () => {
 });
 
 // ---- Nodes that lie about the state -------------------------------------------------------------------------------
+
+describe('a chain that has not begun', () => {
+  const NAMES = ['n0', 'n1', 'n2', 'n3'];
+  const ids = NAMES.map((name) => signerNamed(name).publicKey as NodeId);
+  const refusing = (code: ErrorCode, message: string): Services => ({
+    [CHAIN_SERVICES.head]: () => {
+      throw new StoreError(code, message);
+    },
+  });
+
+  /** A client of the four validators; those whose services are undefined are down. */
+  function validators(
+    chain: LedgerChain,
+    services: readonly (Services | undefined)[],
+    options: Partial<ChainClientOptions> = {},
+  ): ReturnType<typeof clientOf> {
+    const setup = clientOf(chain, {}, { freshness: 'quorum', candidates: () => ids, ...options });
+    for (const [index, each] of services.entries()) {
+      if (each !== undefined) setup.net.serve(NAMES[index]!, each, ids[index]);
+    }
+    return setup;
+  }
+
+  test('is waited for, and whoever shows people what is going on is told why', async () => {
+    const chain = new LedgerChain();
+    const reasons: string[] = [];
+    const onWait = ({ message }: StoreError): void => {
+      if (reasons.push(message) === 3) chain.run(1);
+    };
+    const { client } = validators(chain, Array(4).fill(chain.services()), { onWait });
+    expect((await client.read(balance('alice'))).value).toBe(10_000n);
+    expect(new Set(reasons)).toEqual(new Set(['the chain has no block yet: 4 of 4 validators answer']));
+    expect(reasons.length).toBe(3);
+  });
+
+  test('is waited for where a few nodes are enough, too', async () => {
+    const chain = new LedgerChain();
+    const onWait = (): unknown => chain.run(1);
+    const { client } = validators(chain, [chain.services()], { freshness: 'few', onWait });
+    expect((await client.read(balance('alice'))).value).toBe(10_000n);
+  });
+
+  test('and does not begin is named as it is: no block yet, and who has to be started', async () => {
+    const chain = new LedgerChain();
+    const { client } = validators(chain, [chain.services(), chain.services(), undefined, undefined]);
+    const error = await expectCodeAsync('UNREACHABLE', client.read(balance('alice'), { patienceMs: 0 }));
+    expect(error.message).toBe('the chain has no block yet: 2 of 4 validators answer');
+    expect(error.next).toMatch(/^Start the nodes that are missing/);
+    const all = validators(chain, Array(4).fill(chain.services())).client;
+    const alone = await expectCodeAsync('UNREACHABLE', all.read(balance('alice'), { patienceMs: 0 }));
+    expect(alone.next).toMatch(/^Wait a moment/);
+  });
+
+  test('because nodes still fetch it is waited for, unless a few of them are enough', async () => {
+    const chain = new LedgerChain().run(3);
+    const fetching = refusing('BUSY', 'it fetches a state, 40 % of it is here');
+    const services = [chain.services(), chain.services(), fetching, fetching];
+    const { client } = validators(chain, services);
+    const error = await expectCodeAsync('UNREACHABLE', client.read(balance('alice'), { patienceMs: 0 }));
+    expect(error.message).toBe(
+      'too few nodes can show the chain yet: 4 of 4 validators answer, and one says: it fetches a state, 40 % of it is here',
+    );
+    const reasons: StoreError[] = [];
+    const onStale = (reason: StoreError): unknown => reasons.push(reason);
+    expect((await client.read(balance('alice'), { onStale })).value).toBe(10_000n);
+    expect(reasons.map(({ message }) => message)).toEqual([error.message]);
+  });
+
+  test('is not what a chain is of which most validators are down: that is said at once', async () => {
+    const chain = new LedgerChain().run(3);
+    const waits: StoreError[] = [];
+    const onWait = (reason: StoreError): unknown => waits.push(reason);
+    const { client } = validators(chain, [chain.services(), chain.services()], { onWait });
+    const error = await expectCodeAsync('UNREACHABLE', client.read(balance('alice')));
+    expect(error.message).toContain('2 of 4 validators answered');
+    expect(waits).toEqual([]);
+  });
+});
 
 describe('a node that lies about the state is found out, and another is asked:', () => {
   const chain = new LedgerChain().run(12);
