@@ -73,8 +73,8 @@ export const RECEIPT_LENGTH_MAX: number = AUDIT_ASKED_MAX * LISTED_LENGTH_MAX + 
 
 const receiptSchema = z
   .tuple([uint(AUDIT_ROUND_MAX), listOf(askedSchema, AUDIT_ASKED_MAX), bytesOf(64)])
-  .refine(([, held]) => isAscending(held), 'not in order')
-  .transform(([round, held, signature]): Receipt => ({ round, held, signature: signature as Signature }));
+  .transform(([round, held, signature]): Receipt => ({ round, held, signature: signature as Signature }))
+  .refine(({ held }) => isAscending(held), 'not in order');
 
 function isAscending(held: readonly Asked[]): boolean {
   return held.every((asked, index) => index === 0 || compareAsked(held[index - 1]!, asked) < 0);
