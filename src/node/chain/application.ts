@@ -3,6 +3,7 @@
 // Invariants: a verdict is a function of the block and its parent, so a block whose time has not come is judged when it has; a
 // failure of the chain is told once, and then nothing is answered any more.
 
+import { toHex } from '../../base/bytes.ts';
 import { type StoreError, toStoreError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { BLOCK_TIME_AHEAD_MS } from '../../base/limits.ts';
@@ -20,7 +21,7 @@ import type { Pace } from './pace.ts';
 
 export interface ChainApplicationPorts {
   readonly chain: Chain;
-  readonly clock: Pick<Clock, 'now' | 'timer'>;
+  readonly clock: Pick<Clock, 'now' | 'monotonic' | 'timer'>;
   readonly self: NodeId;
   readonly pace: Pace;
   readonly evidence: EvidencePool;
@@ -79,26 +80,34 @@ export class ChainApplication implements ValidatorApplication {
   }
 
   async #make(height: number, round: number): Promise<Uint8Array | undefined> {
-    const { chain, self, reveal, candidates, evidence } = this.#ports;
+    const { chain, clock, self, reveal, candidates, evidence } = this.#ports;
+    const beganMs = clock.monotonic();
     const offered = evidence.all();
     const block = await chain.build(height, {
       proposer: self,
       candidates: candidates(round),
+      receiptsMax: chain.budget.share(round, chain.next.timeouts.proposeMs).receipts,
       evidence: offered,
       reveal,
     });
     if (block === undefined) return undefined;
     evidence.settle(offered, block.body.evidence);
+    const { length } = block.bytes;
+    chain.budget.measured(length, clock.monotonic() - beganMs);
+    chain.budget.proposed(height, toHex(block.id) as BlockId, length);
     return block.bytes;
   }
 
   judge(height: number, blockId: BlockId, block: Uint8Array, done: (isValid: boolean) => void): void {
     const { chain, clock } = this.#ports;
     const aheadMs = (blockTimeOf(block) ?? 0) - clock.now() - BLOCK_TIME_AHEAD_MS;
-    const judgeNow = (): void =>
+    const judgeNow = (): void => {
+      const beganMs = clock.monotonic();
       this.#answer(chain.judge(height, blockId, block), (isValid) => {
+        if (isValid === true) chain.budget.measured(block.length, clock.monotonic() - beganMs);
         if (isValid !== undefined) done(isValid);
       });
+    };
     if (aheadMs <= 0) {
       judgeNow();
       return;
@@ -111,6 +120,7 @@ export class ChainApplication implements ValidatorApplication {
 
   decided(height: number, { certificate, block }: Decision, done: (next: HeightStart) => void): void {
     const { chain, pace, hasWork } = this.#ports;
+    chain.budget.decided(height, certificate.blockId);
     this.#answer(chain.commit(certificate, block), () => {
       // Told again after a restart: the next height may be long over.
       const { validators } = chain.next.roles;

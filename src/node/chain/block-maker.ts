@@ -18,6 +18,8 @@ import type { ChainStore } from './types.ts';
 export interface Proposing {
   readonly proposer: NodeId;
   readonly candidates: readonly SignedTransaction[];
+  /** Receipts at most; as many as a block may have when it is not said. */
+  readonly receiptsMax?: number;
   readonly evidence: readonly Evidence[];
   /** The next preimage of the proposer's reveal chain as the state knows it; undefined when there is none to reveal. */
   readonly reveal: (contributor: Contributor | undefined, epoch: Epoch) => Digest | undefined;
@@ -34,9 +36,10 @@ export async function makeBlock(
   timeMs: number,
   proposing: Proposing,
 ): Promise<Built> {
-  const { proposer, candidates } = proposing;
+  const { proposer, candidates, receiptsMax } = proposing;
   const own = await settle(source, loaded, () => chooseOwn(loaded, context, timeMs, proposing));
-  const ingredients = { ...own, timeMs, proposer, candidates, lastCommit };
+  const limits = receiptsMax === undefined ? {} : { receiptsMax };
+  const ingredients = { ...own, ...limits, timeMs, proposer, candidates, lastCommit };
   // Which proofs are needed shows when the block is tried: the next attempt has them.
   const proofs = new Map<string, StateProof>();
   for (;;) {

@@ -20,6 +20,7 @@ import type { Executed } from '../../shards/session.ts';
 import type { StateKey } from '../../shards/state-key.ts';
 import type { KnownTransactions } from '../../shards/transaction.ts';
 import { LoadedState, Overlay } from '../../shards/view.ts';
+import { BlockBudget } from './block-budget.ts';
 import { makeBlock, type Proposing } from './block-maker.ts';
 import { type ChainRules, type HeightRoles, nextHeight, type NextHeight } from './next-height.ts';
 import { settle } from './settle.ts';
@@ -53,6 +54,8 @@ const TERMS_KEPT = 3;
 const NEWS_HEIGHTS = 2;
 
 export class Chain {
+  /** How long a block of this node may be. */
+  readonly budget: BlockBudget = new BlockBudget();
   readonly #ports: ChainPorts;
   readonly #tasks = new TaskQueue();
   readonly #listeners = new Set<(committed: Committed) => void>();

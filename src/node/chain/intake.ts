@@ -3,7 +3,7 @@
 
 import { fromHex, toHex } from '../../base/bytes.ts';
 import type { Digest } from '../../base/ids.ts';
-import { BLOCK_LENGTH_MAX, TRANSACTION_LENGTH_MAX, TRANSACTIONS_PER_BLOCK_MAX } from '../../base/limits.ts';
+import { BLOCK_LENGTH_MAX } from '../../base/limits.ts';
 import { accountKey, accountOf } from '../../shards/account.ts';
 import { amountIn, NATIVE } from '../../shards/amounts.ts';
 import { leastFee } from '../../shards/rules.ts';
@@ -17,9 +17,6 @@ import { accountNews } from './account-news.ts';
 import type { Chain, Committed } from './chain.ts';
 import type { ChainRules } from './next-height.ts';
 import { type Admission, TransactionPool } from './transaction-pool.ts';
-
-/** What is left is not less than the longest transaction. */
-const HALVINGS_MAX: number = Math.log2(BLOCK_LENGTH_MAX / TRANSACTION_LENGTH_MAX);
 
 export class Intake {
   readonly pool: TransactionPool = new TransactionPool();
@@ -68,13 +65,11 @@ export class Intake {
     return { signed, admission };
   }
 
-  /**
-   * For the next block, half as many with every round of agreement: a full one may take longer to execute than validators wait that are
-   * busy with other things, and then no round would ever end with it.
-   */
+  /** For the next block: as many as this node may propose in this round. */
   candidates(round = 0): readonly SignedTransaction[] {
-    const share = 2 ** Math.min(round, HALVINGS_MAX);
-    return this.pool.candidates(BLOCK_LENGTH_MAX / share, TRANSACTIONS_PER_BLOCK_MAX / share);
+    const { budget, next } = this.#chain;
+    const { bytes, transactions } = budget.share(round, next.timeouts.proposeMs);
+    return this.pool.candidates(bytes, transactions);
   }
 
   /** Whether a block could take something. */

@@ -3,7 +3,9 @@
 //
 //     message = transaction | 0xff (u32 length, transaction)+          No transaction begins with 0xff.
 //
-// The first is said at once; what follows within BATCH_MS is said together. So a transaction waits for no other when there are few.
+// The first is said at once; what follows within a while is said together. So a transaction waits for no other when there are few. The while
+// is as long as a hop takes, and grows as long as messages hold several transactions and not enough of them: then a message is what
+// costs, and whoever has many waiting does not wait for one.
 
 import { StoreError } from '../../base/errors.ts';
 import { GOSSIP_MESSAGE_LENGTH_MAX } from '../../base/limits.ts';
@@ -12,7 +14,11 @@ import type { Clock } from '../../base/ports.ts';
 const BATCH = 0xff;
 const LENGTH_LENGTH = 4;
 /** As long as a hop of gossip takes on one machine. */
-const BATCH_MS = 10;
+const BATCH_MS_MIN = 10;
+/** A fraction of what a block takes that is made of so many. */
+const BATCH_MS_MAX = 80;
+/** With so many in a message, what it costs beside them is a small part. */
+const BATCH_ENOUGH = 24;
 
 /** Of at least one transaction; `encodedLength` tells whether they fit. */
 export function encodeTransactions(transactions: readonly Uint8Array[]): Uint8Array {
@@ -56,6 +62,7 @@ export class TransactionBatcher {
   #gathered: Uint8Array[] = [];
   #gatheredLength = 1;
   #saidAtMs = Number.NEGATIVE_INFINITY;
+  #waitMs: number = BATCH_MS_MIN;
   #cancel: (() => void) | undefined;
 
   constructor(clock: Pick<Clock, 'monotonic' | 'timer'>, publish: (message: Uint8Array) => void) {
@@ -69,7 +76,7 @@ export class TransactionBatcher {
     this.#gathered.push(transaction);
     this.#gatheredLength += lengthBytes;
     if (this.#cancel !== undefined) return;
-    const waitMs = this.#saidAtMs + BATCH_MS - this.#clock.monotonic();
+    const waitMs = this.#saidAtMs + this.#waitMs - this.#clock.monotonic();
     if (waitMs <= 0) this.#say();
     else this.#cancel = this.#clock.timer(waitMs, () => this.#say());
   }
@@ -85,9 +92,15 @@ export class TransactionBatcher {
     this.#cancel = undefined;
     if (this.#gathered.length === 0) return;
     const message = encodeTransactions(this.#gathered);
+    this.#waitMs = nextWaitMs(this.#waitMs, this.#gathered.length);
     this.#gathered = [];
     this.#gatheredLength = 1;
     this.#saidAtMs = this.#clock.monotonic();
     this.#publish(message);
   }
+}
+
+function nextWaitMs(waitMs: number, gathered: number): number {
+  if (gathered === 1 || gathered > 2 * BATCH_ENOUGH) return Math.max(waitMs / 2, BATCH_MS_MIN);
+  return gathered < BATCH_ENOUGH ? Math.min(2 * waitMs, BATCH_MS_MAX) : waitMs;
 }

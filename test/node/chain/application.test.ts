@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { encode } from '../../../src/base/codec.ts';
 import type { Epoch, NetworkId, NodeId } from '../../../src/base/ids.ts';
 import { ChainApplication } from '../../../src/node/chain/application.ts';
+import { BlockBudget } from '../../../src/node/chain/block-budget.ts';
 import type { Chain } from '../../../src/node/chain/chain.ts';
 import { EvidencePool } from '../../../src/node/chain/evidence-pool.ts';
 import { Pace } from '../../../src/node/chain/pace.ts';
@@ -41,12 +42,14 @@ function waiting(given?: Chain, pace?: Pace) {
   let timers: (() => void)[] = [];
   const clock = {
     now: () => state.nowMs,
+    monotonic: () => state.nowMs,
     timer: (_delayMs: number, run: () => void) => {
       timers.push(run);
       return () => undefined;
     },
   };
   const chain = {
+    budget: new BlockBudget(),
     get next() {
       return { height: state.height };
     },

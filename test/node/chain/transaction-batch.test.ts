@@ -84,6 +84,28 @@ describe('a batcher', () => {
     expect(lengths(said)).toEqual([1, 3, 1]);
   });
 
+  test('waits longer while there are several and not many, and less when they come one by one', () => {
+    const { batcher, said, pass } = setup();
+    /** One every `everyMs` for a second: how many messages that makes. */
+    const messagesOf = (everyMs: number): number => {
+      const before = said.length;
+      for (let atMs = 0; atMs < 1000; atMs += everyMs) {
+        batcher.add(named(1));
+        pass(everyMs);
+      }
+      pass(100);
+      return said.length - before;
+    };
+    // A hundred messages a second, were the wait always as short.
+    expect(messagesOf(4)).toBeLessThan(25);
+    expect(messagesOf(1)).toBeLessThan(50);
+    // Each at once.
+    expect(messagesOf(200)).toBe(5);
+    const count = said.length;
+    batcher.add(named(1));
+    expect(said.length).toBe(count + 1);
+  });
+
   test('never says more than a message may hold, and the longest transaction alone', () => {
     const { batcher, said, pass } = setup();
     for (let name = 0; name < 8; name++) batcher.add(named(name, 20_000));
