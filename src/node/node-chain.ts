@@ -72,6 +72,10 @@ export async function openNodeChain(
       get service() {
         return life.service;
       },
+      store: life.store,
+      get absence() {
+        return life.absence;
+      },
       onService: (listener) => life.onService(listener),
       status: () => life.status(),
       ended: life.ended,
@@ -137,10 +141,9 @@ async function serveHttp(
   return startHttp({
     get queries() {
       if (life.service !== undefined) return life.service.queries;
-      throw new StoreError('BUSY', 'the chain of this node is being fetched', {
-        next: 'Ask again later, or ask another node.',
-      });
+      throw life.absence;
     },
+    store: life.store,
     networkId,
     status: () => life.status(),
     isWaiting: (id) => life.service?.isWaiting(id) ?? false,

@@ -4,7 +4,7 @@
 // Invariants: at most one chain service at a time, and none while a state is fetched; services and topics are bound to the network once,
 // and to each life in turn; `ended` resolves once.
 
-import { type StoreError, toStoreError } from '../../base/errors.ts';
+import { StoreError, toStoreError } from '../../base/errors.ts';
 import { epochStateOf } from '../../shards/epoch-state.ts';
 import { LoadedState, Overlay } from '../../shards/view.ts';
 import type { TrustedBlock } from '../../client/chain/light-client.ts';
@@ -20,7 +20,7 @@ import {
 import { rebindable, rebindableGossip } from './rebindable-services.ts';
 import { settle } from './settle.ts';
 import { stateAhead, StateSync } from './state-sync.ts';
-import type { RestoreTarget } from './types.ts';
+import type { ChainStore, RestoreTarget } from './types.ts';
 
 export interface ChainLifeOptions extends Omit<ChainServiceOptions, 'isTooFar'> {
   /** A block that the operator vouches for: where the founding and what is here are too old to judge others by. */
@@ -30,6 +30,10 @@ export interface ChainLifeOptions extends Omit<ChainServiceOptions, 'isTooFar'> 
 export interface ChainLife {
   /** Undefined while a state is fetched. */
   readonly service: ChainService | undefined;
+  /** What to tell whoever asks for the chain while there is no service. */
+  readonly absence: StoreError;
+  /** What is on the disk, also while a state is fetched. */
+  readonly store: Pick<ChainStore, 'head' | 'oldestBlock' | 'oldestState'>;
   /** `listener` is told of the service that runs and of each that takes its place. */
   onService(listener: (service: ChainService) => void): void;
   status(): ChainStatus;
@@ -64,7 +68,7 @@ class Life implements ChainLife {
   #stopping: Promise<void> | undefined;
 
   constructor(ports: ChainServicePorts, options: ChainLifeOptions) {
-    this.#network = rebindable(ports.network, 'the chain of this node is not at work now');
+    this.#network = rebindable(ports.network, () => this.absence);
     this.#ports = { ...ports, network: this.#network, gossip: rebindableGossip(ports.gossip) };
     this.#options = options;
     this.ended = this.#end.promise;
@@ -78,6 +82,19 @@ class Life implements ChainLife {
 
   get service(): ChainService | undefined {
     return this.#service;
+  }
+
+  get store(): ChainStore {
+    return this.#ports.store;
+  }
+
+  get absence(): StoreError {
+    const progress = this.#sync?.progress;
+    const what =
+      progress === undefined
+        ? 'this node is far behind and looks for a state to fetch'
+        : `this node fetches the state after height ${progress.height}: ${progress.percent} % of it is here`;
+    return new StoreError('BUSY', what, { next: 'Ask again later, or ask another node.' });
   }
 
   onService(listener: (service: ChainService) => void): void {

@@ -5,16 +5,16 @@ import { StoreError } from '../../base/errors.ts';
 import type { NodeId } from '../../base/ids.ts';
 import type { Gossip, GossipVerdict, Network, Service } from '../../base/ports.ts';
 
-/** `absent` says what the node is not at the moment. */
+/** `absent` says what the node is not at the moment, and is thrown at whoever calls then. */
 export function rebindable(
   network: Network,
-  absent = 'this node is no validator now',
+  absent: () => StoreError = notValidating,
 ): Network & { unbind(): void } {
   const bound = new Map<string, Service | undefined>();
   const current = (name: string): Service => {
     const service = bound.get(name);
     if (service !== undefined) return service;
-    throw new StoreError('CLOSED', `${name}: ${absent}`);
+    throw absent();
   };
   return {
     self: network.self,
@@ -39,6 +39,10 @@ export function rebindable(
       for (const name of bound.keys()) bound.set(name, undefined);
     },
   };
+}
+
+function notValidating(): StoreError {
+  return new StoreError('CLOSED', 'this node is no validator now');
 }
 
 /** The same of topics, each of which has one handler at a node. */

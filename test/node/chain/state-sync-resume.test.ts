@@ -6,7 +6,7 @@ import { nativeSha256 } from '../../../src/runtime/crypto.ts';
 import { LEDGER_RULES } from '../../../src/shards/ledger.ts';
 import { DEFAULT_TIMEOUTS } from '../../../src/consensus/types.ts';
 import { DEFAULT_PARAMETERS } from '../../../src/shards/parameters.ts';
-import { CHAIN_SERVICES } from '../../../src/shards/chain-messages.ts';
+import { CHAIN_SERVICES, encodeNothing } from '../../../src/shards/chain-messages.ts';
 import type { ChainNetwork, ChainNode } from '../../helpers/chain-network.ts';
 import { expectSame, grown, hasCaughtUp, PARAMETERS, until } from './sync-kit.ts';
 
@@ -73,6 +73,17 @@ describe('a crash while a state is fetched', () => {
     const late = await network.add();
     await until('a part is here', () => hasPart(late));
     expect(late.life.status()).toMatchObject({ role: 'fetching', height: 0 });
+    const asked = first.network.call(
+      late.identity.nodeId,
+      CHAIN_SERVICES.head,
+      { header: encodeNothing() },
+      {},
+    );
+    const refusal = await asked.catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'BUSY' });
+    expect((refusal as Error).message).toMatch(
+      /this node fetches the state after height [0-9]+: [0-9]+ % of it is here/,
+    );
     await late.life.stop();
     const ports = { keyValue: late.keyValue, sha256: nativeSha256, kinds: LEDGER_RULES };
     const { pending, head } = (await openChainStore(ports)).restoring!;

@@ -7,13 +7,17 @@ import type { NetworkId } from '../../../base/ids.ts';
 import { CHAIN_WAIT_MS_MAX, HEIGHT_MAX } from '../../../base/limits.ts';
 import type { ChainStatus } from '../chain-service.ts';
 import type { ChainQueries } from '../queries.ts';
+import type { ChainStore } from '../types.ts';
 import type { JsonObject } from './json.ts';
 
 /** What the routes stand on. */
 export interface RoutePorts {
+  /** Throws BUSY while there is no chain to ask: its state is being fetched. */
   readonly queries: ChainQueries;
+  /** What is on the disk at any time. */
+  readonly store: Pick<ChainStore, 'head' | 'oldestBlock' | 'oldestState'>;
   readonly networkId: NetworkId;
-  readonly status: () => Pick<ChainStatus, 'role' | 'epoch' | 'waitingTransactions'>;
+  readonly status: () => Pick<ChainStatus, 'role' | 'epoch' | 'waitingTransactions' | 'fetching'>;
   /** Whether the transaction of this id (hex) waits for a block here. */
   readonly isWaiting: (id: string) => boolean;
 }

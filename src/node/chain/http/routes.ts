@@ -5,6 +5,7 @@ import { StoreError } from '../../../base/errors.ts';
 import type { Digest } from '../../../base/ids.ts';
 import { encodeLightBlock } from '../../../shards/light-block.ts';
 import { decodeTransaction } from '../../../shards/transaction.ts';
+import type { ChainStatus } from '../chain-service.ts';
 import { blockJson, headerJson, type JsonObject, lightJson, transactionJson } from './json.ts';
 import { FLAG, HEIGHT, idOf, type Route, type RoutePorts, route, WAIT_MS } from './route.ts';
 import { BLOCK, HEAD, HEADER, INCLUDED, LIGHT, STATUS, SUBMITTED } from './schemas.ts';
@@ -15,18 +16,29 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     template: '/v1/status',
     name: 'getStatus',
-    summary: 'How the node stands: its role, the newest height, and what it keeps.',
+    summary:
+      'How the node stands: its role, the newest height, what it keeps, and how far a state is that it fetches.',
     path: {},
     query: {},
     status: 200,
     answer: STATUS,
-    handle: async ({ queries, networkId, status }) => {
-      const { height, id, timeMs } = queries.top;
-      const { role, epoch, waitingTransactions } = status();
-      const { block, state } = queries.oldest;
-      const head = { height, id: toHex(id), timeMs };
-      const kept = { oldestBlock: block, oldestState: state };
-      return { network: toHex(networkId), role, ...head, epoch, ...kept, waitingTransactions };
+    handle: async ({ store, networkId, status }) => {
+      // While a state is fetched too, when nothing else of the chain can be asked for.
+      const { role, epoch, waitingTransactions, fetching } = status();
+      const { height, id, timeMs } = store.head!;
+      const { oldestBlock, oldestState } = store;
+      return {
+        network: toHex(networkId),
+        role,
+        height,
+        id: toHex(id),
+        timeMs,
+        epoch,
+        oldestBlock,
+        oldestState,
+        waitingTransactions,
+        fetching: role === 'fetching' ? fetchingJson(fetching) : null,
+      };
     },
   }),
   route({
@@ -111,6 +123,13 @@ export const ROUTES: readonly Route[] = [
   }),
   ...STATE_ROUTES,
 ];
+
+/** A state that is still looked for has no height yet. */
+function fetchingJson(progress: ChainStatus['fetching']): JsonObject {
+  if (progress === undefined) return { height: null, percent: 0, records: 0, bytes: 0 };
+  const { height, percent, records, bytes } = progress;
+  return { height, percent, records, bytes };
+}
 
 async function showTransaction(
   { queries, isWaiting }: RoutePorts,

@@ -139,7 +139,10 @@ export const HEAD: z.ZodType = z.strictObject({
 
 export const STATUS: z.ZodType = z.strictObject({
   network: digest,
-  role: z.enum(['syncing', 'following', 'validating']),
+  role: z.enum(['syncing', 'following', 'validating', 'fetching']).meta({
+    description:
+      'fetching: the node was far behind, and the state of a later height is on its way. Other routes are BUSY meanwhile.',
+  }),
   height: integer,
   id: digest,
   timeMs: integer,
@@ -147,6 +150,14 @@ export const STATUS: z.ZodType = z.strictObject({
   oldestBlock: integer,
   oldestState: integer,
   waitingTransactions: integer,
+  fetching: z
+    .strictObject({
+      height: integer.nullable().meta({ description: 'Of the state; null while one is looked for.' }),
+      percent: integer.meta({ description: 'Of its records, as far as they are here.' }),
+      records: integer.meta({ description: 'Fetched since the node was started, and their bytes.' }),
+      bytes: integer,
+    })
+    .nullable(),
 });
 
 // ---- Transactions ------------------------------------------------------------------------------------------------

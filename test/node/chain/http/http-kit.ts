@@ -35,6 +35,7 @@ export class Served {
     const silent = (): void => undefined;
     const server = await startHttp({
       queries: chain.queries,
+      store: chain.store,
       networkId: chain.network,
       status: () => ({ role: 'following', epoch: 0, waitingTransactions: chain.intake.pool.size }),
       isWaiting: (id) => chain.intake.pool.has(Buffer.from(id, 'hex') as Uint8Array as never),

@@ -6,7 +6,9 @@ import { toHex } from '../../../../src/base/bytes.ts';
 import { StoreError } from '../../../../src/base/errors.ts';
 import type { Digest } from '../../../../src/base/ids.ts';
 import { HTTP_BODY_LENGTH_MAX, HTTP_CONNECTIONS_MAX } from '../../../../src/base/limits.ts';
-import { startHttp } from '../../../../src/node/chain/http/server.ts';
+import type { ChainStatus } from '../../../../src/node/chain/chain-service.ts';
+import { STATUS } from '../../../../src/node/chain/http/schemas.ts';
+import { type HttpServer, startHttp } from '../../../../src/node/chain/http/server.ts';
 import { accountKey, accountRecord } from '../../../../src/shards/account.ts';
 import { shardsRootOf, decodeShardHeader } from '../../../../src/shards/header.ts';
 import { decodeLightBlock } from '../../../../src/shards/light-block.ts';
@@ -18,7 +20,7 @@ import { decodeCanonical } from '../../../../src/base/codec.ts';
 import { expectCodeAsync } from '../../../helpers/expect-code.ts';
 import { digestFrom } from '../../../helpers/records.ts';
 import { ownerOf } from '../query-kit.ts';
-import { type Answer, Served } from './http-kit.ts';
+import { type Answer, callAt, Served } from './http-kit.ts';
 
 let served: Served;
 beforeAll(async () => {
@@ -353,6 +355,54 @@ describe('the end', () => {
   });
 });
 
+describe('while a state is fetched', () => {
+  const busy = new StoreError('BUSY', 'this node fetches the state after height 4711: 40 % of it is here');
+  let progress: Pick<ChainStatus, 'fetching'> = {};
+  let server: HttpServer;
+  beforeAll(async () => {
+    const { networkId, store, isWaiting, clock, logger } = optionsOf();
+    server = await startHttp({
+      get queries(): never {
+        throw busy;
+      },
+      status: () => ({ role: 'fetching', epoch: 0, waitingTransactions: 0, ...progress }),
+      networkId,
+      store,
+      isWaiting,
+      clock,
+      logger,
+      port: 0,
+    });
+  });
+  afterAll(() => server.close());
+
+  test('the status says which, and how far it is', async () => {
+    const { height, id } = served.solo.store.head!;
+    const { status, body } = await callAt(server.port, '/v1/status', {});
+    const unknown = { height: null, percent: 0, records: 0, bytes: 0 };
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      role: 'fetching',
+      height,
+      id: toHex(id),
+      oldestBlock: 1,
+      fetching: unknown,
+    });
+    expect(STATUS.safeParse(body).error?.message).toBeUndefined();
+    progress = { fetching: { height: 4711, percent: 40, chunks: 2, records: 1000, bytes: 65_000 } };
+    const known = { height: 4711, percent: 40, records: 1000, bytes: 65_000 };
+    const later = await callAt(server.port, '/v1/status', {});
+    expect(later.body).toMatchObject({ fetching: known });
+    expect(STATUS.safeParse(later.body).error?.message).toBeUndefined();
+  });
+
+  test('everything else says that it is BUSY, and with what', async () => {
+    const head = await callAt(server.port, '/v1/head', {});
+    expect(head.status).toBe(503);
+    expect(errorOf(head)).toMatchObject({ code: 'BUSY', message: busy.message });
+  });
+});
+
 test('it listens on loopback only, and says when the port is taken', async () => {
   const options = { ...optionsOf(), port: 0 };
   for (const host of ['0.0.0.0', '::', '192.168.0.1', 'example.org']) {
@@ -365,6 +415,7 @@ function optionsOf(): Omit<Parameters<typeof startHttp>[0], 'port'> {
   const silent = (): void => undefined;
   return {
     queries: served.solo.queries,
+    store: served.solo.store,
     networkId: served.solo.network,
     status: () => ({ role: 'following', epoch: 0, waitingTransactions: 0 }),
     isWaiting: () => false,
