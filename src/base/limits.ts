@@ -700,6 +700,8 @@ export const CHAIN_ASK_TIMEOUT_MS = 10_000;
 export const READ_LENGTH_MAX: number = 64 * MIB;
 /** How often a reading starts again because the nodes no longer have the state that it began with. */
 export const READ_RESTARTS_MAX = 8;
+/** Records asked for because they were read of the states before: those of a write, at half a millisecond each for both ends. */
+export const READ_AHEAD_MAX = 24;
 /** Requests for records under way at once. */
 export const READ_REQUESTS_AT_ONCE = 4;
 /** Nodes that a transaction is handed to: one of them is honest and passes it on, as a rule. */
