@@ -10,7 +10,7 @@ import type { StoredRecord } from './records.ts';
 export interface ManifestWriter {
   /** The next segment, in order, at once or when it is acknowledged. */
   add(segment: SegmentRecord | Promise<SegmentRecord>): void;
-  /** When every page is stored. Throws what a segment or a page threw. */
+  /** When every page but the last is stored. Throws what a segment or a page threw. */
   end(): Promise<WrittenPages>;
 }
 
@@ -18,11 +18,19 @@ export interface WrittenPages {
   readonly content: PagedContent;
   /** Of the first page. The others are read from their pages again, where they are needed. */
   readonly firstSegments: readonly SegmentRecord[];
+  /** When the last page is stored: what names it need not wait for that. Throws what storing it threw. */
+  readonly stored: Promise<void>;
+}
+
+/** A page on its way, and its name. */
+export interface PageUnderWay {
+  readonly digest: Digest;
+  readonly stored: Promise<StoredRecord>;
 }
 
 /** `onFailure` hears of the first failure at once, so that the rest of the upload can stop. */
 export function createManifestWriter(
-  store: (record: Uint8Array) => Promise<StoredRecord>,
+  store: (record: Uint8Array) => PageUnderWay,
   object: ObjectId,
   follow: (work: Promise<unknown>) => void,
   onFailure: (error: StoreError) => void,
@@ -35,11 +43,11 @@ export function createManifestWriter(
 
   const storePage = async (): Promise<void> => {
     const firstSegment = pages.length * PAGE_SEGMENTS_MAX;
-    const stored = await store(encodePage({ object, firstSegment, segments }));
-    follow(stored.finished);
+    const { digest, stored } = store(encodePage({ object, firstSegment, segments }));
     if (pages.length === 0) firstSegments = segments;
-    pages.push(stored.digest);
+    pages.push(digest);
     segments = [];
+    follow((await stored).finished);
   };
   const append = async (
     segment: SegmentRecord | Promise<SegmentRecord>,
@@ -58,8 +66,9 @@ export function createManifestWriter(
     },
     end: async () => {
       await last;
-      if (segments.length > 0) await storePage();
-      return { content: { kind: 'paged', segmentCount, pages }, firstSegments };
+      const stored = segments.length > 0 ? storePage() : Promise.resolve();
+      stored.catch((error: unknown) => onFailure(toStoreError(error, 'INTERNAL', 'put')));
+      return { content: { kind: 'paged', segmentCount, pages }, firstSegments, stored };
     },
   };
 }

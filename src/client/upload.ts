@@ -8,7 +8,7 @@
 import { cidOfDigest, cidToText } from '../base/cid.ts';
 import type { EpochRecord } from '../base/epoch.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
-import type { OwnerId } from '../base/ids.ts';
+import type { Digest, OwnerId } from '../base/ids.ts';
 import {
   CELL_LENGTH,
   CLIENT_CODER_MEMORY,
@@ -37,7 +37,7 @@ import { copyCells, holdSlot } from './memory.ts';
 import { createMeter, type Meter } from './progress.ts';
 import { planPut, type PutPlan } from './put-plan.ts';
 import { createPutTotals, type PutTotals } from './put-totals.ts';
-import { storeRecord } from './records.ts';
+import { storeRecord, type StoredRecord } from './records.ts';
 import { withdrawObject } from './remove.ts';
 import { readSource, sourceLength, type SourceReader } from './source.ts';
 import { failureOf, type LinkedAbort, linkedAbort, throwIfAborted } from './tasks.ts';
@@ -231,8 +231,10 @@ async function storePaged(
   journal: Journal | undefined,
 ): Promise<StoredObject> {
   const { context, epoch, plan, health, abort, totals } = upload;
+  const store = (record: Uint8Array): Promise<StoredRecord> =>
+    storeRecord(context, epoch, plan, plan.code, record, health, abort.signal, upload.notice);
   const writer = createManifestWriter(
-    (record) => storeRecord(context, epoch, plan, plan.code, record, health, abort.signal, upload.notice),
+    (record) => ({ digest: context.sha256(record) as Digest, stored: store(record) }),
     plan.object,
     (work) => totals.follow(work),
     (error) => abort.abort(error),
@@ -255,18 +257,9 @@ async function storePaged(
       writer.add(await skipSegment(upload, reader, journal, known));
     else writer.add(storeSegment(upload, segments, index, await fillSegment(upload, reader), journal));
   }
-  const { content, firstSegments } = await writer.end();
+  const { content, firstSegments, stored } = await writer.end();
   upload.meter.flush('finish', totals.lengthBytes);
-  const root = await storeRecord(
-    context,
-    epoch,
-    plan,
-    plan.code,
-    encodeManifest(manifestOf(upload, content)),
-    health,
-    abort.signal,
-    upload.notice,
-  );
+  const [root] = await Promise.all([store(encodeManifest(manifestOf(upload, content))), stored]);
   totals.follow(root.finished);
   return { manifest: root, pages: content.pages, firstSegments };
 }
