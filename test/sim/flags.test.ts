@@ -23,6 +23,11 @@ test('a campaign of whole nodes has one process, or as many as it is told', () =
   expect(settingsOf(['--chain', '--jobs', '2'])).toMatchObject({ jobs: 2 });
 });
 
+test('detection is by itself', () => {
+  expect(settingsOf(['--detection', '--seeds', '1..1000'])).toMatchObject({ isDetection: true, to: 1000 });
+  expect(() => settingsOf(['--detection', '--chain'])).toThrow(/by itself/);
+});
+
 test('help is no run', () => {
   expect(settingsOf(['--help'])).toBeUndefined();
 });

@@ -11,6 +11,7 @@ export const USAGE = `npm run sim -- [--seed N | --seeds A..B] [--minutes M] [op
   --minutes M         end a campaign after M minutes at the latest
   --twins             no storms: two copies of a key under scripted partitions, within the bound and beyond
   --chain             whole nodes with their ledger, and people who use them; not with --twins
+  --detection         rounds until nodes that dropped data are caught, computed and observed; nothing else is run
   --jobs N            of a campaign with --chain: so many processes; default 1
   --twice PERCENT     run that share of the seeds twice and compare digests; default 1
   --real-signatures   ed25519 instead of checksums
@@ -32,6 +33,7 @@ export interface Settings {
   readonly isCampaign: boolean;
   readonly isTwins: boolean;
   readonly isChain: boolean;
+  readonly isDetection: boolean;
   readonly jobs: number;
   readonly untilMs: number;
   readonly twiceShare: number;
@@ -54,6 +56,7 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
       minutes: { type: 'string' },
       twins: { type: 'boolean', default: false },
       chain: { type: 'boolean', default: false },
+      detection: { type: 'boolean', default: false },
       jobs: { type: 'string' },
       twice: { type: 'string' },
       'real-signatures': { type: 'boolean', default: false },
@@ -70,6 +73,9 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     throw new UsageError('--seed and --seeds exclude each other');
   }
   if (values.chain && values.twins) throw new UsageError('--chain and --twins exclude each other');
+  if (values.detection && (values.chain || values.twins)) {
+    throw new UsageError('--detection runs by itself');
+  }
   if (values.jobs !== undefined && !values.chain) throw new UsageError('--jobs is for --chain');
   const isCampaign = values.seed === undefined;
   const [from, to] = isCampaign ? rangeOf(values.seeds ?? '1..200') : both(seedOf('--seed', values.seed!));
@@ -80,6 +86,7 @@ export function settingsOf(args: readonly string[]): Settings | undefined {
     isCampaign,
     isTwins: values.twins,
     isChain: values.chain,
+    isDetection: values.detection,
     jobs: Math.floor(numberOf('--jobs', values.jobs, 1, JOBS_MAX) ?? 1),
     untilMs: performance.now() + 60_000 * minutes,
     twiceShare: (numberOf('--twice', values.twice, 0, 100) ?? 1) / 100,

@@ -3,6 +3,7 @@
 
 import { drawnCast } from '../adversaries/consensus/cast.ts';
 import { chainCampaign } from './chain/campaign.ts';
+import { detect, detectionLines } from './detection.ts';
 import { type Settings, settingsOf, USAGE } from './flags.ts';
 import { type RunResult, run } from './run.ts';
 import { scenarioOf } from './scenario.ts';
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
 
 /** False when something that must hold did not. */
 function runAs(settings: Settings): boolean | Promise<boolean> {
+  if (settings.isDetection) return detection(settings);
   if (settings.isTwins) return twins(settings);
   if (settings.isChain) return chainCampaign(settings);
   return settings.isCampaign ? campaign(settings) : replay(settings);
@@ -220,6 +222,16 @@ function twins({ from, to, untilMs, isJson }: Settings): boolean {
   write(
     `each convicts more than a third; within the bound all decide at most ${roundsAfter} rounds after the script`,
   );
+  return true;
+}
+
+// ---- Detection -------------------------------------------------------------------------------------------------
+
+/** A table, which `docs/proofs.md` shows: nothing that could be violated. */
+function detection({ from, to, isJson }: Settings): boolean {
+  const results = detect(from, to);
+  if (isJson) writeJson(results);
+  else for (const line of detectionLines(results)) write(line);
   return true;
 }
 
