@@ -32,6 +32,8 @@ export interface Member {
   readonly admissionSeed: Digest;
   /** Failure domains, e.g. ['rack', 'r1']: sorted by label, one value a label. */
   readonly domains: readonly (readonly [label: string, value: string])[];
+  /** It has been silent in audits: it keeps what it holds, and gets something new only when nobody else is left. */
+  readonly isSuspended?: true;
 }
 
 export interface EpochRecord {
@@ -64,15 +66,17 @@ const memberSchema = z
     uint(),
     digestOf<Digest>(),
     listOf(z.tuple([label, label]), DOMAIN_LABELS_MAX),
+    z.boolean(),
   ])
   .transform(
-    ([node, operator, stake, capacityBytes, admissionSeed, domains]): Member => ({
+    ([node, operator, stake, capacityBytes, admissionSeed, domains, isSuspended]): Member => ({
       node,
       operator: operator as OperatorId,
       stake: stake as Stake,
       capacityBytes,
       admissionSeed,
       domains,
+      ...(isSuspended ? { isSuspended } : {}),
     }),
   );
 
@@ -130,6 +134,7 @@ const memberTuple = (member: Member): unknown[] => [
   member.capacityBytes,
   member.admissionSeed,
   member.domains,
+  member.isSuspended ?? false,
 ];
 
 const recordTuple = (record: EpochRecord): unknown[] => [

@@ -54,10 +54,18 @@ const TRIAL_RESERVE = GIB;
 /** Two minutes at a block a second: whoever tries things out should see epochs end. */
 const TRIAL_EPOCH_BLOCKS = 120;
 /** The rest is as elsewhere: the time-outs suit one machine, and no fees are taken. Evidence lives as many epochs as ever. */
-const TRIAL_PARAMETERS: Pick<Parameters, 'epochBlocks' | 'evidence' | 'slashing'> = {
+const TRIAL_PARAMETERS: Pick<Parameters, 'epochBlocks' | 'evidence' | 'slashing' | 'audit'> = {
   ...epochsOf(TRIAL_EPOCH_BLOCKS),
   // Whoever tries things out stops nodes, and wants them back when they are started again.
   slashing: { ...DEFAULT_PARAMETERS.slashing, missedPerMillion: MILLION },
+  // Three rounds a minute: what is lost shows, and is repaired, while one watches. Nobody is put out for a night with the lid closed.
+  audit: {
+    ...DEFAULT_PARAMETERS.audit,
+    roundMs: 20_000,
+    sweepRounds: 60,
+    lostRounds: 6,
+    expelRounds: 100_000,
+  },
 };
 
 /**

@@ -39,7 +39,9 @@ export function placeSegment(
   options: PlacementOptions = {},
 ): Placement {
   const shard = shardOf(object, record.params.shardBits);
-  const ranked = rank(shardMembers(record, shard), 'placement', segment);
+  const inOrder = rank(shardMembers(record, shard), 'placement', segment);
+  // A small network needs every node that may be back: who was silent comes last, not never.
+  const ranked = [...inOrder.filter(isAnswering), ...inOrder.filter((member) => !isAnswering(member))];
   const distinct = new Set(ranked.map((member) => member.operator)).size;
   const available = options.allowSameOperator ? ranked.length : distinct;
   if (available < n) throw notEnough(n, distinct, ranked.length, options);
@@ -47,6 +49,8 @@ export function placeSegment(
   const chosen = new Set(holders);
   return { holders, spares: ranked.filter((member) => !chosen.has(member)) };
 }
+
+const isAnswering = ({ isSuspended }: Member): boolean => isSuspended !== true;
 
 function notEnough(n: number, operators: number, nodes: number, options: PlacementOptions): StoreError {
   const have = options.allowSameOperator ? `${nodes} nodes` : `${operators} independent operators`;

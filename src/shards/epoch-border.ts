@@ -50,7 +50,7 @@ import { contributorKey, forgetContributor, turnsKey, turnsOf, resetTurns } from
 import { readAll } from './read-all.ts';
 import { nextShardBits } from './shard-count.ts';
 import { recentSlashes, settleSlashes, slashesKey } from './slashing.ts';
-import { standingKey } from './standing.ts';
+import { standingKey, standingOf, stateOf } from './standing.ts';
 import type { StateKey } from './state-key.ts';
 import { burn, supplyKey } from './supply.ts';
 import {
@@ -215,7 +215,9 @@ function admit(
     if (node.isTombstoned || (node.admissionSeed === null && node.registeredEpoch >= epoch)) return [];
     const admissionSeed = node.admissionSeed ?? admissionSeedOf(seed, node.registration, block.sha256);
     if (node.admissionSeed === null) putNode(state, { ...node, admissionSeed });
-    return [memberOf(parameters, node, admissionSeed)];
+    const standing = standingOf(state, node.registration);
+    const isSuspended = stateOf(standing, parameters.audit) !== 'good';
+    return [memberOf(parameters, node, admissionSeed, isSuspended)];
   });
 }
 

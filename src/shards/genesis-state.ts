@@ -147,7 +147,7 @@ function putFirstEpoch(
 ): void {
   const epoch = 0 as Epoch;
   const seed = epochSeed(record.network, epoch, foundingMix(record.network, sha256), sha256);
-  const members = nodes.map((node) => memberOf(parameters, node, node.admissionSeed!));
+  const members = nodes.map((node) => memberOf(parameters, node, node.admissionSeed!, false));
   const { shardBits } = record.params;
   const previous = epochDigest(record, sha256);
   const header = { network: record.network, epoch, previous, seed, shardBits };

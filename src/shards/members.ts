@@ -22,15 +22,24 @@ import { systemKey } from './system-key.ts';
 import type { Overlay } from './view.ts';
 
 const memberSchema = z
-  .tuple([digestOf<NodeId>(), digestOf<OwnerId>(), bigUint, uint(), digestOf<Digest>(), domainsSchema])
+  .tuple([
+    digestOf<NodeId>(),
+    digestOf<OwnerId>(),
+    bigUint,
+    uint(),
+    digestOf<Digest>(),
+    domainsSchema,
+    z.boolean(),
+  ])
   .transform(
-    ([node, operator, stake, capacityBytes, admissionSeed, domains]): Member => ({
+    ([node, operator, stake, capacityBytes, admissionSeed, domains, isSuspended]): Member => ({
       node,
       operator: operatorIdOf(operator),
       stake: stake as Stake,
       capacityBytes,
       admissionSeed,
       domains,
+      ...(isSuspended ? { isSuspended } : {}),
     }),
   );
 
@@ -46,6 +55,7 @@ export const memberPageRecord: RecordType<readonly Member[]> = {
       member.capacityBytes,
       member.admissionSeed,
       member.domains,
+      member.isSuspended ?? false,
     ]),
   ],
 };
@@ -64,7 +74,12 @@ export function admissionSeedOf(seed: Digest, registration: Registration, sha256
 }
 
 /** A node with an admission seed, as the epoch's members know it. */
-export function memberOf(parameters: Parameters, node: NodeRecord, admissionSeed: Digest): Member {
+export function memberOf(
+  parameters: Parameters,
+  node: NodeRecord,
+  admissionSeed: Digest,
+  isSuspended: boolean,
+): Member {
   return {
     node: node.key,
     operator: operatorIdOf(node.operator),
@@ -72,6 +87,7 @@ export function memberOf(parameters: Parameters, node: NodeRecord, admissionSeed
     capacityBytes: node.capacityBytes,
     admissionSeed,
     domains: node.domains,
+    ...(isSuspended ? { isSuspended } : {}),
   };
 }
 

@@ -52,6 +52,21 @@ test('too few operators is a refusal that names both numbers, unless the trial f
   );
 });
 
+test('a suspended member gets a piece only when there is nobody else, and nobody else moves for it', () => {
+  const members = sampleMembers(9);
+  const before = placeSegment(sampleEpoch(members), object, segment(0), 5);
+  const silent = before.holders[2]!;
+  const suspended = members.map((member): Member =>
+    member.node === silent.node ? { ...member, isSuspended: true } : member,
+  );
+  const after = placeSegment(sampleEpoch(suspended), object, segment(0), 5);
+  const stayed = before.holders.filter((member) => member !== silent).map(name);
+  expect(after.holders.map(name)).toEqual([...stayed, name(before.spares[0]!)]);
+  expect(after.spares.map(name).at(-1)).toBe(name(silent));
+  const all = placeSegment(sampleEpoch(suspended), object, segment(0), 9);
+  expect(all.holders.map(name)).toContain(name(silent));
+});
+
 test('the share of a member follows its weight', () => {
   // Stake 4:1 at equal capacity is weight 2:1; of 3000 first places the heavy half gets 2/3.
   const members = sampleMembers(10).map((member, index) => ({

@@ -139,6 +139,24 @@ const ACTIONS: Readonly<Record<string, unknown>> = {
       { segmentIndex: null, pieceIndex: 0, signature },
     ],
   },
+  'repair-pieces': {
+    object,
+    from: node(3),
+    holder: node(7),
+    loss: {
+      kind: 'failed',
+      round: 12,
+      group: 1,
+      results: [
+        {
+          asked: { place: { object, segmentIndex: 3, pieceIndex: 1 }, leafIndex: 77 },
+          index: 5,
+          path: [digestFrom('sibling 0'), digestFrom('sibling 1')],
+        },
+      ],
+    },
+    replacements: [{ segmentIndex: 3, pieceIndex: 1, signature }],
+  },
 };
 
 export const STORAGE_KINDS: Operations = new Operations(STORAGE_OPERATIONS);

@@ -35,6 +35,14 @@ const ACTIONS: Readonly<Record<string, unknown>> = {
   'report-evidence': report(doubleVote(ledger, 'n0')),
   'propose-parameters': { replaces: digestFrom('replaced'), parameters: DEFAULT_PARAMETERS },
   'vote-parameters': { proposal: digestFrom('proposal'), isYes: true },
+  'anchor-audit': {
+    round: 12,
+    group: 1,
+    count: 40,
+    root: digestFrom('results'),
+    counts: [{ asked: 32, failed: 1, heldKib: 2 ** 30 }],
+    signatures: [{ auditor: 2, signature: new Uint8Array(64).fill(3) }],
+  },
 };
 
 test('kinds and numbers are one to one, and each operation has its delivery', () => {

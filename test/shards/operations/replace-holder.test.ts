@@ -3,7 +3,8 @@ import { toHex } from '../../../src/base/bytes.ts';
 import type { Signature } from '../../../src/base/ids.ts';
 import { REPLACEMENTS_MAX } from '../../../src/base/limits.ts';
 import { shardMembers } from '../../../src/replication/placement.ts';
-import type { Replacement, ReplaceHolder } from '../../../src/shards/operations/replace-holder.ts';
+import type { Replacement } from '../../../src/shards/holder-change.ts';
+import type { ReplaceHolder } from '../../../src/shards/operations/replace-holder.ts';
 import { expectCode } from '../../helpers/expect-code.ts';
 import {
   confirm,
