@@ -47,8 +47,16 @@ export function differenceOf(after: Amounts, before: Amounts): Amounts {
 }
 
 function combined(a: Amounts, b: Amounts, join: (left: bigint, right: bigint) => bigint): Amounts {
-  const assets = [...new Set([...a, ...b].map(([asset]) => asset))].sort((left, right) => left - right);
-  return assets
-    .map((asset) => [asset, join(amountIn(a, asset), amountIn(b, asset))] as const)
-    .filter(([, amount]) => amount !== 0n);
+  const joined: (readonly [AssetIndex, bigint])[] = [];
+  let inA = 0;
+  let inB = 0;
+  while (inA < a.length || inB < b.length) {
+    const [left, right] = [a[inA], b[inB]];
+    const asset = Math.min(left?.[0] ?? ASSETS_MAX, right?.[0] ?? ASSETS_MAX);
+    const amount = join(left?.[0] === asset ? left[1] : 0n, right?.[0] === asset ? right[1] : 0n);
+    if (left?.[0] === asset) inA++;
+    if (right?.[0] === asset) inB++;
+    if (amount !== 0n) joined.push([asset, amount]);
+  }
+  return joined;
 }

@@ -60,10 +60,22 @@ export function auditRecord(
   holdings: ReadonlyMap<RecordKind, Holding> = LEDGER_HOLDINGS,
 ): Audit {
   if (record === null) return { held: NOTHING, supply: NOTHING };
-  const held = holdings.get(kind)?.(record) ?? NOTHING;
+  const holding = holdings.get(kind);
+  const held = holding === undefined ? NOTHING : heldBy(holding, record);
   const supply = kind === 'supply' ? decoded(supplyRecord, record).total : NOTHING;
   return { held, supply };
 }
+
+/** What a change leaves is what the next one finds, often as the very same bytes: it is counted once. */
+function heldBy(holding: Holding, record: Uint8Array): Amounts {
+  const counted = known.get(record);
+  if (counted?.holding === holding) return counted.held;
+  const held = holding(record);
+  known.set(record, { holding, held });
+  return held;
+}
+
+const known: WeakMap<Uint8Array, { readonly holding: Holding; readonly held: Amounts }> = new WeakMap();
 
 export function isConserved({ held, supply }: Audit): boolean {
   return differenceOf(held, supply).length === 0;

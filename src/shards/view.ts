@@ -24,13 +24,11 @@ export interface StateView {
   get?<T>(key: StateKey, type: RecordType<T>): T | undefined;
 }
 
-/** Not an error: the attempt needs more of the state before it can be decided. */
-export class MissingRecords extends Error {
-  override readonly name = 'MissingRecords';
+/** Not an error, nor as costly to throw as one: the attempt needs more of the state before it can be decided. */
+export class MissingRecords {
   readonly keys: readonly StateKey[];
 
   constructor(keys: readonly StateKey[]) {
-    super(`${keys.length} records are not loaded`);
     this.keys = keys;
   }
 }
@@ -94,8 +92,10 @@ export class LoadedState implements StateView {
   }
 
   #put(key: StateKey, cell: Cell, record: Loaded): void {
+    const former = this.#cells.get(key.text);
+    if (former !== undefined) this.#lengthBytes -= costOf(former.bytes);
     this.#cells.set(key.text, cell);
-    this.#lengthBytes += CELL_OVERHEAD + 2 * (record?.length ?? 0);
+    this.#lengthBytes += costOf(record);
   }
 
   has(key: StateKey): boolean {
@@ -113,7 +113,7 @@ export class LoadedState implements StateView {
     return cell.as(type);
   }
 
-  /** About what it keeps in memory. Records that took the place of others count beside them. */
+  /** About what it keeps in memory. */
   get lengthBytes(): number {
     return this.#lengthBytes;
   }
@@ -132,6 +132,8 @@ const cells: WeakMap<Change, Cell> = new WeakMap();
 
 /** Key, map and objects of a record, beside its bytes and as much again for what they mean. */
 const CELL_OVERHEAD = 500;
+
+const costOf = (record: Loaded): number => CELL_OVERHEAD + 2 * (record?.length ?? 0);
 
 export interface Change {
   readonly key: StateKey;

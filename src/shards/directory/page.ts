@@ -16,6 +16,7 @@ import {
   NAME_LENGTH_MAX,
   STATE_RECORD_LENGTH_MAX,
 } from '../../base/limits.ts';
+import { nameOfBytes, RecentKeys } from '../recent-keys.ts';
 import type { RecordType } from '../record.ts';
 import { type Home, type StateKey, stateKey } from '../state-key.ts';
 
@@ -127,16 +128,15 @@ export function decodePage(bytes: Uint8Array): Page {
 }
 
 export function pageKey(bucket: Home, level: number, from: Uint8Array): StateKey {
-  const known = keys.get(from);
-  if (known?.level === level && equal(known.key.home.digest, bucket.digest)) return known.key;
-  const key = stateKey(bucket, 'directory-page', concat(new Uint8Array([level]), from));
-  // The empty one is shared by all directories.
-  if (from.length > 0) keys.set(from, { level, key });
-  return key;
+  const compute = (): StateKey =>
+    stateKey(bucket, 'directory-page', concat(new Uint8Array([level]), from.slice()));
+  if (from.length > REMEMBERED_LENGTH_MAX) return compute();
+  return recent.get(`${level}/${nameOfBytes(bucket.digest)}${nameOfBytes(from)}`, compute);
 }
 
-/** Keys by the very array that names the first name, which nobody writes to: hashing a long one takes as long as all else of a look-up. */
-const keys: WeakMap<Uint8Array, { readonly level: number; readonly key: StateKey }> = new WeakMap();
+const recent = new RecentKeys<StateKey>();
+/** Borders between pages are kept short; long ones would take much memory. */
+const REMEMBERED_LENGTH_MAX = 64;
 
 /** Where `page` of this bucket's directory lies. */
 export function keyOfPage(bucket: Home, { level, from }: Page): StateKey {

@@ -7,7 +7,7 @@ import { portableSha256, type Sha256 } from '../../base/hash.ts';
 import { type NodeKey, nodeKey } from './node-key.ts';
 import { EMPTY, type LoadedNodes, type Missing, type Subtree, type Tree, type WrittenNode } from './node.ts';
 import { halves, isRight, lowestPath, type Prefix } from './path.ts';
-import { joined, type Mint } from './update.ts';
+import { joined, type Mint, writtenBy } from './update.ts';
 
 export interface Split {
   readonly kind: 'split';
@@ -61,7 +61,7 @@ export function assembleTree(
   const mint: Mint = { version, sha256, written: [] };
   const sorted = parts.toSorted((a, b) => (a.prefix < b.prefix ? -1 : 1));
   const top = topOf(mint, prefix, sorted);
-  return { tree: { prefix, top }, written: mint.written };
+  return { tree: { prefix, top }, written: writtenBy(mint) };
 }
 
 function topOf(mint: Mint, prefix: Prefix, parts: readonly Tree[]): Subtree {
@@ -77,7 +77,7 @@ function topOf(mint: Mint, prefix: Prefix, parts: readonly Tree[]): Subtree {
   const middle = parts.findIndex((part) => part.prefix.startsWith(rightPrefix));
   assert(middle > 0, 'parts cover the whole tree');
   const left = topOf(mint, leftPrefix, parts.slice(0, middle));
-  const place = mint.written.length;
+  const place = mint.written.push(undefined) - 1;
   const right = topOf(mint, rightPrefix, parts.slice(middle));
   return joined(mint, lowestPath(prefix), prefix.length, left, right, place);
 }

@@ -58,8 +58,8 @@ export function updateTree(
   if (missing !== undefined) return missing;
   const work: Work = { loaded, version, sha256, changes: sorted, written: [], stale: [] };
   const top = changed(work, tree.top, tree.prefix.length, 0, sorted.length);
-  const { written, stale } = work;
-  return { kind: 'updated', tree: { prefix: tree.prefix, top }, written, stale };
+  const { stale } = work;
+  return { kind: 'updated', tree: { prefix: tree.prefix, top }, written: writtenBy(work), stale };
 }
 
 function inOrder(tree: Tree, changes: readonly Change[]): readonly Change[] {
@@ -86,7 +86,7 @@ interface Work {
   readonly version: number;
   readonly sha256: Sha256;
   readonly changes: readonly Change[];
-  readonly written: WrittenNode[];
+  readonly written: (WrittenNode | undefined)[];
   readonly stale: NodeKey[];
 }
 
@@ -101,7 +101,7 @@ function changed(work: Work, subtree: Subtree, depth: number, from: number, to: 
   assert(node !== undefined, 'what the changes need is loaded');
   const middle = firstRight(work.changes, from, to, depth);
   const left = changed(work, node.left, depth + 1, from, middle);
-  const place = work.written.length;
+  const place = work.written.push(undefined) - 1;
   const right = changed(work, node.right, depth + 1, middle, to);
   if (left === node.left && right === node.right) return subtree;
   work.stale.push(key);
@@ -149,7 +149,7 @@ function planted(work: Work, leaves: readonly Leaf[], depth: number, from: numbe
   if (to - from === 1) return leaves[from]!;
   const middle = firstRight(leaves, from, to, depth);
   const left = planted(work, leaves, depth + 1, from, middle);
-  const place = work.written.length;
+  const place = work.written.push(undefined) - 1;
   const right = planted(work, leaves, depth + 1, middle, to);
   return joined(work, leaves[from]!.path, depth, left, right, place);
 }
@@ -160,12 +160,17 @@ function planted(work: Work, leaves: readonly Leaf[], depth: number, from: numbe
 export interface Mint {
   readonly version: number;
   readonly sha256: Sha256;
-  readonly written: WrittenNode[];
+  /** With places that were kept free for nodes which did not come. */
+  readonly written: (WrittenNode | undefined)[];
+}
+
+export function writtenBy({ written }: Mint): readonly WrittenNode[] {
+  return written.filter((node) => node !== undefined);
 }
 
 /**
- * The subtree of two halves at the first `depth` bits of `path`: a node, or without two leaves what there is. `place`: where
- * among the written nodes those of the right half begin, for a node comes between its halves.
+ * The subtree of two halves at the first `depth` bits of `path`: a node, or without two leaves what there is. `place` was kept free
+ * among the written nodes in front of those of the right half, for a node comes between its halves.
  */
 export function joined(
   mint: Mint,
@@ -177,7 +182,7 @@ export function joined(
 ): Subtree {
   if (!isJoined(left, right)) return left.kind === 'empty' ? right : left;
   const { version, sha256 } = mint;
-  mint.written.splice(place, 0, { key: nodeKey(version, path, depth), node: { left, right } });
+  mint.written[place] = { key: nodeKey(version, path, depth), node: { left, right } };
   const digest = joinDigests(digestOf(left, sha256), digestOf(right, sha256), sha256);
   return { kind: 'inner', version, digest, leaves: leavesOf(left) + leavesOf(right) };
 }
