@@ -59,6 +59,8 @@ interface KnownPeer {
   readonly addresses: NodeAddresses;
   /** After a failure of the bulk lane that the control lane made good, not before this time. */
   bulkFromMs: number;
+  /** The control lane that was told the addresses: parsing them costs as much as a frame. */
+  toldTo?: ControlLane;
 }
 
 const WAY_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -140,14 +142,18 @@ export function networkOver(lanes: Lanes): StatusNetwork {
 
   /** The control lane, which knows where the peer is. */
   async function controlTo(peer: NodeId): Promise<ControlLane> {
-    const addresses = known.get(toHex(peer))?.addresses.control ?? [];
+    const entry = known.get(toHex(peer));
+    const addresses = entry?.addresses.control ?? [];
     // Without address and without open lane there is no way: libp2p is not loaded to find that out.
     if (addresses.length === 0 && lanes.controlNow() === undefined) {
       throw new StoreError('UNREACHABLE', `no address of node ${short(peer)} is known`);
     }
     const lane = await lanes.control();
     if (isClosed) throw closed();
-    if (addresses.length > 0) lane.setAddresses(peer, addresses);
+    if (entry !== undefined && addresses.length > 0 && entry.toldTo !== lane) {
+      lane.setAddresses(peer, addresses);
+      entry.toldTo = lane;
+    }
     return lane;
   }
 

@@ -1,7 +1,7 @@
 // The frames of Noise with half of the system calls. As it comes, the length of a frame and its text are written to the socket one after the
 // other: two writes here, two reads at the peer, and every layer above runs twice. Here a frame is one write. And after each frame
-// that was read, the next length is looked for where nothing is yet, which ends by an error with its whole stack: here that error
-// is made once.
+// that was read, the next length is looked for where nothing is yet, which ends by an error with its whole stack: here a length that is
+// not there yet is the longest that there can be, and so is waited for.
 //
 // What is replaced are parts that the library does not promise; where they are not found, everything stays as it comes.
 
@@ -21,7 +21,7 @@ interface Lengthy {
 
 /** The bytes of the length before a frame. */
 const PREFIX_LENGTH = 2;
-const NOT_YET = new RangeError('the length of the next frame is not there yet');
+const LENGTH_MAX = 0xffff;
 
 /** `create` makes Noise as an encrypter; what it makes then sends a frame by one write. */
 export function wholeFrames<Components, Made extends Encrypter>(
@@ -49,9 +49,6 @@ function frameWhole(connection: MessageStream): void {
   }
   const decode = framed.decoder?.lengthDecoder;
   if (decode !== undefined) {
-    framed.decoder!.lengthDecoder = (data) => {
-      if (data.byteLength < PREFIX_LENGTH) throw NOT_YET;
-      return decode(data);
-    };
+    framed.decoder!.lengthDecoder = (data) => (data.byteLength < PREFIX_LENGTH ? LENGTH_MAX : decode(data));
   }
 }
