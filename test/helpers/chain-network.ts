@@ -50,7 +50,7 @@ export interface ChainNetworkOptions {
   readonly shardBits?: number;
   readonly balances?: ChainPart['balances'];
   readonly heartbeatMs?: number;
-  /** When the network was founded; long ago where absent. */
+  /** When the network was founded; a minute ago where absent, so that those who come may judge its first blocks. */
   readonly createdAtMs?: number;
   /** What the nodes that it starts with keep. */
   readonly keeping?: ChainLifeOptions['keeping'];
@@ -87,7 +87,7 @@ export class ChainNetwork {
       .map(({ nodeId }, index) => sampleMember(index, { node: nodeId }));
     const params = options.shardBits === undefined ? {} : { shardBits: options.shardBits };
     const genesis = sampleGenesis();
-    const founded = { ...genesis, createdAtMs: options.createdAtMs ?? genesis.createdAtMs };
+    const founded = { ...genesis, createdAtMs: options.createdAtMs ?? Date.now() - 60_000 };
     const record = { ...sampleEpoch(members, params), network: networkIdOf(founded) };
     const signed = signEpoch(founded, record, signerFrom('genesis of sample'));
     const part: ChainPart = {

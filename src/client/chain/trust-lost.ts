@@ -21,7 +21,7 @@ export class TrustTooFar extends TrustLost {
 
 /** What was trusted is so old that whoever signed it may have nothing to lose any more. */
 export class TrustExpired extends TrustLost {
-  constructor({ height, id, timeMs }: Trusted) {
+  constructor({ height, id, timeMs }: Pick<Trusted, 'height' | 'id' | 'timeMs'>) {
     const since = new Date(timeMs).toISOString();
     super(
       'INVALID_CONFIG',

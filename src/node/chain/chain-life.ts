@@ -7,7 +7,6 @@
 import { StoreError, toStoreError } from '../../base/errors.ts';
 import { epochStateOf } from '../../shards/epoch-state.ts';
 import { LoadedState, Overlay } from '../../shards/view.ts';
-import type { TrustedBlock } from '../../client/chain/light-client.ts';
 import { TrustExpired } from '../../client/chain/trust-lost.ts';
 import type { Chain } from './chain.ts';
 import {
@@ -22,10 +21,7 @@ import { settle } from './settle.ts';
 import { stateAhead, StateSync } from './state-sync.ts';
 import type { ChainStore, RestoreTarget } from './types.ts';
 
-export interface ChainLifeOptions extends Omit<ChainServiceOptions, 'isTooFar'> {
-  /** A block that the operator vouches for: where the founding and what is here are too old to judge others by. */
-  readonly trust?: TrustedBlock;
-}
+export type ChainLifeOptions = Omit<ChainServiceOptions, 'isTooFar'>;
 
 export interface ChainLife {
   /** Undefined while a state is fetched. */

@@ -13,6 +13,7 @@ import { HEARTBEAT_MS, KEY_WATCH_MS, REBROADCAST_MAX, TEND_MS } from '../../base
 import type { Clock, Gossip, Network, Random } from '../../base/ports.ts';
 import type { CommitCertificate } from '../../consensus/types.ts';
 import { indexOf } from '../../consensus/validator-set.ts';
+import type { TrustedBlock } from '../../client/chain/light-client.ts';
 import type { Files } from '../../runtime/files.ts';
 import type { Identity } from '../../runtime/identity.ts';
 import { encodeFounding, type FoundingDocument } from '../../shards/founding.ts';
@@ -39,6 +40,7 @@ import { ChainQueries } from './queries.ts';
 import { queryServices } from './query-services.ts';
 import { rebindable } from './rebindable-services.ts';
 import type { StateSyncProgress } from './state-sync.ts';
+import { trustPeriodAt } from './state-sync-trust.ts';
 import { BlockSync } from './sync.ts';
 import { syncServices } from './sync-services.ts';
 import { TaskQueue } from './task-queue.ts';
@@ -66,6 +68,8 @@ export interface ChainServiceOptions {
   /** How long to look out for a second copy of the key before it signs: following the chain, and again as a validator. */
   readonly listenMs?: number;
   readonly keeping?: Keeping;
+  /** A block that the operator vouches for: where the founding and what is here are too old to judge others by. */
+  readonly trust?: TrustedBlock;
   /**
    * Others are said to be so far ahead that block after block is not the way, and if `isGone`, not to have the next block any more. True when
    * `chain` need not go on: it is stopped.
@@ -166,6 +170,10 @@ class RunningChain implements ChainService {
       noted: (node, error) =>
         logger.warn({ peer: short(node), reason: error.message }, 'a peer does not help to catch up'),
       caughtUp: () => this.#considerRole(),
+      // Nodes of a trial are all run by the same person, so nobody is left whose old keys could be turned against the others.
+      trustPeriodMs: async () =>
+        options.founding.signed.record.params.isTrial ? Number.POSITIVE_INFINITY : trustPeriodAt(chain),
+      trust: options.trust,
       isTooFar: async (isGone, signal) => (await options.isTooFar?.(chain, isGone, signal)) ?? false,
     });
     const failed = (error: StoreError): void => void this.#close(error);
@@ -196,6 +204,7 @@ class RunningChain implements ChainService {
       sha256: ports.sha256,
       kinds: ports.rules,
       founding: encodeFounding(options.founding),
+      isWaiting: (id) => this.isWaiting(id),
       submit: (bytes) => this.submit(bytes),
     });
     const light = (height: number): Promise<LightBlock> => this.queries.light(height);

@@ -108,6 +108,6 @@ const NOBODY: ValidatorSet = { validators: [], totalPower: 0n };
 const frameSchema = z.tuple([bytesUpTo(BLOCK_HEADER_LENGTH_MAX), bytesUpTo(BLOCK_LENGTH_MAX)]);
 
 /** The header in the bytes of a block, whose body is left as it is. Throws INVALID_ENCODING. */
-function headerBytesOf(block: Uint8Array): Uint8Array {
+export function headerBytesOf(block: Uint8Array): Uint8Array {
   return decodeCanonical(frameSchema, block, BLOCK_LENGTH_MAX, 'block')[0];
 }

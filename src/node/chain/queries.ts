@@ -51,6 +51,8 @@ export interface QueryPorts {
   readonly kinds: Kinds;
   /** The encoded founding document. */
   readonly founding: Uint8Array;
+  /** Whether the transaction of this id (hex) waits for a block here; where absent, nobody knows. */
+  readonly isWaiting?: (id: string) => boolean;
   /** Takes a transaction in, or throws why not. */
   readonly submit: (bytes: Uint8Array) => Promise<Digest>;
 }
@@ -209,9 +211,16 @@ export class ChainQueries {
 
   async #placeOf(id: Digest, waitMs: number, signal: AbortSignal): Promise<TransactionPlace> {
     const name = toHex(id);
-    const isIncluded = ({ transactions }: { transactions: ReadonlySet<string> }): boolean =>
-      transactions.has(name);
-    const wait = waitMs === 0 ? undefined : this.#waits.begin(isIncluded, waitMs, signal);
+    const { isWaiting = () => false } = this.#ports;
+    let waited = isWaiting(name);
+    /** It was included, or was dropped because it cannot be any more: another has taken its nonce, or its time is over. */
+    const isDecided = ({ transactions }: { transactions: ReadonlySet<string> }): boolean => {
+      const waits = isWaiting(name);
+      const isDropped = waited && !waits;
+      waited ||= waits;
+      return isDropped || transactions.has(name);
+    };
+    const wait = waitMs === 0 ? undefined : this.#waits.begin(isDecided, waitMs, signal);
     try {
       const place = await this.placeOf(id);
       if (place !== undefined) return place;

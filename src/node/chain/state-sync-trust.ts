@@ -62,13 +62,19 @@ export async function lightClientAt(
   });
 }
 
+/** For how long the head of `chain` counts, as the state after it says. */
+export async function trustPeriodAt(chain: Pick<Chain, 'load'>): Promise<number> {
+  const { periodMs } = await settle(chain, new LoadedState(), (loaded) => ({
+    periodMs: trustPeriodOf(parametersOf(new Overlay(loaded))),
+  }));
+  return periodMs;
+}
+
 async function savedTrust(
   chain: Pick<Chain, 'head' | 'rolesAt' | 'decision' | 'load'>,
   { store, sha256, networkId: network }: SyncTrustPorts,
 ): Promise<Uint8Array> {
   const light = await new LightBlocks({ chain, store, sha256 }).at(chain.head.height);
-  const { trustPeriodMs } = await settle(chain, new LoadedState(), (loaded) => ({
-    trustPeriodMs: trustPeriodOf(parametersOf(new Overlay(loaded))),
-  }));
+  const trustPeriodMs = await trustPeriodAt(chain);
   return encodeTrust({ network, trustPeriodMs, light, attack: undefined });
 }

@@ -1,6 +1,9 @@
 // Catching up: decisions that were made elsewhere, one after the other, each checked by its certificate against the validators that the state
 // here names. Nobody is trusted: who claims a height and does not give its decisions, or gives wrong ones, is not asked for a while.
 //
+// Those validators are believed only as long as they answer for what they sign: who was away for longer takes no decision on their word, but
+// on that of its operator, who names a block.
+//
 // Sync and a running validator never work at the same time: the service starts one when the other has ended.
 //
 // Invariants: one fetch at a time; a fetch is bounded in blocks and bytes; a round of questions asks each peer once.
@@ -18,10 +21,14 @@ import {
   SYNC_FETCH_TIMEOUT_MS,
   SYNC_PEERS_MAX,
   SYNC_POLL_MS,
+  VOUCHED_BLOCKS_MAX,
 } from '../../base/limits.ts';
 import type { Clock, Network } from '../../base/ports.ts';
+import type { TrustedBlock } from '../../client/chain/light-client.ts';
+import { TrustExpired } from '../../client/chain/trust-lost.ts';
 import type { CommitCertificate } from '../../consensus/types.ts';
 import { CHAIN_SERVICES, encodeNothing } from '../../shards/chain-messages.ts';
+import { decodeHeader } from '../../shards/header.ts';
 import { decodeLightBlock } from '../../shards/light-block.ts';
 import {
   DECISIONS_REPLY_LENGTH_MAX,
@@ -29,11 +36,12 @@ import {
   encodeDecisions,
 } from '../../shards/sync-messages.ts';
 import type { Chain } from './chain.ts';
+import { headerBytesOf } from './light-blocks.ts';
 
 export interface SyncPorts {
   readonly chain: Chain;
   readonly network: Pick<Network, 'call'>;
-  readonly clock: Pick<Clock, 'monotonic' | 'timer'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'now' | 'timer'>;
   /** Nodes that may be asked, best first. */
   readonly peers: () => readonly NodeId[];
   /** The chain failed, or this node cannot go on. */
@@ -41,6 +49,10 @@ export interface SyncPorts {
   readonly noted: (node: NodeId, error: StoreError) => void;
   /** A round of questions found nobody ahead. */
   readonly caughtUp: () => void;
+  /** For how long what is here is enough to judge decisions by. */
+  readonly trustPeriodMs: () => Promise<number>;
+  /** A block that the operator vouches for. */
+  readonly trust: TrustedBlock | undefined;
   /**
    * Nodes speak of later heights and do not have the next one any more (`isGone`), or a new node has a very long way before it. True when
    * that is proven and block after block is not the way: somebody else sees to it, and nobody is caught up.
@@ -68,6 +80,8 @@ export class BlockSync {
   #wake = Promise.withResolvers<void>();
   /** The next height as it was when somebody last proved that it is over. */
   #lastOver: number | undefined;
+  /** When nobody was ahead the last time, by the wall clock: what is here was the newest then, however old. */
+  #currentAtMs = 0;
   /** Bytes that are asked for at once: fewer after an answer that came too late, more after each that came. */
   #lengthBytes = DECISIONS_LENGTH_MAX;
 
@@ -120,7 +134,19 @@ export class BlockSync {
       }
     }
     if (this.#tookGone()) await this.#ports.isTooFar(true, signal);
+    else await this.#noteCurrent();
     return false;
+  }
+
+  /** What was here when the node began to look may have been too old: that nobody claims more then says nothing. */
+  async #noteCurrent(): Promise<void> {
+    if (!(await this.#isTrustOver())) this.#currentAtMs = this.#ports.clock.now();
+  }
+
+  async #isTrustOver(): Promise<boolean> {
+    const { chain, clock, trustPeriodMs } = this.#ports;
+    const sinceMs = Math.max(chain.head.timeMs, this.#currentAtMs);
+    return clock.now() - sinceMs > (await trustPeriodMs());
   }
 
   #tookGone(): boolean {
@@ -140,7 +166,7 @@ export class BlockSync {
   async take(node: NodeId, certificate: CommitCertificate, block: Uint8Array | undefined): Promise<boolean> {
     const { chain } = this.#ports;
     const isNext = certificate.height === chain.next.height;
-    if (!this.isRunning || !isNext || block === undefined) {
+    if (!this.isRunning || !isNext || block === undefined || (await this.#isTrustOver())) {
       this.heard(node, certificate.height);
       return false;
     }
@@ -155,12 +181,14 @@ export class BlockSync {
       const before = this.#ports.chain.head.height;
       await this.#askAround(signal);
       if (this.#hasLongWay && (await this.#ports.isTooFar(false, signal))) return;
+      if (await this.#needsState(signal)) return;
       await this.#fetchClaimed(signal);
       if (signal.aborted) return;
       const isGone = this.#tookGone();
       if (this.#ports.chain.head.height > before) continue;
       if (isGone && (await this.#ports.isTooFar(true, signal))) return;
       if (signal.aborted) return;
+      await this.#noteCurrent();
       this.#ports.caughtUp();
       await this.#rest(signal);
     }
@@ -170,6 +198,19 @@ export class BlockSync {
   get #hasLongWay(): boolean {
     const { height } = this.#ports.chain.head;
     return height === 0 && [...this.#claims.values()].some((claim) => claim.height > STATE_SYNC_BEHIND);
+  }
+
+  /** Of who is too old to judge decisions, and is told of no block near that leads on. */
+  async #needsState(signal: AbortSignal): Promise<boolean> {
+    if (this.#claims.size === 0 || this.#vouched > 0 || !(await this.#isTrustOver())) return false;
+    return this.#ports.isTooFar(true, signal);
+  }
+
+  /** How many blocks lead to the one that the operator names; 0 when there is none, or it is far. */
+  get #vouched(): number {
+    const { chain, trust } = this.#ports;
+    const count = (trust?.height ?? 0) - chain.head.height;
+    return count > 0 && count <= VOUCHED_BLOCKS_MAX ? count : 0;
   }
 
   async #rest(signal: AbortSignal): Promise<void> {
@@ -228,6 +269,7 @@ export class BlockSync {
   async #fetchFrom({ node, height }: Claim, signal: AbortSignal): Promise<void> {
     const { chain } = this.#ports;
     try {
+      if (await this.#isTrustOver()) await this.#fetchVouched(node, signal);
       while (chain.head.height < height && !signal.aborted) {
         const from = chain.next.height;
         const decisions = await this.#decisions(node, from, signal);
@@ -251,6 +293,38 @@ export class BlockSync {
     } catch (error) {
       this.#lost(node, toStoreError(error, 'INTERNAL', 'block sync'), signal);
     }
+  }
+
+  /**
+   * Up to the block that the operator names, if it is not far: all of them are here and lead to it before the first is taken. Throws TrustExpired
+   * when there is no such block, and a decision proves that the chain has gone on without this node, or that old keys are abused.
+   */
+  async #fetchVouched(node: NodeId, signal: AbortSignal): Promise<void> {
+    const { chain, trust } = this.#ports;
+    const { head } = chain;
+    const from = chain.next.height;
+    const decisions: { readonly block: Uint8Array; readonly certificate: CommitCertificate }[] = [];
+    const wanted = this.#vouched;
+    const isNear = wanted > 0;
+    do {
+      const some = await this.#decisions(node, from + decisions.length, signal, isNear ? wanted : 1);
+      if (some.length === 0) throw new StoreError('PROTOCOL', `node ${short(node)} gives no ${from}`);
+      decisions.push(...some);
+    } while (decisions.length < wanted && isNear && !signal.aborted);
+    chain.checkDecision(decisions[0]!.certificate, decisions[0]!.block);
+    if (signal.aborted) return;
+    if (!isNear) throw new TrustExpired(head);
+    let id = trust!.id;
+    for (const { block } of decisions.slice(0, wanted).toReversed()) {
+      if (chain.idOf(block) !== toHex(id))
+        throw new StoreError(
+          'PROTOCOL',
+          `node ${short(node)} gives other blocks than those below ${toHex(trust!.id)}`,
+        );
+      id = decodeHeader(headerBytesOf(block)).parent;
+    }
+    for (const { certificate, block } of decisions.slice(0, wanted)) await chain.commit(certificate, block);
+    this.#currentAtMs = this.#ports.clock.now();
   }
 
   async #decisions(
@@ -277,7 +351,7 @@ export class BlockSync {
   /** What is wrong with the chain ends it; what is wrong with a node ends what it is asked, and only for a moment where it may be the way. */
   #lost(node: NodeId, error: StoreError, signal: AbortSignal): void {
     if (signal.aborted) return;
-    if (CHAIN_FAILURES.has(error.code)) throw error;
+    if (CHAIN_FAILURES.has(error.code) || error instanceof TrustExpired) throw error;
     this.#claims.delete(toHex(node));
     if (error.code === 'NOT_FOUND') this.#isNextGone = true;
     if (error.code === 'TIMEOUT') this.#lengthBytes = Math.max(LENGTH_MIN, this.#lengthBytes / 2);

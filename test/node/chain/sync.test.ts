@@ -2,7 +2,10 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../../src/base/bytes.ts';
+import type { StoreError } from '../../../src/base/errors.ts';
 import type { NodeId } from '../../../src/base/ids.ts';
+import { TrustExpired } from '../../../src/client/chain/trust-lost.ts';
+import { ephemeralIdentity } from '../../../src/runtime/identity.ts';
 import type { Chain } from '../../../src/node/chain/chain.ts';
 import { BlockSync } from '../../../src/node/chain/sync.ts';
 import { encodeHeader } from '../../../src/shards/header.ts';
@@ -74,6 +77,99 @@ test('who claims the end of time and gives what is long over does not keep anybo
   await until('it follows', () => follower.service.status().role === 'following');
 });
 
+describe('a node that was away for longer than validators answer for what they sign', () => {
+  const YEAR_MS = 365 * 24 * 3600 * 1000;
+
+  /** The founding is so old that who comes now cannot judge the first block. */
+  async function old(): Promise<ChainNetwork> {
+    const network = await ChainNetwork.start({
+      members: 2,
+      heartbeatMs: 50,
+      createdAtMs: Date.now() - YEAR_MS,
+    });
+    running.push(network);
+    await until('there are blocks', () => network.nodes[0]!.service.chain.head.height >= 5);
+    return network;
+  }
+
+  test('takes none of them, and says that its operator has to name a block', async () => {
+    const network = await old();
+    const late = await network.add();
+    const error = await late.life.ended;
+    expect(error).toBeInstanceOf(TrustExpired);
+    expect(error?.next).toContain('--trust-height and --trust-hash');
+    expect(late.life.store.head!.height).toBe(0);
+  });
+
+  test('takes those that lead to the block that its operator names, and goes on from there', async () => {
+    const network = await old();
+    const [first] = network.nodes as [ChainNode];
+    const { id } = await first.service.queries.light(4);
+    const late = await network.add(ephemeralIdentity(), { trust: { height: 4, id } });
+    const { height } = first.service.chain.head;
+    await until('it is level', () => late.service.chain.head.height > height);
+    expect(late.service.store.oldestBlock).toBe(1);
+  });
+
+  test('takes none when they do not lead to that block', async () => {
+    const network = await old();
+    const [first] = network.nodes as [ChainNode];
+    const { id } = await first.service.queries.light(3);
+    const late = await network.add(ephemeralIdentity(), { trust: { height: 4, id } });
+    const asked = (): number => first.network.callsServed.get('chain-decisions') ?? 0;
+    await until('it was given decisions', () => asked() > 0);
+    const { height } = first.service.chain.head;
+    await until('the chain goes on', () => first.service.chain.head.height > height + 3);
+    expect(late.service.chain.head.height).toBe(0);
+  });
+
+  test('is not one that was up all the time while the chain stood still', async () => {
+    let nowMs = 10 * YEAR_MS;
+    const network = await ChainNetwork.start({ members: 1, heartbeatMs: 20 });
+    running.push(network);
+    const { chain } = network.nodes[0]!.service;
+    await until('there is a decision', () => chain.head.height >= 1);
+    const body = encodeDecisionsReply([(await chain.decision(1))!]);
+    const taken: number[] = [];
+    const head = { height: 0, timeMs: nowMs };
+    const failures: StoreError[] = [];
+    let rounds = 0;
+    const pass = (): void => {
+      nowMs += YEAR_MS / 2;
+    };
+    const sync = new BlockSync({
+      chain: {
+        head,
+        next: { height: 1 },
+        checkDecision: () => undefined,
+        commit: async () => {
+          taken.push(head.height++);
+        },
+      } as unknown as Chain,
+      network: { call: async () => ({ header: new Uint8Array(0), body }) },
+      clock: { ...systemClock, now: () => nowMs, timer: () => () => undefined },
+      peers: () => [],
+      failed: (error) => failures.push(error),
+      noted: () => undefined,
+      caughtUp: () => {
+        rounds++;
+        pass();
+      },
+      trustPeriodMs: async () => YEAR_MS,
+      trust: undefined,
+      isTooFar: async () => false,
+    });
+    const ahead = digestFrom<NodeId>('ahead');
+    sync.start();
+    await until('it has looked around', () => rounds === 1);
+    for (let half = 0; half < 4; half++) await sync.isBehind(new AbortController().signal).then(pass);
+    sync.heard(ahead, 1);
+    await until('it has taken a decision', () => taken.length > 0);
+    await sync.stop();
+    expect(failures).toEqual([]);
+  });
+});
+
 describe('whether it is behind', () => {
   async function behind(claimed: number, times: number): Promise<boolean[]> {
     const network = await ChainNetwork.start({ members: 1, heartbeatMs: 20 });
@@ -91,6 +187,8 @@ describe('whether it is behind', () => {
         throw new Error(`${toHex(node)}: ${error.message}`);
       },
       caughtUp: () => undefined,
+      trustPeriodMs: async () => Number.POSITIVE_INFINITY,
+      trust: undefined,
       isTooFar: async () => false,
     });
     const asked: boolean[] = [];
