@@ -542,6 +542,8 @@ export const STATE_SYNC_BEHIND = 1_000;
 export const STATE_SYNC_NODES = 4;
 /** A node that failed is not asked for a chunk for so long; when no node is left, those who fetch wait for so long. */
 export const STATE_SYNC_RETRY_MS = 2_000;
+/** Blocks from here to one that the operator of a node vouches for, where the node was away for too long to judge them: more are fetched as a state. */
+export const VOUCHED_BLOCKS_MAX = 64;
 /** Without any part for so long another state is looked for: whoever had this one may have pruned it. */
 export const STATE_SYNC_PATIENCE_MS = 60_000;
 /** How often the progress of a state that is fetched is logged. */
@@ -799,3 +801,24 @@ export const STORM_SHARE_DIVISOR = 20;
 export const STORM_MARGIN_MAX = 2;
 /** Pieces that one round of rebalancing moves at most: 4 GiB of pieces of 4 MiB, so that it never crowds out repair. */
 export const REBALANCE_MOVES_MAX = 1024;
+
+// ---- Auditing ----------------------------------------------------------------------------------------------------
+
+/** An auditor waits so long for an answer, and a leader for a review. */
+export const AUDIT_TIMEOUT_MS = 30_000;
+/** Leaves of a round that a node keeps at hand for the next auditor who asks. */
+export const AUDIT_OPENED_LENGTH_MAX: number = 8 * MIB;
+/** Nodes that an auditor asks at a time. */
+export const AUDIT_CALLS_MAX = 4;
+/** A round is timed in so many parts. */
+export const AUDIT_PARTS_OF_ROUND = 16;
+/** Parts at which an auditor asks what is still open: retries are of the same leaves. */
+export const AUDIT_ASK_AT: readonly number[] = [0, 4, 8];
+/** Part at which its results are put together, first by the one leader and then, each part, by the next. */
+export const AUDIT_JUDGE_AT = 10;
+/** Leaders that try, one after the other, before the round is given up. */
+export const AUDIT_LEADERS_MAX = 12;
+/** Times that a leader and a reviewer tell each other what the other one missed. */
+export const AUDIT_EXCHANGES_MAX = 6;
+/** Openings in one message of a review, so that many of them do not make it longer than a part. */
+export const AUDIT_SHOWN_MAX = 64;
