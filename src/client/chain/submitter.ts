@@ -44,6 +44,8 @@ export interface SubmitterPorts {
 interface Search {
   /** The first that proved it; undefined when nobody did. */
   readonly found: Promise<Inclusion | undefined>;
+  /** Resolves when the first does not show it: before its time where it knows that another took its place. */
+  readonly denied: Promise<false>;
   readonly said: Inclusion[];
   /** All have answered. */
   readonly all: Promise<unknown>;
@@ -65,7 +67,13 @@ export class Submitter {
     await light.start(signal);
     const bytes = encodeTransaction(signed, operations);
     const before = free ?? this.#freeNow(signed, signal);
-    await this.#patiently(signal, () => this.#handIn(signed, bytes, signal));
+    try {
+      await this.#patiently(signal, () => this.#handIn(signed, bytes, signal));
+    } catch (error) {
+      // Somebody may have taken it all the same. Where another has its nonce, nobody need wonder.
+      await this.#throwIfLost(signed, before, signal);
+      throw error;
+    }
     const search = await this.#await(signed, bytes, before, signal);
     const { height } = (await search.found)!;
     const { sender } = signed.transaction;
@@ -87,11 +95,19 @@ export class Submitter {
     const all = this.#ports.light.providers.order();
     const order = turned(all, tries * SUBMIT_NODES).slice(0, PROVIDERS_ASKED_MAX);
     let last: StoreError | undefined;
+    /** A node that did not answer may have taken it before others say that the nonce waits. */
+    let isOpen = false;
     for (let from = 0; from < order.length; from += SUBMIT_NODES) {
       const some = order.slice(from, from + SUBMIT_NODES);
-      const failure = await firstSuccess(some.map((node) => this.#handTo(node, signed, bytes, signal)));
+      const handed = some.map(async (node) => {
+        const failure = await this.#handTo(node, signed, bytes, signal);
+        isOpen ||= failure !== undefined && !REFUSALS_OF_POOLS.has(failure.code);
+        return failure;
+      });
+      const failure = await firstSuccess(handed);
       if (failure === undefined) return;
       last = telling(last, failure);
+      if (last.code === 'ALREADY_EXISTS' && isOpen) return;
       // The nonce is used, or the height has passed: perhaps by this very transaction. The chain tells.
       if (last.code === 'CONDITION_FAILED' || last.code === 'EXPIRED') return;
     }
@@ -157,26 +173,36 @@ export class Submitter {
         lost === 0 ? SUBMIT_NODES : PROVIDERS_ASKED_MAX,
         signal,
       );
-      if ((await search.found) !== undefined) return search;
-      const state = await this.#patiently(signal, () =>
+      const isFound = await Promise.race([search.found.then((found) => found !== undefined), search.denied]);
+      if (isFound) return search;
+      const reading = this.#patiently(signal, () =>
         reader.read((view) => accountOf(view, sender).nonce, readOptions(undefined, signal)),
       );
+      // A node that does not show it may only be behind: whoever does ends the wait for the state.
+      const state = await Promise.race([reading, shown(search.found)]);
+      if (state === 'shown') {
+        reading.catch(() => undefined);
+        return search;
+      }
       const now = clock.monotonic();
       if (state.height > newest.height) newest = { height: state.height, atMs: now };
       if (state.value <= nonce) free = state.height;
       if (state.value > nonce) {
         free ??= await before;
         const user = free === undefined ? undefined : await this.#userOf(signed, free, state.height, signal);
-        if (user !== undefined && !equal(user.id, signed.id)) lost = LOST_QUESTIONS;
+        if (user !== undefined && !equal(user.id, signed.id)) throw overtaken(signed);
+        // Those who have not answered may still show it.
+        if ((await search.found) !== undefined) return search;
         if (user !== undefined && equal(user.id, signed.id) && lost === LOST_QUESTIONS) {
           throw new StoreError(
             'UNREACHABLE',
             `${what} was included at height ${user.height}, and no node says what came of it`,
           );
         }
-        if (++lost > LOST_QUESTIONS)
-          throw new StoreError('ALREADY_EXISTS', `${what}: another one was included with nonce ${nonce}`);
+        if (++lost > LOST_QUESTIONS) throw overtaken(signed);
         await clock.sleep(LOST_DELAY_MS, signal);
+      } else if ((await search.found) !== undefined) {
+        return search;
       } else if (state.height >= expiresAtHeight) {
         throw new StoreError('EXPIRED', `${what} was not included up to height ${expiresAtHeight}`);
       } else if (now - newest.atMs > SUBMIT_PATIENCE_MS) {
@@ -191,6 +217,28 @@ export class Submitter {
         await clock.sleep(LOST_DELAY_MS, signal);
       }
     }
+  }
+
+  /** Throws ALREADY_EXISTS when the chain shows that another transaction has the nonce; ABORTED, TrustLost. */
+  async #throwIfLost(
+    signed: SignedTransaction,
+    before: number | Promise<number | undefined>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { sender, nonce } = signed.transaction;
+    try {
+      const { reader } = this.#ports;
+      const options = { ...readOptions(undefined, signal), patienceMs: 0 };
+      const state = await reader.read((view) => accountOf(view, sender).nonce, options);
+      const free = await before;
+      if (state.value <= nonce || free === undefined) return;
+      const user = await this.#userOf(signed, free, state.height, signal);
+      if (user === undefined || equal(user.id, signed.id)) return;
+    } catch (error) {
+      throwIfOver(error);
+      return;
+    }
+    throw overtaken(signed);
   }
 
   /** The height of a state in which its nonce is free; never fails. */
@@ -227,6 +275,7 @@ export class Submitter {
 
   #search(signed: SignedTransaction, waitMs: number, nodes: number, signal: AbortSignal | undefined): Search {
     const said: Inclusion[] = [];
+    const { promise: denied, resolve: deny } = Promise.withResolvers<false>();
     const { providers } = this.#ports.light;
     const questions = providers
       .order()
@@ -238,11 +287,12 @@ export class Submitter {
           return inclusion;
         } catch (error) {
           if (!providers.isLie(node, error)) providers.failure(node, error);
+          if (error instanceof StoreError && error.code === 'NOT_FOUND') deny(false);
           return undefined;
         }
       });
     const found = firstDefined(questions);
-    return { found, said, all: Promise.allSettled(questions) };
+    return { found, denied, said, all: Promise.allSettled(questions) };
   }
 
   /** Throws NOT_FOUND, and Lie when it is not where the node says. */
@@ -289,6 +339,22 @@ export class Submitter {
       }
     }
   }
+}
+
+/** Resolves when it is, and else never. */
+function shown(found: Promise<Inclusion | undefined>): Promise<'shown'> {
+  return new Promise((resolve, reject) => {
+    found.then((inclusion) => {
+      if (inclusion !== undefined) resolve('shown');
+    }, reject);
+  });
+}
+
+function overtaken({ id, transaction }: SignedTransaction): StoreError {
+  return new StoreError(
+    'ALREADY_EXISTS',
+    `transaction ${short(id)}: another one was included with nonce ${transaction.nonce}`,
+  );
 }
 
 /** How long nodes wait for its inclusion before the nonce is looked at: another transaction may have taken it meanwhile. */

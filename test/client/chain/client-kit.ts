@@ -25,16 +25,26 @@ export interface ClientSetup {
 export function clientOf(
   chain: LedgerChain,
   nodes: Readonly<Record<string, Services>>,
-  options: Partial<ChainClientOptions> & { readonly store?: MemoryTrust; readonly nowMs?: () => number } = {},
+  options: Partial<ChainClientOptions> & {
+    readonly store?: MemoryTrust;
+    readonly nowMs?: () => number;
+    readonly monotonic?: () => number;
+  } = {},
 ): ClientSetup {
-  const { store = memoryTrust(), nowMs = () => chain.timeMs, ...rest } = options;
+  const { store = memoryTrust(), nowMs = () => chain.timeMs, monotonic, ...rest } = options;
   const net = new FakeNet();
   const names = Object.keys(nodes);
   for (const name of names) net.serve(name, nodes[name]!);
   const lies: string[] = [];
   const nameOf = (node: NodeId): string => names.find((name) => toHex(nodeNamed(name)) === toHex(node))!;
   const client = createChainClient(
-    { network: net, clock: testClock(nowMs), verify: nativeVerify, sha256: nativeSha256, trust: store },
+    {
+      network: net,
+      clock: testClock(nowMs, monotonic),
+      verify: nativeVerify,
+      sha256: nativeSha256,
+      trust: store,
+    },
     {
       network: chain.network,
       operations: LEDGER_RULES.operations,

@@ -529,6 +529,63 @@ describe('submitting', () => {
     await expectCodeAsync('ALREADY_EXISTS', client.submit(transferOf(chain, 'alice', 0)));
   });
 
+  describe('when another transaction takes the nonce meanwhile', () => {
+    /** A node at which that happens as soon as it is handed something. */
+    const overtaken = (chain: LedgerChain): Services => {
+      const rival = transferOf(chain, 'alice', 0, { amount: 7n });
+      const onSubmit = (): void => {
+        chain.pending = [];
+        if (chain.places.has(toHex(rival.id))) return;
+        chain.step([rival]);
+        chain.step();
+      };
+      return chain.services({ onSubmit });
+    };
+    const never = (): Promise<never> => new Promise(() => undefined);
+    const refuse = (code: ErrorCode) => (): never => {
+      throw new StoreError(code, 'it is refused');
+    };
+
+    test('ends as soon as one node says so, whatever the others wait for', async () => {
+      const chain = new LedgerChain().run(3);
+      const n0 = { ...overtaken(chain), [CHAIN_SERVICES.transaction]: refuse('NOT_FOUND') };
+      const n1 = { ...chain.services(), [CHAIN_SERVICES.transaction]: never };
+      const { client } = clientOf(chain, { n0, n1 });
+      await expectCodeAsync('ALREADY_EXISTS', client.submit(transferOf(chain, 'alice', 0), { free: 3 }));
+    });
+
+    test('is a clean conflict, even if nobody said whether it took the transaction', async () => {
+      const chain = new LedgerChain().run(3);
+      let elapsedMs = 0;
+      const taking = overtaken(chain)[CHAIN_SERVICES.submit]!;
+      const lost: Services = {
+        ...chain.services(),
+        [CHAIN_SERVICES.submit]: async (header, body) => {
+          elapsedMs += 50_000;
+          await taking(header, body);
+          throw new StoreError('TIMEOUT', 'its answer is lost');
+        },
+      };
+      const { client } = clientOf(chain, { n0: lost }, { monotonic: () => elapsedMs });
+      await expectCodeAsync('ALREADY_EXISTS', client.submit(transferOf(chain, 'alice', 0), { free: 3 }));
+    });
+
+    test('is not believed of nodes that say it waits, while one that does not answer may have taken this one', async () => {
+      const chain = new LedgerChain().run(3);
+      const taking = busy(chain);
+      const lost: Services = {
+        ...taking,
+        [CHAIN_SERVICES.submit]: async (header, body) => {
+          await taking[CHAIN_SERVICES.submit]!(header, body);
+          throw new StoreError('TIMEOUT', 'its answer is lost');
+        },
+      };
+      const waits = { ...chain.services(), [CHAIN_SERVICES.submit]: refuse('ALREADY_EXISTS') };
+      const { client } = clientOf(chain, { n0: lost, n1: waits, n2: waits });
+      expect((await client.submit(transferOf(chain, 'alice', 0))).refusal).toBeUndefined();
+    });
+  });
+
   test('that every node hides is never taken for lost, so that nothing is done twice', async () => {
     const chain = new LedgerChain({ shardBits: 0 }).run(3);
     const hiding: Services = {

@@ -1,7 +1,7 @@
 // Every answer is checked as a client would: light blocks by certificate, records by their proofs up to a header, transactions by their path.
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { equal } from '../../../src/base/bytes.ts';
+import { equal, fromHex } from '../../../src/base/bytes.ts';
 import type { Digest } from '../../../src/base/ids.ts';
 import { verifyInclusion } from '../../../src/base/merkle.ts';
 import { checkCertificate } from '../../../src/consensus/certificate.ts';
@@ -230,6 +230,24 @@ describe('transactions', () => {
     const other = digestFrom<Digest>('no transaction');
     const error = await expectCodeAsync('NOT_FOUND', solo.queries.transaction({ id: other, waitMs: 20 }));
     expect(error.message).toContain('up to height 2');
+  });
+
+  test('that wait are waited for no longer when another takes the nonce', async () => {
+    const solo = await found();
+    const rival = solo.pay('alice', 0, 'bob', 2n);
+    const lost = solo.pay('alice', 0, 'bob', 1n);
+    const queries = solo.queriesWith({
+      isWaiting: (id) => solo.intake.pool.has(fromHex(id) as Digest),
+      // Its time is never over.
+      clock: { timer: () => () => undefined },
+    });
+    const asked = queries.transaction({ id: lost.id, waitMs: 5_000 });
+    await queries.submit(lost.bytes);
+    await solo.step([]);
+    await solo.step([decodeTransaction(rival.bytes, LEDGER_RULES.operations)]);
+    await expectCodeAsync('NOT_FOUND', asked);
+    await expectCodeAsync('NOT_FOUND', queries.transaction({ id: lost.id, waitMs: 0 }));
+    queries.close();
   });
 
   test('what the pool refuses is refused', async () => {

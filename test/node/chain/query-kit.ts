@@ -109,12 +109,12 @@ export class SoloChain {
     });
   }
 
-  /** One block of what waits, decided and committed. */
-  async step(): Promise<Block> {
+  /** One block of what waits, or of `candidates`, decided and committed. */
+  async step(candidates: ReturnType<Intake['candidates']> = this.intake.candidates()): Promise<Block> {
     const { height } = this.chain.next;
     const block = await this.chain.build(height, {
       proposer: this.validator.publicKey as NodeId,
-      candidates: this.intake.candidates(),
+      candidates,
       evidence: [],
       reveal: () => undefined,
     });
