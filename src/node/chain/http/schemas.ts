@@ -335,6 +335,19 @@ export const PARAMETERS: z.ZodType = z
       voteMs: integer,
       voteGrowthMs: integer,
     }),
+    audit: z.strictObject({
+      roundMs: integer,
+      leaves: integer,
+      sweepRounds: integer,
+      seats: integer,
+      groupNodes: integer,
+      roundsKept: integer,
+      suspendRounds: integer,
+      lostRounds: integer,
+      expelRounds: integer,
+      lostPiecePerMillion: integer,
+      expelPerMillion: integer,
+    }),
   })
   .meta({ id: 'Parameters' });
 
