@@ -2,6 +2,7 @@
 // a look at all records there are.
 
 import { toHex } from '../../../src/base/bytes.ts';
+import { encode } from '../../../src/base/codec.ts';
 import { DrawStream } from '../../../src/base/draw.ts';
 import type { Digest, NodeId, ObjectId, PieceRoot } from '../../../src/base/ids.ts';
 import { HoldingsStore, openHoldings } from '../../../src/node/audit/holdings-store.ts';
@@ -20,6 +21,7 @@ import {
   objectOf,
   type ObjectRecord,
   objectRecord,
+  objectTuple,
   putObject,
   putSegments,
   segmentsOf,
@@ -81,27 +83,29 @@ function register(state: Overlay, random: Random, name: number, shapes: readonly
   putNew(state, name, shape, segmentsAt(0, first, Math.floor(random() * 3), shape.code.n));
 }
 
+const recordOf = (name: number, shape: ObjectShape): ObjectRecord => ({
+  owner: OWNER,
+  salt: saltOf(name),
+  shape,
+  keyCheck: shape.isEncrypted ? new Uint8Array(16) : null,
+  manifest: {
+    digest: digestFrom(`manifest ${name}`),
+    lengthBytes: 900 * (name + 1),
+    holders: NODES.slice(0, 3),
+  },
+  registered: 0,
+  registeredAtHeight: 1,
+  expiresAtMs: null,
+  isLeaving: false,
+});
+
 export function putNew(
   state: Overlay,
   name: number,
   shape: ObjectShape,
   segments: readonly PlacedSegment[],
 ): void {
-  const record: ObjectRecord = {
-    owner: OWNER,
-    salt: saltOf(name),
-    shape,
-    keyCheck: shape.isEncrypted ? new Uint8Array(16) : null,
-    manifest: {
-      digest: digestFrom(`manifest ${name}`),
-      lengthBytes: 900 * (name + 1),
-      holders: NODES.slice(0, 3),
-    },
-    registered: 0,
-    registeredAtHeight: 1,
-    expiresAtMs: null,
-    isLeaving: false,
-  };
+  const record = recordOf(name, shape);
   putObject(state, idAt(name), appendSegments(state, idAt(name), record, segments));
 }
 
@@ -179,8 +183,9 @@ export interface Block {
   readonly executed: Executed;
 }
 
-/** Records that are no objects, among which they are looked for. */
+/** Records that are no objects, among which they are looked for; one reads as if it were. */
 function found(state: Overlay): void {
+  state.write(keyOf(99), encode(objectTuple({ ...recordOf(99, SHAPES[1]!), registered: 3 })));
   for (let index = 0; index < 20; index++) state.write(keyOf(index), new Uint8Array(index).fill(index));
 }
 

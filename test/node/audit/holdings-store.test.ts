@@ -10,6 +10,8 @@ import { decodeMark } from '../../../src/node/audit/holdings-mark.ts';
 import type { ChainStore } from '../../../src/node/chain/types.ts';
 import { type LocalKeyValue, openKeyValue } from '../../../src/runtime/key-value.ts';
 import { MemoryKeyValue } from '../../../src/runtime/memory-key-value.ts';
+import { putSegments } from '../../../src/shards/object-record.ts';
+import type { PlacedSegment } from '../../../src/shards/segments.ts';
 import { expectCode, expectCodeAsync } from '../../helpers/expect-code.ts';
 import { shapeOf } from '../../shards/objects.ts';
 import { NETWORK, randomFrom } from '../chain/store-kit.ts';
@@ -20,6 +22,7 @@ import {
   expectHoldings,
   expectReads,
   heldIn,
+  idAt,
   Ledger,
   NODES,
   openBoth,
@@ -75,11 +78,11 @@ describe.each([
     const ledger = new Ledger(randomFrom(21));
     await ledger.found(store);
     await holdings.build(store);
-    for (let height = 1; height <= 8; height++) {
+    for (let height = 1; height <= 6; height++) {
       await ledger.step(store);
       expect((await markOf(keyValue)).height).toBe(height);
       await expectEntries(holdings, heldIn(ledger.memory));
-      if (height % 4 > 0) continue;
+      if (height % 3 > 0) continue;
       await expectHoldings(holdings, heldIn(ledger.memory));
       await disk.end(keyValue);
       keyValue = await disk.open();
@@ -186,6 +189,47 @@ describe('the index of holdings', () => {
     expect(
       others.every((key) => compare(key, INDEX_RANGE.from) < 0 || compare(key, INDEX_RANGE.to) >= 0),
     ).toBe(true);
+  });
+
+  test('what changes in the midst of an object that is being read counts once, before and behind the cursor', async () => {
+    const keyValue = new MemoryKeyValue();
+    const of = (holder: NodeId): PlacedSegment => ({
+      salt: new Uint8Array(16),
+      roots: Array.from({ length: 64 }, () => new Uint8Array(32) as never),
+      holders: Array.from({ length: 64 }, () => holder),
+    });
+    const shape = shapeOf(12, { code: { k: 2, n: 64 } });
+    const ledger = new Ledger(randomFrom(1), (state) =>
+      putNew(
+        state,
+        0,
+        shape,
+        Array.from({ length: 12 }, () => of(NODES[0]!)),
+      ),
+    );
+    await ledger.found(await openStore(keyValue));
+    const { store, holdings } = await openBoth(keyValue);
+    let changed = 0;
+    const between: Pick<ChainStore, 'still'> = {
+      still: async (task) => {
+        const mark = await keyValue.get(MARK_KEY);
+        const part = mark === undefined ? 0 : decodeMark(mark).cursor.part;
+        if (part === 1 || part === 2) {
+          changed++;
+          const { decided, executed } = ledger.block(store.head!, 0, (state) => {
+            for (const each of [0, 1, 2]) {
+              const segments = [0, 1, 2, 3].map((at) => of(NODES[(part + each + at) % 7]!));
+              putSegments(state, idAt(0), each, segments);
+            }
+          });
+          await store.commit(decided, executed);
+        }
+        return store.still(task);
+      },
+    };
+    await holdings.build(between, { step: SMALL_STEP });
+    expect(changed).toBe(2);
+    await expectEntries(holdings, heldIn(ledger.memory));
   });
 
   test('building ends when it is aborted, and goes on at another start where it was', async () => {
