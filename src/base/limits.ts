@@ -812,8 +812,9 @@ export const AUDIT_OPENED_LENGTH_MAX: number = 8 * MIB;
 export const AUDIT_CALLS_MAX = 4;
 /** A round is timed in so many parts. */
 export const AUDIT_PARTS_OF_ROUND = 16;
-/** Parts at which an auditor asks what is still open: retries are of the same leaves. */
-export const AUDIT_ASK_AT: readonly number[] = [0, 4, 8];
+/** Parts from one time to the next at which an auditor asks what is still open, and how often: retries are of the same leaves. */
+export const AUDIT_ASK_EVERY = 4;
+export const AUDIT_ASKS = 3;
 /** Part at which its results are put together, first by the one leader and then, each part, by the next. */
 export const AUDIT_JUDGE_AT = 10;
 /** Leaders that try, one after the other, before the round is given up. */

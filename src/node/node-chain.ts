@@ -1,7 +1,7 @@
 // The chain of a node of a data folder: its database, founded where it is empty, the service on it, and the node's part in the beacon.
 
 import { fromHex } from '../base/bytes.ts';
-import { StoreError } from '../base/errors.ts';
+import { StoreError, toStoreError } from '../base/errors.ts';
 import type { Digest, NetworkId, NodeId } from '../base/ids.ts';
 import { VERIFIED_SIGNATURES_MAX } from '../base/limits.ts';
 import type { Clock, Gossip, Network } from '../base/ports.ts';
@@ -12,15 +12,18 @@ import { type LocalKeyValue, openKeyValue } from '../runtime/key-value.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { firstHead, type FoundingDocument, foundState } from '../shards/founding.ts';
 import { LEDGER_RULES } from '../shards/ledger.ts';
+import { type HoldingsStore, openHoldings } from './audit/holdings-store.ts';
+import { RoundWatcher } from './audit/round-watcher.ts';
 import { type Beacon, openBeacon } from './beacon-file.ts';
 import { type ChainLife, startChainLife } from './chain/chain-life.ts';
 import { openChainStore } from './chain/chain-store.ts';
 import { type HttpServer, startHttp } from './chain/http/server.ts';
 import type { Keeping } from './chain/pruner.ts';
-import type { ChainStore } from './chain/types.ts';
+import type { ChainStore, Derived } from './chain/types.ts';
 import { rememberingVerify } from './chain/verified-signatures.ts';
 import type { NodeConfig } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
+import { OperatorAccount } from './operator-account.ts';
 import { type Tending, tendOperator } from './operator-tending.ts';
 import type { NodeLogger } from './storage-node.ts';
 
@@ -34,6 +37,11 @@ export interface NodeChainPorts {
 
 export interface NodeChain extends ChainLife {
   readonly http: HttpServer | undefined;
+  /** What nodes hold by the chain, and the audit rounds that it begins. */
+  readonly holdings: HoldingsStore;
+  readonly watcher: RoundWatcher;
+  /** Undefined where the folder has no key of an operator. */
+  readonly account: OperatorAccount | undefined;
 }
 
 export interface NodeChainOptions {
@@ -61,7 +69,11 @@ export async function openNodeChain(
     const owner = { network, node: ports.identity.nodeId };
     const beacon = await openBeacon({ path: folder.beaconKey, owner, random: systemRandom });
     const operator = await operatorOf(folder, ports.logger);
-    const life = await start(ports, folder, founding, options, keyValue, beacon);
+    const holdings = await openHoldings({ keyValue, sha256: nativeSha256 });
+    const watcher = new RoundWatcher({ ...ports, holdings, sha256: nativeSha256 }, ports.identity.nodeId);
+    const life = await start(ports, folder, founding, options, { keyValue, derived: watcher }, beacon);
+    const building = buildHoldings(holdings, life, ports.logger);
+    const account = accountOf(operator, network, life);
     const stopTending = tend(ports, operator, network, life, beacon);
     const http = await serveHttp(ports, life, network, httpPort).catch(async (error: unknown) => {
       await stopTending();
@@ -80,10 +92,15 @@ export async function openNodeChain(
       status: () => life.status(),
       ended: life.ended,
       http,
+      holdings,
+      watcher,
+      account,
       stop: async () => {
         await http?.close();
         await stopTending();
+        await building.stop();
         await life.stop();
+        await watcher.close();
         await keyValue.close();
       },
     };
@@ -102,6 +119,46 @@ async function operatorOf(folder: DataFolder, logger: NodeLogger): Promise<Ident
     logger.warn({}, 'the folder has no operator.key: somebody else has to commit to new reveal chains');
     return undefined;
   }
+}
+
+function accountOf(
+  operator: Identity | undefined,
+  network: NetworkId,
+  life: ChainLife,
+): OperatorAccount | undefined {
+  if (operator === undefined) return undefined;
+  const { signer } = operator;
+  return new OperatorAccount({
+    service: () => life.service,
+    network,
+    operator: signer,
+    sha256: nativeSha256,
+  });
+}
+
+/** After the start and whenever a state was fetched. Audits go on without this node until it is done. */
+function buildHoldings(
+  holdings: HoldingsStore,
+  life: ChainLife,
+  logger: NodeLogger,
+): { readonly stop: () => Promise<void> } {
+  const abort = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  life.onService(() => {
+    running = running
+      .then(() => holdings.build(life.store, { logger, signal: abort.signal }))
+      .catch((error: unknown) => {
+        if (abort.signal.aborted) return;
+        const reason = toStoreError(error, 'INTERNAL', 'index of holdings').message;
+        logger.error({ reason }, 'what nodes hold could not be read: this node takes no part in audits');
+      });
+  });
+  return {
+    stop: async () => {
+      abort.abort();
+      await running;
+    },
+  };
 }
 
 /** Gives what ends it. */
@@ -158,11 +215,11 @@ async function start(
   folder: DataFolder,
   founding: FoundingDocument,
   options: NodeChainOptions,
-  keyValue: LocalKeyValue,
+  database: { readonly keyValue: LocalKeyValue; readonly derived: Derived },
   beacon: Beacon,
 ): Promise<ChainLife> {
   const networkId = founding.signed.record.network;
-  const store = await openChainStore({ keyValue, sha256: nativeSha256, kinds: LEDGER_RULES });
+  const store = await openChainStore({ ...database, sha256: nativeSha256, kinds: LEDGER_RULES });
   await foundStore(store, founding);
   const isTrial = founding.signed.record.params.isTrial;
   return startChainLife(

@@ -20,14 +20,16 @@ import type { NetworkStatus } from '../runtime/two-lanes.ts';
 import { openPieceLog } from '../runtime/piece-log/log.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { firstEpochRecord, type FoundingDocument, foundingId } from '../shards/founding.ts';
-import type { ChainStatus } from './chain/chain-service.ts';
+import { startAudits } from './audit/audits.ts';
+import type { ChainService, ChainStatus } from './chain/chain-service.ts';
 import { type ConfigInput, loadConfig, type LogLevel, type NodeConfig } from './config.ts';
 import { type DataFolder, dataFolder } from './data-folder.ts';
 import { type ChainMembers, followChain } from './chain-members.ts';
+import { lazyHasher } from './group-hasher.ts';
 import { readGenesis } from './genesis.ts';
 import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts';
 import { type Membership, openMembership } from './membership.ts';
-import { chainOptions, openNodeChain } from './node-chain.ts';
+import { chainOptions, type NodeChain, openNodeChain } from './node-chain.ts';
 import { readPresharedKey } from './preshared-key.ts';
 import { type NodeLogger, startStorageNode, type StorageNodeStatus } from './storage-node.ts';
 
@@ -140,6 +142,20 @@ async function openNode(
     { peers: () => node.sources(), ...chainOptions(config) },
   );
   opened.push(() => chain.stop());
+  const audits = startAudits({
+    networkId: membership.network,
+    signer: identity.signer,
+    network,
+    log: pieces.log,
+    clock,
+    verify: nativeVerify,
+    hashes: { hasher: lazyHasher(), sha256: nativeSha256 },
+    chain: { load: (keys) => serviceOf(chain).chain.load(keys) },
+    watcher: chain.watcher,
+    logger,
+    submit: chain.account === undefined ? undefined : (action) => chain.account!.submit(action),
+  });
+  opened.push(() => audits.stop());
   let members: ChainMembers | undefined;
   chain.onService((service) => {
     void members?.stop();
@@ -161,6 +177,12 @@ async function openNode(
     }),
     stop: () => (stopping ??= closeAll(opened, clock).then(() => logger.info({}, 'node has stopped'))),
   };
+}
+
+/** Throws what there is instead of a chain. */
+function serviceOf(chain: NodeChain): ChainService {
+  if (chain.service !== undefined) return chain.service;
+  throw chain.absence;
 }
 
 /** Closes what was opened, last first, each whatever becomes of the others, in bounded time. */

@@ -29,10 +29,9 @@ import {
   type PutPiece,
   SERVICES,
 } from '../replication/messages.ts';
-import { type GroupHasher, portableHasher } from '../replication/blake3.ts';
+import type { GroupHasher } from '../replication/blake3.ts';
 import { type ByteRange, coveringGroups, proveRange } from '../replication/piece-tree.ts';
 import { type BodyPool, createBodyPool } from '../runtime/bulk/body-pool.ts';
-import { createBlake3Hasher, isBlake3KernelSupported } from '../runtime/kernel/blake3-kernel.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import {
   decodePieceMeta,
@@ -42,6 +41,7 @@ import {
   pieceKey,
   segmentPrefix,
 } from './entry-keys.ts';
+import { lazyHasher } from './group-hasher.ts';
 import type { KeeperOptions, KeeperPorts } from './keeper-ports.ts';
 import { checkPut, objectOf } from './permission.ts';
 import { atBorder, isHere } from './stored.ts';
@@ -62,8 +62,7 @@ const BOUNDS = {
 interface Reading {
   readonly budget: ByteBudget;
   readonly pool: BodyPool;
-  /** Made when the first range is asked for. */
-  readonly hasher: () => GroupHasher;
+  readonly hasher: GroupHasher;
 }
 
 /** `budget` bounds what is being read for replies. */
@@ -155,15 +154,9 @@ async function getPiece(
   const covered = coveringGroups(pieceLength, get.range);
   const { outboard } = decodePieceMeta(stat.meta);
   const { offset, length } = get.range;
-  const proof = proveRange(outboard, pieceLength, offset, length, reading.hasher());
+  const proof = proveRange(outboard, pieceLength, offset, length, reading.hasher);
   const header = encodeGetPieceReply({ pieceLength, proof });
   return { header, ...(await readBody(ports, reading, key, covered, signal)) };
-}
-
-/** A proof in a piece of 64 MiB takes 4095 hashes: 11 to 38 ms in plain code, 2 ms by SIMD. */
-function lazyHasher(): () => GroupHasher {
-  let made: GroupHasher | undefined;
-  return () => (made ??= isBlake3KernelSupported() ? createBlake3Hasher() : portableHasher);
 }
 
 /** Bytes of a piece in memory that is used again: fresh memory for each cost more than reading and sending them. */

@@ -29,7 +29,7 @@ export interface ChainLife {
   /** What to tell whoever asks for the chain while there is no service. */
   readonly absence: StoreError;
   /** What is on the disk, also while a state is fetched. */
-  readonly store: Pick<ChainStore, 'head' | 'oldestBlock' | 'oldestState'>;
+  readonly store: Pick<ChainStore, 'head' | 'oldestBlock' | 'oldestState' | 'still'>;
   /** `listener` is told of the service that runs and of each that takes its place. */
   onService(listener: (service: ChainService) => void): void;
   status(): ChainStatus;
