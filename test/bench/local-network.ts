@@ -12,6 +12,8 @@ const TICKS_PER_SECOND = 100;
 
 export interface LocalNetwork {
   readonly home: string;
+  /** Process ids of the nodes. */
+  readonly pids: readonly number[];
   /** CPU seconds of all nodes so far. */
   cpuSeconds(): number;
   /** Largest peak resident memory of a node, bytes. */
@@ -21,10 +23,14 @@ export interface LocalNetwork {
   stop(): Promise<void>;
 }
 
-export async function startLocalNetwork(nodes: number): Promise<LocalNetwork> {
+/** `environment`: of the node processes, beside this one's. */
+export async function startLocalNetwork(
+  nodes: number,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<LocalNetwork> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
   const home = join(folder, 'home');
-  const env = { ...process.env, HOLDFAST_HOME: home };
+  const env = { ...process.env, ...environment, HOLDFAST_HOME: home };
   const args = [CLI, 'up', '--nodes', String(nodes), '--dir', join(folder, 'network'), '--json'];
   const up = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   await firstLine(up);
@@ -37,6 +43,7 @@ export async function startLocalNetwork(nodes: number): Promise<LocalNetwork> {
   };
   return {
     home,
+    pids: nodeProcesses,
     cpuSeconds: () => sum(nodeProcesses.map(cpuSecondsOf)),
     peakMemory: () =>
       Math.max(...nodeProcesses.map((pid) => 1024 * numberIn(pid, 'status', /VmHWM:\s+(\d+)/))),
