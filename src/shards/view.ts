@@ -77,6 +77,10 @@ class Cell {
   }
 }
 
+function cellOf<T>(type: RecordType<T>, record: T): Cell {
+  return type.isExact === true ? Cell.ofRecord(type, record) : Cell.ofBytes(encode(type.tuple(record)));
+}
+
 /** The record of `bytes`. Throws INVALID_ENCODING. */
 export function decodeRecord<T>(type: RecordType<T>, bytes: Uint8Array): T {
   return decodeCanonical(type.schema, bytes, STATE_RECORD_LENGTH_MAX, type.name);
@@ -183,6 +187,20 @@ export class Overlay implements StateView {
     this.#written.set(key.text, { key, cell: Cell.ofBytes(record), isNew: true });
   }
 
+  /**
+   * Writes a record where the state has none, which the caller knows without looking; but in this block there may have been one that was
+   * removed since.
+   */
+  add<T>(key: StateKey, type: RecordType<T>, record: T): void {
+    if (this.#isWritten(key)) this.put(key, type, record);
+    else this.#written.set(key.text, { key, cell: cellOf(type, record), isNew: true });
+  }
+
+  #isWritten(key: StateKey): boolean {
+    if (this.#written.has(key.text)) return true;
+    return this.#below instanceof Overlay && this.#below.#isWritten(key);
+  }
+
   /** The record under `key`, decoded; undefined when there is none. */
   get<T>(key: StateKey, type: RecordType<T>): T | undefined {
     const written = this.#written.get(key.text);
@@ -194,9 +212,7 @@ export class Overlay implements StateView {
   }
 
   put<T>(key: StateKey, type: RecordType<T>, record: T): void {
-    const cell =
-      type.isExact === true ? Cell.ofRecord(type, record) : Cell.ofBytes(encode(type.tuple(record)));
-    this.#write(key, cell);
+    this.#write(key, cellOf(type, record));
   }
 
   remove(key: StateKey): void {

@@ -1,4 +1,5 @@
-// A chain of one validator without agreement, on a database on disk: what the ledger alone costs, step by step.
+// A chain without agreement: one makes blocks, and another that has the same transactions waiting judges and commits them, each on a
+// database on disk. What the ledger alone costs, step by step.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,7 @@ import type { ChainStore } from '../../src/node/chain/types.ts';
 import { rememberingVerify } from '../../src/node/chain/verified-signatures.ts';
 import { nativeSha256, nativeVerify } from '../../src/runtime/crypto.ts';
 import { type LocalKeyValue, openKeyValue } from '../../src/runtime/key-value.ts';
-import { firstHead, foundState } from '../../src/shards/founding.ts';
+import { firstHead, type FoundingDocument, foundState } from '../../src/shards/founding.ts';
 import { LEDGER_RULES } from '../../src/shards/ledger.ts';
 import { signerFrom } from '../helpers/records.ts';
 import { accountAt, benchFounding, type Handed, Work, type WorkOptions } from './chain-work.ts';
@@ -53,6 +54,7 @@ export class SoloBench {
   readonly folder: string;
   readonly #keyValue: LocalKeyValue;
   readonly #intake: Intake;
+  readonly #other: Seat;
   readonly #validator = signerFrom('bench validator');
 
   private constructor(
@@ -62,6 +64,7 @@ export class SoloBench {
     store: ChainStore,
     chain: Chain,
     intake: Intake,
+    other: Seat,
   ) {
     this.network = network;
     this.folder = folder;
@@ -70,21 +73,18 @@ export class SoloBench {
     this.store = store;
     this.chain = chain;
     this.#intake = intake;
+    this.#other = other;
   }
 
   static async open(options: Omit<WorkOptions, 'validators'> = {}): Promise<SoloBench> {
     const folder = mkdtempSync(join(tmpdir(), 'holdfast-solo-'));
     const validator = signerFrom('bench validator').publicKey as NodeId;
     const founding = benchFounding({ ...options, validators: [validator] });
-    const keyValue = await openKeyValue(join(folder, 'chain'));
-    const store = await openChainStore({ keyValue, sha256: nativeSha256, kinds: LEDGER_RULES });
     const network = founding.signed.record.network;
-    await store.found(foundState(founding, nativeSha256), firstHead(founding, nativeSha256), network);
-    const verify = rememberingVerify(nativeVerify, VERIFIED_SIGNATURES_MAX);
-    const rules = { networkId: network, rules: LEDGER_RULES, sha256: nativeSha256, verify };
-    const chain = await Chain.open({ ...rules, store, clock: { now: () => Date.now() } });
-    const intake = new Intake(chain, rules, () => undefined);
-    return new SoloBench(network, folder, keyValue, store, chain, intake);
+    const maker = await openSeat(join(folder, 'chain'), founding);
+    const other = await openSeat(join(folder, 'other'), founding);
+    const { keyValue, store, chain, intake } = maker;
+    return new SoloBench(network, folder, keyValue, store, chain, intake, other);
   }
 
   get accounts(): typeof accountAt {
@@ -96,6 +96,7 @@ export class SoloBench {
     await timed(costs.admit, async () => {
       for (const { bytes } of work) await this.#intake.submit(bytes);
     });
+    for (const { bytes } of work) await this.#other.intake.submit(bytes);
     let blocks = 0;
     do {
       await this.step(costs);
@@ -116,7 +117,7 @@ export class SoloBench {
     );
     if (block === undefined) throw new Error('the chain moved on by itself');
     const blockId = this.chain.idOf(block.bytes);
-    const isValid = await timed(costs.judge, () => this.chain.judge(height, blockId, block.bytes));
+    const isValid = await timed(costs.judge, () => this.#other.chain.judge(height, blockId, block.bytes));
     if (isValid !== true) throw new Error('an invalid block');
     const about = {
       kind: 'precommit',
@@ -127,14 +128,35 @@ export class SoloBench {
       validator: 0,
     } as const;
     const signature = this.#validator.sign(signBytes(this.network, about));
-    await timed(costs.commit, () =>
-      this.chain.commit(commitCertificate([{ ...about, signature }]), block.bytes),
-    );
+    const certificate = commitCertificate([{ ...about, signature }]);
+    await timed(costs.commit, () => this.chain.commit(certificate, block.bytes));
+    await this.#other.chain.commit(certificate, block.bytes);
   }
 
   async close(): Promise<void> {
-    await this.chain.close();
-    await this.#keyValue.close();
+    for (const { chain, keyValue } of [{ chain: this.chain, keyValue: this.#keyValue }, this.#other]) {
+      await chain.close();
+      await keyValue.close();
+    }
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+interface Seat {
+  readonly keyValue: LocalKeyValue;
+  readonly store: ChainStore;
+  readonly chain: Chain;
+  readonly intake: Intake;
+}
+
+async function openSeat(folder: string, founding: FoundingDocument): Promise<Seat> {
+  const keyValue = await openKeyValue(folder);
+  const store = await openChainStore({ keyValue, sha256: nativeSha256, kinds: LEDGER_RULES });
+  const networkId = founding.signed.record.network;
+  await store.found(foundState(founding, nativeSha256), firstHead(founding, nativeSha256), networkId);
+  const verify = rememberingVerify(nativeVerify, VERIFIED_SIGNATURES_MAX);
+  const rules = { networkId, rules: LEDGER_RULES, sha256: nativeSha256, verify };
+  const chain = await Chain.open({ ...rules, store, clock: { now: () => Date.now() } });
+  const intake = new Intake(chain, rules, () => undefined);
+  return { keyValue, store, chain, intake };
 }

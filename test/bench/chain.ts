@@ -151,12 +151,12 @@ async function benchLedger(transactions: number): Promise<BenchTable> {
     }
   }
   return {
-    title: `The ledger alone: one process, one validator, database on disk, ${transactions} transactions at a time`,
+    title: `The ledger alone: one process, databases on disk, ${transactions} transactions at a time`,
     columns: ['transactions', ...STEPS.map((step) => `${step} us`), 'CPU us/tx', 'blocks', 'tx/s'],
     rows,
     notes: [
       'CPU of each step for each transaction; the second of two rounds. admit: decode, signature, account, pool',
-      'a proposer builds and judges, another validator judges; tx/s: of wall time, admission left out',
+      'a proposer builds, every other validator judges; tx/s: of wall time, admission left out',
       'cross-shard: with the blocks that execute the receipts',
     ],
   };

@@ -1,5 +1,6 @@
 // Records in memory for tests of rules that need no chain: a view of all of them, or of what was asked for only.
 
+import { expect } from 'vitest';
 import type { StateKey } from '../../src/shards/state-key.ts';
 import { type Change, LoadedState, MissingRecords, Overlay, type StateView } from '../../src/shards/view.ts';
 
@@ -11,7 +12,8 @@ export class Memory implements StateView {
   }
 
   keep(changes: readonly Change[]): void {
-    for (const { key, after } of changes) {
+    for (const { key, before, after } of changes) {
+      expect(before, `what was under ${key.text}`).toEqual(this.read(key));
       if (after === null) this.records.delete(key.text);
       else this.records.set(key.text, { key, bytes: after });
     }

@@ -145,3 +145,21 @@ test('what is only overwritten must have been loaded all the same', () => {
   state.write(keyOf(3), one);
   state.touch(keyOf(3));
 });
+
+test('a record where there is none needs no loading, and one that was removed before it in the block is still what was before', () => {
+  const state = new Overlay(loaded());
+  state.add(keyOf(3), exactPair, { left: 1, right: 1 });
+  state.remove(A);
+  const above = new Overlay(new Overlay(state));
+  above.add(A, exactPair, { left: 2, right: 2 });
+  const between = new Overlay(state);
+  between.merge(above);
+  state.merge(between);
+  const found = state.changes().map(({ key, before, after }) => [key.text, before, after]);
+  expect(found).toEqual(
+    [
+      [A.text, one, bytesOf(2, 2)],
+      [keyOf(3).text, null, bytesOf(1, 1)],
+    ].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+  );
+});

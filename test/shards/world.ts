@@ -164,7 +164,8 @@ export class World {
   }
 
   #keep(changes: readonly Change[]): void {
-    for (const { key, after } of changes) {
+    for (const { key, before, after } of changes) {
+      expect(before, `what was under ${key.text}`).toEqual(this.records.get(key.text)?.bytes ?? null);
       if (after === null) this.records.delete(key.text);
       else this.records.set(key.text, { key, bytes: after });
     }

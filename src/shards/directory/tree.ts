@@ -172,7 +172,7 @@ function replace(state: Overlay, directory: Directory, way: readonly Page[], pag
   const old = isShort ? withNeighbour(state, bucket, parent, page) : [page];
   const pages = split(old.reduce(join));
   for (const one of old) state.remove(keyOfPage(bucket, one));
-  for (const one of pages) write(state, bucket, one);
+  writePages(state, bucket, pages, old);
   if (pages.length === old.length && pages.every(({ from }, index) => equal(from, old[index]!.from))) {
     return directory;
   }
@@ -194,9 +194,9 @@ function withNeighbour(state: Overlay, bucket: Home, parent: Page, page: Page): 
 function replaceTop(state: Overlay, { bucket, height }: Directory, page: Page): Directory {
   const pages = split(page);
   if (pages.length > 1) {
-    for (const one of pages) write(state, bucket, one);
+    writePages(state, bucket, pages, [page]);
     const keys = pages.map(({ from }) => from);
-    write(state, bucket, { level: height, from: FIRST, next: null, keys, values: [] });
+    add(state, bucket, { level: height, from: FIRST, next: null, keys, values: [] });
     return { bucket, height: height + 1 };
   }
   if (page.level > 0 && page.keys.length === 1) {
@@ -208,9 +208,22 @@ function replaceTop(state: Overlay, { bucket, height }: Directory, page: Page): 
   return { bucket, height };
 }
 
+/** Writes `pages` in place of `old`. The directory has no page yet where one begins that was not among them: pages cover each name once. */
+function writePages(state: Overlay, bucket: Home, pages: readonly Page[], old: readonly Page[]): void {
+  for (const page of pages) {
+    if (old.some(({ from }) => equal(from, page.from))) write(state, bucket, page);
+    else add(state, bucket, page);
+  }
+}
+
 function write(state: Overlay, bucket: Home, page: Page): void {
   const key = keyOfPage(bucket, page);
   // What was there is wanted at the end of the block: asking now saves a round.
   state.touch(key);
   state.put(key, pageRecord, page);
+}
+
+/** Where there is none. Nothing has to be loaded for it, so a page that splits costs no further attempt at the block. */
+function add(state: Overlay, bucket: Home, page: Page): void {
+  state.add(keyOfPage(bucket, page), pageRecord, page);
 }
