@@ -321,8 +321,8 @@ export const PROPOSER_SLOTS_MIN = 1024;
 export const PROPOSER_SLOTS_PER_VALIDATOR = 8;
 /** Reveals of one chain: a month of a validator with a third of all power at a block a second; making it takes a few seconds. */
 export const BEACON_CHAIN_LENGTH_MAX: number = 2 ** 20;
-/** Links of a chain between two that are kept: of the longest, 1024 are kept and a reveal costs at most as many hashes. */
-export const BEACON_CHAIN_SPACING = 1024;
+/** Links of a chain between two that are kept: of the longest, 16,384 are kept, and a reveal, for which every proposal waits, costs at most 64 hashes. */
+export const BEACON_CHAIN_SPACING = 64;
 /** Write-ahead log of one height: hundreds of rounds of the largest set; what is longer is no log of ours and is not read. */
 export const WAL_LENGTH_MAX: number = 64 * MIB;
 /** One logged input: the longest message, or the start of a height with its set and schedule, and room. */
