@@ -61,6 +61,7 @@ async function serve({ output, signal }: Context, home: string, flags: RunFlags)
   const { createNode } = await import('../src/node/node.ts');
   const { packageVersion } = await import('./version.ts');
   const { shortId } = await import('./format.ts');
+  const { giveBackAtRest } = await import('./node-memory.ts');
 
   const folder = nodeFolderOf(home, flags.dir);
   const running = await createNode({
@@ -69,6 +70,7 @@ async function serve({ output, signal }: Context, home: string, flags: RunFlags)
     environment: await nodeEnvironment(),
     agent: `holdfast/${packageVersion()}`,
   });
+  const stopGivingBack = giveBackAtRest();
   try {
     const ready = readyLine(running.status(), await networkName(folder));
     output.result(undefined, { ...ready });
@@ -82,6 +84,7 @@ async function serve({ output, signal }: Context, home: string, flags: RunFlags)
     const failure = await Promise.race([untilStopped(signal, flags.supervised === true), running.ended]);
     if (failure !== undefined) throw failure;
   } finally {
+    stopGivingBack();
     await running.stop();
   }
   return undefined;

@@ -1,4 +1,4 @@
-// `npm run bench -- [kernel|log|lane|store|small|consensus|chain|names]... [--quick] [--json]`: measurements as ratios within one run. A peer that the
+// `npm run bench -- [kernel|log|lane|store|small|consensus|chain|names|idle]... [--quick] [--json]`: measurements as ratios within one run. A peer that the
 // bench cannot install and does not find is a row that says so. Nothing here decides whether a test passes.
 
 import { parseArgs } from 'node:util';
@@ -21,6 +21,7 @@ const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<readon
   small: async (options) => (await import('./store.ts')).benchSmallObjects(options),
   consensus: async (options) => (await import('./consensus.ts')).benchConsensus(options),
   chain: async (options) => (await import('./chain.ts')).benchChain(options),
+  idle: async (options) => (await import('./idle.ts')).benchIdle(options),
   names: async (options) => (await import('./names.ts')).benchNames(options),
 };
 

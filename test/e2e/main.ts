@@ -163,6 +163,14 @@ async function story(machines: readonly Machine[], folder: string): Promise<void
     }
     check(!(await statusOf(first)).isTrial, 'a network of real hosts is no trial');
   });
+  await step('the four that joined have become validators', () =>
+    until(async () => {
+      const { validators } = await third.json<{ validators: readonly { power: string }[] }>('validators');
+      if (validators.length === HOSTS) return true;
+      await first.json('invite', '--stake', '1');
+      return false;
+    }, 'five validators'),
+  );
   await step('whoever lacks the pre-shared key is refused', async () => {
     const { code } = await first.json<{ code: string }>('invite');
     const home = join(folder, 'stranger');
