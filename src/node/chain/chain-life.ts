@@ -183,6 +183,7 @@ class Life implements ChainLife {
 
   async #fetch(target: RestoreTarget | undefined): Promise<void> {
     const before = this.#service;
+    const owed = before?.owed() ?? [];
     this.#service = undefined;
     const sync = new StateSync(this.#ports, this.#options);
     this.#sync = sync;
@@ -194,7 +195,14 @@ class Life implements ChainLife {
     } finally {
       this.#sync = undefined;
     }
-    if (!this.#stop.signal.aborted) await this.#serve();
+    if (this.#stop.signal.aborted) return;
+    await this.#serve();
+    await this.#takeAgain(owed);
+  }
+
+  /** Clients were told that it was taken. What the state has already, or is too late for, is refused. */
+  async #takeAgain(owed: readonly Uint8Array[]): Promise<void> {
+    for (const bytes of owed) await this.#service?.submit(bytes).catch(() => undefined);
   }
 
   async #epochHere(): Promise<number> {

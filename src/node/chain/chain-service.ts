@@ -9,7 +9,13 @@
 import { equal, fromHex, short } from '../../base/bytes.ts';
 import { type StoreError, toStoreError } from '../../base/errors.ts';
 import type { Digest, NodeId } from '../../base/ids.ts';
-import { HEARTBEAT_MS, KEY_WATCH_MS, REBROADCAST_MAX, TEND_MS } from '../../base/limits.ts';
+import {
+  HEARTBEAT_MS,
+  KEY_WATCH_MS,
+  POOL_TRANSACTIONS_MAX,
+  REBROADCAST_MAX,
+  TEND_MS,
+} from '../../base/limits.ts';
 import type { Clock, Gossip, Network, Random } from '../../base/ports.ts';
 import type { CommitCertificate } from '../../consensus/types.ts';
 import { indexOf } from '../../consensus/validator-set.ts';
@@ -99,6 +105,8 @@ export interface ChainService {
   submit(bytes: Uint8Array): Promise<Digest>;
   /** Whether the transaction of this id (hex) waits for a block here. */
   isWaiting(id: string): boolean;
+  /** What clients handed in here and no block has, encoded. */
+  owed(): readonly Uint8Array[];
   /** Resolves when it has stopped: with what ended it, or undefined after `stop`. */
   readonly ended: Promise<StoreError | undefined>;
   stop(): Promise<void>;
@@ -211,6 +219,10 @@ class RunningChain implements ChainService {
     const sync = syncServices({ chain, store: ports.store, sha256: ports.sha256, light });
     for (const service of [...queryServices(this.queries), ...sync]) network.serve(service);
     chain.onCommit((committed) => this.#committed(committed));
+  }
+
+  owed(): readonly Uint8Array[] {
+    return this.#intake.own(POOL_TRANSACTIONS_MAX);
   }
 
   start(): void {

@@ -3,11 +3,12 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { openChainStore } from '../../../src/node/chain/chain-store.ts';
 import { nativeSha256 } from '../../../src/runtime/crypto.ts';
+import { amountOf, NATIVE } from '../../../src/shards/amounts.ts';
 import { LEDGER_RULES } from '../../../src/shards/ledger.ts';
 import { DEFAULT_TIMEOUTS } from '../../../src/consensus/types.ts';
 import { DEFAULT_PARAMETERS } from '../../../src/shards/parameters.ts';
 import { CHAIN_SERVICES, encodeNothing } from '../../../src/shards/chain-messages.ts';
-import type { ChainNetwork, ChainNode } from '../../helpers/chain-network.ts';
+import { type ChainNetwork, type ChainNode, operatorOf } from '../../helpers/chain-network.ts';
 import { expectSame, grown, hasCaughtUp, PARAMETERS, until } from './sync-kit.ts';
 
 const running: ChainNetwork[] = [];
@@ -33,6 +34,11 @@ function giveFirst(network: ChainNetwork): void {
   }
 }
 
+function refuse(network: ChainNetwork, refused: string): void {
+  for (const { network: member } of network.nodes)
+    member.faults.refuse = (service) => (service === refused ? 'UNREACHABLE' : undefined);
+}
+
 const hasPart = (late: ChainNode): boolean => (late.life.status().fetching?.chunks ?? 0) > 0;
 
 function giveAll(network: ChainNetwork): void {
@@ -40,7 +46,7 @@ function giveAll(network: ChainNetwork): void {
 }
 
 describe('a node that was away', () => {
-  test('takes a state, keeps the blocks that it has, and validates again', async () => {
+  test('takes a state, keeps the blocks that it has and what it owes clients, and validates again', async () => {
     // Turns of who is away take a moment only, and are forgiven.
     const timeouts = {
       ...DEFAULT_TIMEOUTS,
@@ -55,9 +61,17 @@ describe('a node that was away', () => {
     await away.life.stop();
     const { height } = away.service.chain.head;
     await until('its next block is pruned', () => first.service.store.oldestBlock > height + 1);
+    // One comes before it, so it stays with whoever it was handed to.
+    const parameters = { to: operatorOf(0), amounts: amountOf(NATIVE, 1n) };
+    const bytes = network.signed('somebody', 1, { kind: 'transfer', parameters });
+    refuse(network, CHAIN_SERVICES.checkpoint);
     await network.restart(away);
+    await away.service.submit(bytes);
+    giveAll(network);
     await until('it is level', () => hasCaughtUp(away, first));
     expect(away.service.store.oldestBlock).toBeGreaterThan(height);
+    await until('it owes it again', () => away.life.service?.owed().length === 1);
+    expect(away.service.owed()).toEqual([bytes]);
     expect(away.service.chain.head.height).toBeGreaterThan(height);
     expect((await away.service.store.decision(height))?.certificate.height).toBe(height);
     await expectSame(away, first);
