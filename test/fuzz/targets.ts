@@ -57,6 +57,7 @@ import { VECTOR_SET, VECTORS } from '../consensus/vectors.ts';
 import { digestFrom, sampleEpoch, sampleGenesis, sampleMembers, signerFrom } from '../helpers/records.ts';
 import { FROZEN, pathOf } from '../shards/tree/twin.ts';
 import { liveThrough } from './engine.ts';
+import { PROOF_TARGETS } from './proof-targets.ts';
 
 export interface FuzzTarget {
   readonly samples: readonly Uint8Array[];
@@ -319,4 +320,5 @@ export const TARGETS: Readonly<Record<string, FuzzTarget>> = {
     samples: Object.values(STORAGE_TRANSACTIONS),
     run: (bytes) => void encodeTransaction(decodeTransaction(bytes, STORAGE_KINDS), STORAGE_KINDS),
   },
+  ...PROOF_TARGETS,
 };

@@ -1,7 +1,7 @@
 // Whatever a liar sends, nothing passes for a proof that is none. 100,000 forgeries, more with HOLDFAST_FORGERIES=10000000: bytes changed at random, and parts
 // of one true proof put into another, which is as near as a liar gets.
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { equal, toHex } from '../../src/base/bytes.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import type { Digest, NodeId, Signature } from '../../src/base/ids.ts';
@@ -43,6 +43,7 @@ import { mutate, seeded } from '../fuzz/mutate.ts';
 import { AUDITOR, CONTEXT, contentAt, contentOf, HOLDER, open, SOME_ASKED } from './kit.ts';
 
 const TOTAL = Number(process.env['HOLDFAST_FORGERIES'] ?? 100_000);
+vi.setConfig({ testTimeout: Math.max(60_000, 2 * TOTAL) });
 const HASHES = { ...PORTABLE_HASHES, sha256: nativeSha256 };
 const { network, round, node } = CONTEXT;
 const auditor = AUDITOR.publicKey as NodeId;
