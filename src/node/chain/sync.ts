@@ -73,8 +73,8 @@ export class BlockSync {
   readonly #claims = new Map<string, Claim>();
   /** Rounds of questions. */
   #turn = 0;
-  /** A node said that it does not have what comes next here. */
-  #isNextGone = false;
+  /** The height that a node said it does not have any more. */
+  #goneHeight: number | undefined;
   #run: AbortController | undefined;
   #ended: Promise<void> = Promise.resolve();
   #wake = Promise.withResolvers<void>();
@@ -149,9 +149,10 @@ export class BlockSync {
     return clock.now() - sinceMs > (await trustPeriodMs());
   }
 
+  /** Whether a node said that it does not have what comes next here. */
   #tookGone(): boolean {
-    const isGone = this.#isNextGone;
-    this.#isNextGone = false;
+    const isGone = this.#goneHeight === this.#ports.chain.next.height;
+    this.#goneHeight = undefined;
     return isGone;
   }
 
@@ -184,10 +185,10 @@ export class BlockSync {
       if (await this.#needsState(signal)) return;
       await this.#fetchClaimed(signal);
       if (signal.aborted) return;
-      const isGone = this.#tookGone();
-      if (this.#ports.chain.head.height > before) continue;
-      if (isGone && (await this.#ports.isTooFar(true, signal))) return;
+      // Also after some came: whoever could say so again is not asked for a while.
+      if (this.#tookGone() && (await this.#ports.isTooFar(true, signal))) return;
       if (signal.aborted) return;
+      if (this.#ports.chain.head.height > before) continue;
       await this.#noteCurrent();
       this.#ports.caughtUp();
       await this.#rest(signal);
@@ -353,7 +354,7 @@ export class BlockSync {
     if (signal.aborted) return;
     if (CHAIN_FAILURES.has(error.code) || error instanceof TrustExpired) throw error;
     this.#claims.delete(toHex(node));
-    if (error.code === 'NOT_FOUND') this.#isNextGone = true;
+    if (error.code === 'NOT_FOUND') this.#goneHeight = this.#ports.chain.next.height;
     if (error.code === 'TIMEOUT') this.#lengthBytes = Math.max(LENGTH_MIN, this.#lengthBytes / 2);
     const barMs = SILENCE.has(error.code) ? SYNC_POLL_MS : SYNC_BAR_MS;
     remember(this.#barred, toHex(node), this.#ports.clock.monotonic() + barMs);

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../../src/base/bytes.ts';
-import type { StoreError } from '../../../src/base/errors.ts';
+import { StoreError } from '../../../src/base/errors.ts';
 import type { NodeId } from '../../../src/base/ids.ts';
 import { TrustExpired } from '../../../src/client/chain/trust-lost.ts';
 import { ephemeralIdentity } from '../../../src/runtime/identity.ts';
@@ -75,6 +75,46 @@ test('who claims the end of time and gives what is long over does not keep anybo
   await network.restart(follower);
   await until('it is level', () => follower.service.chain.head.height > height + 5);
   await until('it follows', () => follower.service.status().role === 'following');
+});
+
+test('who gives some blocks and then has no more leads to a state at once, not when it may be asked again', async () => {
+  const network = await ChainNetwork.start({ members: 1, heartbeatMs: 20 });
+  running.push(network);
+  const { chain } = network.nodes[0]!.service;
+  await until('there is a decision', () => chain.head.height >= 1);
+  const body = encodeDecisionsReply([(await chain.decision(1))!]);
+  const head = { height: 0, timeMs: Date.now() };
+  const next = {
+    get height() {
+      return head.height + 1;
+    },
+  };
+  const said: string[] = [];
+  const sync = new BlockSync({
+    chain: { head, next, commit: async () => void head.height++ } as unknown as Chain,
+    network: {
+      call: async () => {
+        if (head.height === 1) throw new StoreError('NOT_FOUND', 'decision 2 is not here any more');
+        return { header: new Uint8Array(0), body };
+      },
+    },
+    clock: systemClock,
+    peers: () => [],
+    failed: (error) => void said.push(error.message),
+    noted: () => undefined,
+    caughtUp: () => void said.push(`caught up at ${head.height}`),
+    trustPeriodMs: async () => Number.POSITIVE_INFINITY,
+    trust: undefined,
+    isTooFar: async (isGone) => {
+      said.push(`too far behind at ${head.height}: ${isGone}`);
+      return true;
+    },
+  });
+  sync.heard(digestFrom<NodeId>('ahead'), 9);
+  sync.start();
+  await until('it says where it is', () => said.length > 0);
+  await sync.stop();
+  expect(said).toEqual(['too far behind at 1: true']);
 });
 
 describe('a node that was away for longer than validators answer for what they sign', () => {
