@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { type ChainRunResult, runChain } from './run.ts';
 
-const SEED_WITH_POWER_CUTS = 1;
+const SEED_WITH_POWER_CUTS = 9;
 
 function expectSound({ violation, tally, recoveryMs }: ChainRunResult): void {
   expect(violation).toBeUndefined();
@@ -14,11 +14,18 @@ function expectSound({ violation, tally, recoveryMs }: ChainRunResult): void {
   expect(recoveryMs).toBeLessThanOrEqual(10_000);
 }
 
-/** A node fetches the state of a border at which the shards become two. */
-const SEED_WITH_STATE_OF_A_SPLIT = 25;
+const SEED_WITH_FETCHED_STATE = 8;
+const SEED_WITH_LIAR = 23;
 
 test('borders, splits, joining, leaving and fetched states under faults violate nothing', async () => {
-  expectSound(await runChain(SEED_WITH_STATE_OF_A_SPLIT));
+  expectSound(await runChain(SEED_WITH_FETCHED_STATE));
+});
+
+test('a validator that says two things is slashed, and nobody else', async () => {
+  const result = await runChain(SEED_WITH_LIAR);
+  expectSound(result);
+  expect(result.tally.get('said two things')).toBeGreaterThan(0);
+  expect(result.tally.get('liar slashed')).toBe(1);
 });
 
 test('disks that forget what they called durable are found out', async () => {

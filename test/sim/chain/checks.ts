@@ -1,20 +1,22 @@
 // What must hold in every run, checked with every block that any node commits and every message that leaves a validator. The ledger is
 // followed here by itself: what blocks change is put together to a state, and the state is audited whole at every border of an epoch.
 
-import { toHex } from '../../../src/base/bytes.ts';
+import { equal, toHex } from '../../../src/base/bytes.ts';
 import type { NodeId } from '../../../src/base/ids.ts';
 import { decodeMessage } from '../../../src/consensus/messages.ts';
 import { isSingle } from '../../../src/consensus/message-kinds.ts';
+import type { VoteValue } from '../../../src/consensus/types.ts';
 import type { Committed } from '../../../src/node/chain/chain.ts';
 import { BLOCK_SERVICE, MESSAGE_SERVICE } from '../../../src/node/validator/transport.ts';
 import { type Amounts, NOTHING, plusAmounts } from '../../../src/shards/amounts.ts';
 import { auditChanges, auditRecord, isConserved } from '../../../src/shards/conservation.ts';
 import { laneText } from '../../../src/shards/lane.ts';
+import { nodeRecord } from '../../../src/shards/node.ts';
 import { LEDGER_RULES } from '../../../src/shards/ledger.ts';
 import { lanesIn } from '../../../src/shards/outbox.ts';
 import type { RefusalCode } from '../../../src/shards/operation.ts';
 import type { StateKey } from '../../../src/shards/state-key.ts';
-import { type Change, Overlay } from '../../../src/shards/view.ts';
+import { type Change, decodeRecord, Overlay } from '../../../src/shards/view.ts';
 import type { World } from './machine.ts';
 
 export type Property =
@@ -25,6 +27,7 @@ export type Property =
   | 'value'
   | 'guard'
   | 'accusation'
+  | 'accountability'
   | 'lost transaction'
   | 'memory'
   | 'liveness'
@@ -34,6 +37,16 @@ export type Property =
 export interface Violation {
   readonly property: Property;
   readonly text: string;
+}
+
+/** How nodes tell of misbehaviour. */
+export const EVIDENCE = 'evidence against';
+export const SECOND_COPY = 'a second copy';
+
+export interface Place {
+  readonly height: number;
+  readonly round: number;
+  readonly blockId: VoteValue;
 }
 
 interface Height {
@@ -59,8 +72,12 @@ export class ChainChecks {
   splits = 0;
   merges = 0;
   receipts = 0;
-  /** The highest round that anybody has spoken of, and its height. */
-  round: { readonly height: number; readonly round: number } = { height: 0, round: 0 };
+  /** The highest round that anybody has spoken of, its height, and what for. */
+  round: Place = { height: 0, round: 0, blockId: null };
+  /** The key of a validator that says two things in one place. */
+  liar: NodeId | undefined;
+  /** Its signatures that no node has made, as hex. */
+  readonly lies: Set<string> = new Set();
   readonly #world: World;
   readonly #records = new Map<string, { readonly key: StateKey; readonly bytes: Uint8Array }>();
   readonly #nonces = new Map<string, number>();
@@ -116,6 +133,17 @@ export class ChainChecks {
     if (known !== undefined && known.id !== toHex(id))
       this.fail('agreement', `machine ${machine} starts with another block ${height}`);
     this.#kept.set(machine, height);
+  }
+
+  /** The machine lost what it had. */
+  forget(machine: number): void {
+    this.#kept.delete(machine);
+  }
+
+  /** Whether the truth is told: of the liar's votes, or by the node whose key the liar uses. */
+  isEarned(teller: NodeId, text: string): boolean {
+    if (this.liar === undefined || this.lies.size === 0) return false;
+    return text.startsWith(EVIDENCE) || (text.startsWith(SECOND_COPY) && equal(teller, this.liar));
   }
 
   committed(machine: number, committed: Committed): void {
@@ -239,6 +267,17 @@ export class ChainChecks {
       supply = plusAmounts(supply, audit.supply);
     }
     if (!isConserved({ held, supply })) this.fail('value', `after height ${this.height} tokens are missing`);
+    this.#checkConvicted();
+  }
+
+  #checkConvicted(): void {
+    for (const { key, bytes } of this.#records.values()) {
+      if (key.kind !== 'node') continue;
+      const { registration, offence } = decodeRecord(nodeRecord, bytes);
+      const isLiar = this.liar !== undefined && equal(registration, this.liar);
+      if (offence !== null && !isLiar)
+        this.fail('accusation', `${toHex(registration).slice(0, 8)} is slashed, and has not lied`);
+    }
   }
 
   // ---- Validators ----------------------------------------------------------------------------------------------
@@ -251,8 +290,9 @@ export class ChainChecks {
     const message = decodeMessage(header);
     if (!isSingle(message)) return;
     const { kind, height, round, blockId, validRound, signature } = message;
-    if (height > this.round.height || (height === this.round.height && round > this.round.round))
-      this.round = { height, round };
+    if (height > this.round.height || (height === this.round.height && round >= this.round.round))
+      this.round = { height, round, blockId };
+    if (this.lies.has(toHex(signature))) return;
     // Others' votes are passed on, too: whose key it was is in the signature, and one key makes one signature of one text.
     const place = `${message.validator} ${kind} ${height} ${round}`;
     const text = `${blockId} ${validRound} ${toHex(signature)}`;

@@ -15,6 +15,8 @@ import {
   SUBMIT_REPLY_LENGTH_MAX,
   TRANSACTION_REPLY_LENGTH_MAX,
 } from '../../../src/shards/chain-messages.ts';
+import { accountOf } from '../../../src/shards/account.ts';
+import { amountIn, NATIVE } from '../../../src/shards/amounts.ts';
 import { LEDGER_RULES } from '../../../src/shards/ledger.ts';
 import { type Action, encodeTransaction, signTransaction } from '../../../src/shards/transaction.ts';
 import type { SeededRandom } from '../random.ts';
@@ -94,7 +96,8 @@ export class Client {
         takenBy === undefined ? 'taken by nobody' : takenBy.isOver ? 'taken by the dead' : 'taken';
       return `${name.slice(0, 8)} (${taken}, until ${expiresAtHeight})`;
     });
-    return `nonce ${slot.nonce}: ${ids.join(', ')}`;
+    const { nonce, balances } = accountOf(this.#ports.checks.state, this.owner);
+    return `nonce ${slot.nonce} where ${nonce} is next and ${amountIn(balances, NATIVE)} there: ${ids.join(', ')}`;
   }
 
   /** Gives its id. */

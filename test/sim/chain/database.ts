@@ -107,6 +107,14 @@ export class Database {
     return await promise;
   }
 
+  /** A new disk in the place of this one. */
+  wipe(): void {
+    this.#values.clear();
+    this.#groups.clear();
+    this.#underWay.clear();
+    this.#unsynced = [];
+  }
+
   crash(isPowerCut: boolean): void {
     for (const writes of this.#underWay) {
       if (this.#random.chance(0.5)) this.#apply(writes);

@@ -158,6 +158,15 @@ export class Machine {
     if (downMs !== undefined) this.startLater(downMs);
   }
 
+  /** It comes back with new disks. */
+  loseDisks(downMs: number): void {
+    this.world.tell(() => `machine ${this.index} gets new disks`);
+    this.crash({ isPowerCut: true, downMs });
+    this.database.wipe();
+    this.files = new SimulatedDisk();
+    this.#watchFiles();
+  }
+
   /** The process has ended by itself, with everything closed. */
   exited(downMs: number | undefined): void {
     this.#over();

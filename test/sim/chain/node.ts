@@ -12,7 +12,7 @@ import type { NodeLogger } from '../../../src/node/storage-node.ts';
 import { guardNewKey } from '../../../src/node/validator/signer-file.ts';
 import { nativeSha256 } from '../../../src/runtime/crypto.ts';
 import { LEDGER_RULES } from '../../../src/shards/ledger.ts';
-import type { ChainChecks } from './checks.ts';
+import { type ChainChecks, EVIDENCE, SECOND_COPY } from './checks.ts';
 import { filesOf } from './files.ts';
 import type { Founded } from './founding.ts';
 import { type Life, Machine, type World } from './machine.ts';
@@ -29,8 +29,8 @@ export interface NodePlan {
   readonly restartMs: number;
 }
 
-/** All keys are in one place here, and no log is lost. */
-const ACCUSATIONS = ['evidence against', 'a second copy', 'the guard of the key refused'];
+/** Whose key is in one place, and who keeps what it signed, never hears of these. */
+const ACCUSATIONS = [EVIDENCE, SECOND_COPY, 'the guard of the key refused'];
 const FOLDER = '/node';
 /** What a disk failure brings is what was injected; everything else is a defect. */
 const EXPECTED_ENDS: ReadonlySet<string> = new Set(['DISK']);
@@ -83,6 +83,14 @@ export class SimNode {
     if (this.#chain === undefined || life === undefined) return;
     await this.#chain.stop();
     if (!life.isOver) machine.exited(downMs);
+  }
+
+  /** Only of a node that never had to remember what it signed. */
+  loseDisks(downMs: number): void {
+    if (this.hasValidated || !this.machine.isUp) return;
+    this.#world.tally.add('new disks');
+    this.machine.loseDisks(downMs);
+    this.#checks.forget(this.index);
   }
 
   #down(): void {
@@ -169,7 +177,7 @@ export class SimNode {
       if (text === 'takes part in agreement') this.hasValidated = true;
       this.#world.tally.add(`log: ${text}`);
       this.#world.tell(() => `machine ${this.index}: ${text} ${JSON.stringify(fields)}`);
-      if (ACCUSATIONS.some((each) => text.startsWith(each)))
+      if (ACCUSATIONS.some((each) => text.startsWith(each)) && !this.#checks.isEarned(this.nodeId, text))
         this.#checks.fail('accusation', `machine ${this.index}: ${text} ${JSON.stringify(fields)}`);
     };
     return { debug: log, info: log, warn: log, error: log };

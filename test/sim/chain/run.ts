@@ -8,6 +8,7 @@
 //     machine.ts   a machine that crashes; database.ts, files.ts its disks         wire.ts    the network
 //     node.ts      the node on it, and its supervisor                              storm.ts   faults
 //     founding.ts  what the network begins with                                    client.ts, workload.ts   people
+//     liar.ts      a validator that says two things
 //
 // The services are full of promises. The scheduler runs one event, then everything that waits for its turn, until only events to come are
 // left; nothing in a node knows another clock or another source of chance, so the order of it all is a function of the seed.
@@ -27,6 +28,7 @@ import { Trace } from '../trace.ts';
 import { ChainChecks, type Violation } from './checks.ts';
 import { Client, type ClientPorts } from './client.ts';
 import { type Founded, found } from './founding.ts';
+import { Liar } from './liar.ts';
 import { Machine, type World } from './machine.ts';
 import { SimNode } from './node.ts';
 import { Storm } from './storm.ts';
@@ -55,7 +57,7 @@ export interface ChainRunResult {
   readonly violation: Violation | undefined;
 }
 
-const STORM_MIN_MS = 20_000;
+const STORM_MIN_MS = 14_000;
 /** A storm that lets nothing through ends then, and the rest happens in the quiet. */
 const STORM_MAX_MS = 45_000;
 /** A new transaction is final at every node within so long after the faults, ... */
@@ -65,6 +67,7 @@ const RECOVERY_ROUNDS = 3;
 /** By then everything that was handed in is decided, and no receipt is on its way. */
 const SETTLING_MAX_MS = 30_000;
 const COVERAGE_MAX_MS = 60_000;
+const CONVICTION_MAX_MS = 20_000;
 const EVENTS_MAX = 3_000_000;
 
 export async function runChain(seed: number, options: ChainRunOptions = {}): Promise<ChainRunResult> {
@@ -87,6 +90,7 @@ class Run {
   readonly #founded: Founded;
   readonly #nodes: readonly SimNode[];
   readonly #storm: Storm;
+  readonly #liar: Liar | undefined;
   readonly #workload: Workload;
   readonly #plan: WorkloadPlan;
   readonly #ports: ClientPorts;
@@ -106,8 +110,9 @@ class Run {
       isStirred: false,
       hasLyingDisks,
     };
-    const validators = random.pick([4, 4, 4, 4, 5, 7]);
-    const followers = random.pick([0, 0, 1, 2]);
+    const hasLiar = random.chance(0.4);
+    const validators = random.pick(hasLiar ? [4, 5, 5, 7] : [4, 4, 4, 4, 5, 7]);
+    const followers = random.pick([0, 1, 1, 2]);
     const cast = { validators, others: 1 + followers, clients: 6 };
     this.#founded = found(random.fork('founding'), cast);
     this.checks = new ChainChecks(this.#world, this.#founded.changes);
@@ -117,6 +122,7 @@ class Run {
       this.checks.sniff(from, service, header),
     );
     this.#nodes = this.#makeNodes(random.fork('nodes'));
+    this.#liar = hasLiar ? new Liar(this.#world, this.#wire, this.checks, this.#founded) : undefined;
     this.#storm = new Storm(this.#world, this.#wire, this.#nodes, places.length);
     this.#ports = {
       network: this.#deskNetwork(places.length - 1),
@@ -132,7 +138,7 @@ class Run {
       leaver: random.between(1, validators - 1),
       joinMs: random.between(500, 2_500),
       leaveMs: random.between(3_000, 8_000),
-      bursts: [1_500, 5_000, 9_000, 14_000].map((atMs) => atMs + random.between(0, 1_500)),
+      bursts: [1_500, 4_500, 8_000, 12_000].map((atMs) => atMs + random.between(0, 1_500)),
       burstMs,
     };
     this.#workload = new Workload(this.#world, this.#ports, this.#plan);
@@ -142,9 +148,7 @@ class Run {
     const heartbeatMs = random.pick([1_000, 2_000]);
     const skewMaxMs = random.pick([0, 500]);
     // Where little is kept, whoever comes late or was away for long fetches the state.
-    const keeping = random.chance(0.5)
-      ? {}
-      : { blocks: random.between(1, 20), states: random.between(2, 10) };
+    const keeping = random.chance(0.5) ? {} : { blocks: random.between(1, 10), states: random.between(2, 8) };
     const drifting = random.below(2 * this.#founded.nodes.length);
     return this.#founded.nodes.map(
       (_, index) =>
@@ -178,6 +182,7 @@ class Run {
       else node.machine.startLater(this.#random.between(0, 12_000));
     }
     this.#storm.start();
+    this.#liar?.start();
     this.#workload.start();
     await this.#advance(stormMs ?? STORM_MIN_MS);
     if (stormMs !== undefined) return;
@@ -209,10 +214,12 @@ class Run {
     const healedMs = this.#world.scheduler.now;
     this.#world.tell(() => 'quiet from now on');
     this.#storm.end();
+    if (this.#liar !== undefined) this.#liar.isSilent = true;
     for (const { machine } of this.#nodes) machine.start();
     this.#workload.isOpen = false;
     await this.#recover(healedMs);
     await this.#cover();
+    await this.#convict();
     await this.#settle();
     await this.#compareStates();
   }
@@ -262,6 +269,21 @@ class Run {
     await this.#advance(this.#world.scheduler.now + COVERAGE_MAX_MS, () => this.#isCovered());
     this.#workload.isOpen = false;
     if (!this.#isCovered()) this.#world.tally.add('not covered');
+  }
+
+  /** Who says two things to everybody is slashed, whatever the storm did to the proofs. */
+  async #convict(): Promise<void> {
+    const { checks } = this;
+    const liar = this.#liar;
+    if (checks.violation !== undefined || liar === undefined) return;
+    const isDone = (): boolean => {
+      liar.sayBothToAll();
+      return liar.isConvicted || !liar.isMember;
+    };
+    await this.#advance(this.#world.scheduler.now + CONVICTION_MAX_MS, isDone);
+    if (checks.violation !== undefined) return;
+    if (!isDone()) checks.fail('accountability', `${CONVICTION_MAX_MS} ms of lies, and nobody is slashed`);
+    if (liar.isConvicted) this.#world.tally.add('liar slashed');
   }
 
   async #settle(): Promise<void> {

@@ -20,6 +20,7 @@ const KINDS = [
   'slow disk',
   'pause',
   'clock jump',
+  'lost disks',
 ] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -129,6 +130,9 @@ export class Storm {
         this.#later(durationMs, () => {
           machine.conditions = QUICK_DISK;
         });
+        return;
+      case 'lost disks':
+        node.loseDisks(plan.downMs!);
         return;
       case 'pause':
         machine.pause();

@@ -132,6 +132,11 @@ export class Wire {
     };
   }
 
+  /** What a process that is not ours says from a place. */
+  inject(from: number, to: number, service: string, header: Uint8Array): void {
+    this.network.send(from, to, { kind: 'tell', service, header });
+  }
+
   leave(place: number): void {
     this.#stations[place] = undefined;
   }

@@ -30,7 +30,7 @@ export interface WorkloadPlan {
 const TICK_MIN_MS = 400;
 const TICK_MAX_MS = 900;
 /** From then on people keep coming until shards have split. */
-const LOAD_FROM_MS = 15_000;
+const LOAD_FROM_MS = 12_000;
 const RUSH_EVERY_MS = 4_000;
 const RUSH_MS = 1_000;
 const WINDOW = 3;

@@ -1,5 +1,6 @@
-// Has modules of the ledger that work out the same at every node replaced by ones that do it once: a run of seven nodes executes each block,
-// and decodes each record, seven times. What a module gives is a function of what it gets, so nobody can tell but by the time it takes.
+// Has modules that work out the same at every node replaced by ones that do it once: seven nodes decode each record and hash each part of
+// each tree seven times. What these give is a function of what they get, so nobody can tell but by the time it takes. Signatures are
+// checked and blocks executed by every node for itself.
 //
 // Only what is imported after `shareWork` is replaced. Where Node cannot replace modules, nothing is shared.
 
@@ -11,9 +12,6 @@ const REPLACED: ReadonlyMap<string, string> = new Map(
     ['base/hash.ts', 'hash.ts'],
     ['consensus/proposer.ts', 'proposer.ts'],
     ['runtime/crypto.ts', 'crypto.ts'],
-    ['shards/apply.ts', 'apply.ts'],
-    ['shards/block.ts', 'block.ts'],
-    ['shards/transaction.ts', 'transaction.ts'],
   ].map(([from, to]) => [
     new URL(`../../../../src/${from}`, import.meta.url).href,
     new URL(to!, import.meta.url).href,
