@@ -26,6 +26,7 @@ import { put } from './put.ts';
 import { rm } from './rm.ts';
 import type { Raw } from './settings.ts';
 import { shards } from './shards.ts';
+import { sim } from './sim.ts';
 import { stake } from './stake.ts';
 import { stat } from './stat.ts';
 import { status } from './status.ts';
@@ -58,6 +59,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   block,
   tx,
   stake,
+  sim,
   keys,
   completion,
   version,

@@ -31,8 +31,15 @@ export class Rebalancer {
   readonly #after: EpochRecord;
   readonly #members: ReadonlyMap<string, Member>;
   readonly #perGroup = new Map<number, readonly Member[]>();
+  readonly #order: (members: readonly Member[], segment: SegmentId) => readonly Member[];
 
-  constructor(before: EpochRecord, after: EpochRecord) {
+  /** `order` is for who has the order of placement by other means. */
+  constructor(
+    before: EpochRecord,
+    after: EpochRecord,
+    order: (members: readonly Member[], segment: SegmentId) => readonly Member[] = placementOrder,
+  ) {
+    this.#order = order;
     this.#before = new Set(before.members.map(({ node }) => toHex(node)));
     this.#after = after;
     this.#members = new Map(after.members.map((member) => [toHex(member.node), member]));
@@ -58,7 +65,7 @@ export class Rebalancer {
 
   /** Moves of one segment: first the pieces that have no member as holder, then those that go to newcomers. */
   moves({ object, segment, holders }: HeldSegment): readonly Move[] {
-    const order = rank(this.#storageMembers(object), 'placement', segment);
+    const order = this.#order(this.#storageMembers(object), segment);
     const target = chooseSpread(order, holders.length, this.#after.params.isTrial);
     const now = holders.map((node) => this.#members.get(toHex(node)));
     const moves: Move[] = [];
@@ -107,6 +114,10 @@ export class Rebalancer {
     this.#perGroup.set(group, members);
     return members;
   }
+}
+
+function placementOrder(members: readonly Member[], segment: SegmentId): readonly Member[] {
+  return rank(members, 'placement', segment);
 }
 
 function indicesOf<T>(items: readonly T[], isWanted: (item: T) => boolean): number[] {
