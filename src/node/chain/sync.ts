@@ -390,6 +390,6 @@ function refusalOf(node: NodeId, error: unknown): StoreError {
 
 /** One block comes however long it is. */
 const LENGTH_MIN = DECISIONS_LENGTH_MAX / 64;
-/** Nobody knows whose fault it is. */
-const SILENCE: ReadonlySet<string> = new Set(['TIMEOUT', 'UNREACHABLE', 'BUSY']);
+/** Nobody knows whose fault it is; and to have given up old blocks is none. */
+const SILENCE: ReadonlySet<string> = new Set(['TIMEOUT', 'UNREACHABLE', 'BUSY', 'NOT_FOUND']);
 const CHAIN_FAILURES: ReadonlySet<string> = new Set(['INTERNAL', 'DISK', 'DAMAGED', 'CLOSED']);

@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { toHex } from '../../../src/base/bytes.ts';
 import { StoreError } from '../../../src/base/errors.ts';
+import { SYNC_POLL_MS } from '../../../src/base/limits.ts';
 import type { NodeId } from '../../../src/base/ids.ts';
 import { TrustExpired } from '../../../src/client/chain/trust-lost.ts';
 import { ephemeralIdentity } from '../../../src/runtime/identity.ts';
@@ -77,7 +78,7 @@ test('who claims the end of time and gives what is long over does not keep anybo
   await until('it follows', () => follower.service.status().role === 'following');
 });
 
-test('who gives some blocks and then has no more leads to a state at once, not when it may be asked again', async () => {
+test('who gives some blocks and then has no more leads to a state at once, and to another try soon', async () => {
   const network = await ChainNetwork.start({ members: 1, heartbeatMs: 20 });
   running.push(network);
   const { chain } = network.nodes[0]!.service;
@@ -90,6 +91,17 @@ test('who gives some blocks and then has no more leads to a state at once, not w
     },
   };
   const said: string[] = [];
+  let nowMs = 0;
+  const clock = {
+    ...systemClock,
+    monotonic: () => nowMs,
+    timer: (delayMs: number, run: () => void) => {
+      nowMs += delayMs;
+      queueMicrotask(run);
+      return () => undefined;
+    },
+  };
+  const ahead = digestFrom<NodeId>('ahead');
   const sync = new BlockSync({
     chain: { head, next, commit: async () => void head.height++ } as unknown as Chain,
     network: {
@@ -98,23 +110,23 @@ test('who gives some blocks and then has no more leads to a state at once, not w
         return { header: new Uint8Array(0), body };
       },
     },
-    clock: systemClock,
+    clock,
     peers: () => [],
     failed: (error) => void said.push(error.message),
     noted: () => undefined,
-    caughtUp: () => void said.push(`caught up at ${head.height}`),
+    caughtUp: () => sync.heard(ahead, 9),
     trustPeriodMs: async () => Number.POSITIVE_INFINITY,
     trust: undefined,
     isTooFar: async (isGone) => {
-      said.push(`too far behind at ${head.height}: ${isGone}`);
-      return true;
+      said.push(`height ${head.height}, ${nowMs} ms, gone: ${isGone}`);
+      return said.length === 2;
     },
   });
-  sync.heard(digestFrom<NodeId>('ahead'), 9);
+  sync.heard(ahead, 9);
   sync.start();
-  await until('it says where it is', () => said.length > 0);
+  await until('it has tried twice', () => said.length > 1);
   await sync.stop();
-  expect(said).toEqual(['too far behind at 1: true']);
+  expect(said).toEqual(['height 1, 0 ms, gone: true', `height 1, ${SYNC_POLL_MS} ms, gone: true`]);
 });
 
 describe('a node that was away for longer than validators answer for what they sign', () => {
