@@ -71,6 +71,8 @@ const CONVICTION_MAX_MS = 20_000;
 const EVENTS_MAX = 3_000_000;
 
 export async function runChain(seed: number, options: ChainRunOptions = {}): Promise<ChainRunResult> {
+  // Else what is waited for first would run as part of the caller's tick, and not before the next event.
+  await Promise.resolve();
   const run = new Run(seed, options);
   try {
     await run.storm(options.stormMs);
