@@ -823,3 +823,41 @@ export const AUDIT_LEADERS_MAX = 12;
 export const AUDIT_EXCHANGES_MAX = 6;
 /** Openings in one message of a review, so that many of them do not make it longer than a part. */
 export const AUDIT_SHOWN_MAX = 64;
+
+// ---- Repair at a node ----------------------------------------------------------------------------------------
+
+/** Places of its own that a node is about to look at, at some 300 bytes each: what does not fit is found by the next walk. */
+export const OWN_QUEUE_MAX = 16_384;
+/** Of these, looked up in the chain's records at a time. */
+export const OWN_BATCH = 64;
+/** A client has so long to bring what the chain names a new holder for, and an audit round at most, before the holder fetches it itself. */
+export const OWN_GRACE_MS = 60_000;
+/** All that a node holds is compared with its log after the start, and then once a day. */
+export const OWN_WALK_MS: number = 24 * 3600 * 1000;
+/** What could not be restored is tried again after the first of these, twice as late each time, up to the second. */
+export const RESTORE_RETRY_MIN_MS = 2_000;
+export const RESTORE_RETRY_MAX_MS = 600_000;
+/** Pieces fetched for one segment at a time: enough to use a line of its own, too few to fill everybody's. */
+export const RESTORE_FETCHES_MAX = 4;
+/** A piece that takes longer is fetched elsewhere. */
+export const RESTORE_FETCH_TIMEOUT_MS = 120_000;
+/** Members asked at a time what they have of a segment whose holders do not suffice. */
+export const RESTORE_ASKED_AT_ONCE = 8;
+/** After work that took a time, repair rests for so many times as long: half of one core and line at most, a quarter where nothing presses. */
+export const REPAIR_REST_URGENT = 1;
+export const REPAIR_REST = 3;
+/** Progress is said in the log this often, while there is any. */
+export const REPAIR_SAID_EVERY_MS = 60_000;
+/** Members asked for a record, the likeliest first. */
+export const RESTORE_RECORD_ASKED_MAX = 64;
+
+// ---- Disputes and prices -------------------------------------------------------------------------------------
+
+/** Results of audits that are disputed at one time: their record stays below half of the longest. */
+export const DISPUTES_MAX = 64;
+/** Longest copy of a manifest that can be shown on the chain: with what goes with it, it fits a receipt. */
+export const DISPUTED_COPY_LENGTH_MAX: number = 56 * KIB;
+/** Deposits of one object that have not run out: each time it is renewed at another price makes one. */
+export const DEPOSITS_MAX = 16;
+/** Epochs are named in four bytes where sets and deposits are kept by them: of an hour each they last half a million years. */
+export const EPOCH_MAX: number = 2 ** 32 - 1;

@@ -57,6 +57,26 @@ export function locatedPiece(key: Uint8Array): LocatedPiece {
   return { pieceIndex: key[PIECE_INDEX_AT]!, root: key.slice(ROOT_AT) as PieceRoot };
 }
 
+/** What an entry is of: a piece, or a record and what belongs to it. Of a record's own key the object is not known. */
+export type EntrySubject =
+  | {
+      readonly kind: 'piece';
+      readonly object: ObjectId;
+      readonly segmentIndex: number;
+      readonly pieceIndex: number;
+    }
+  | { readonly kind: 'record'; readonly object: ObjectId | undefined };
+
+export function subjectOf(key: Uint8Array): EntrySubject | undefined {
+  const view = new DataView(key.buffer, key.byteOffset, key.length);
+  const object = key.slice(1, 1 + 32) as ObjectId;
+  if (key[0] === PIECE) {
+    return { kind: 'piece', object, segmentIndex: view.getUint32(1 + 32), pieceIndex: key[PIECE_INDEX_AT]! };
+  }
+  if (key[0] === RECORD_OF_OBJECT) return { kind: 'record', object };
+  return key[0] === RECORD ? { kind: 'record', object: undefined } : undefined;
+}
+
 export function recordKey(digest: Digest): Uint8Array {
   return concat(new Uint8Array([RECORD]), digest);
 }

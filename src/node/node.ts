@@ -20,6 +20,8 @@ import type { NetworkStatus } from '../runtime/two-lanes.ts';
 import { openPieceLog } from '../runtime/piece-log/log.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { firstEpochRecord, type FoundingDocument, foundingId } from '../shards/founding.ts';
+import type { StateKey } from '../shards/state-key.ts';
+import type { Action } from '../shards/transaction.ts';
 import { startAudits } from './audit/audits.ts';
 import type { ChainService, ChainStatus } from './chain/chain-service.ts';
 import { type ConfigInput, loadConfig, type LogLevel, type NodeConfig } from './config.ts';
@@ -31,6 +33,7 @@ import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts'
 import { type Membership, openMembership } from './membership.ts';
 import { chainOptions, type NodeChain, openNodeChain } from './node-chain.ts';
 import { readPresharedKey } from './preshared-key.ts';
+import { type Repair, startRepair } from './repair/repair.ts';
 import { type NodeLogger, startStorageNode, type StorageNodeStatus } from './storage-node.ts';
 
 export interface NodeOptions {
@@ -142,19 +145,30 @@ async function openNode(
     { peers: () => node.sources(), ...chainOptions(config) },
   );
   opened.push(() => chain.stop());
-  const audits = startAudits({
+  const common = {
     networkId: membership.network,
     signer: identity.signer,
     network,
     log: pieces.log,
     clock,
     verify: nativeVerify,
+    sha256: nativeSha256,
     hashes: { hasher: lazyHasher(), sha256: nativeSha256 },
-    chain: { load: (keys) => serviceOf(chain).chain.load(keys) },
+    chain: { load: (keys: readonly StateKey[]) => serviceOf(chain).chain.load(keys) },
     watcher: chain.watcher,
     logger,
-    submit: chain.account === undefined ? undefined : (action) => chain.account!.submit(action),
+    submit: chain.account === undefined ? undefined : (action: Action) => chain.account!.submit(action),
+  };
+  const repair: Repair = startRepair({
+    ...common,
+    coder,
+    epoch: () => membership.current(),
+    holdings: chain.holdings,
+    isCurrent: () => !['syncing', 'fetching'].includes(chain.status().role),
   });
+  opened.push(() => repair.stop());
+  pieces.onDamage((key) => repair.damaged(key));
+  const audits = startAudits({ ...common, onLacking: (place) => repair.lacking(place) });
   opened.push(() => audits.stop());
   let members: ChainMembers | undefined;
   chain.onService((service) => {
@@ -223,6 +237,13 @@ async function pinFolder(
   }
 }
 
+interface OpenPieces {
+  readonly log: PieceLog;
+  readonly damagedEntries: () => number;
+  /** `listener` is told of every entry that is found damaged from now on. */
+  onDamage(listener: (key: Uint8Array) => void): void;
+}
+
 async function openPieces(
   folder: DataFolder,
   config: NodeConfig,
@@ -230,8 +251,9 @@ async function openPieces(
   membership: Membership,
   clock: Clock,
   logger: NodeLogger,
-): Promise<{ readonly log: PieceLog; readonly damagedEntries: () => number }> {
+): Promise<OpenPieces> {
   let damagedCount = 0;
+  let tell: (key: Uint8Array) => void = () => undefined;
   const { log, report } = await openPieceLog({
     folder: folder.pieces,
     network: membership.network,
@@ -243,6 +265,7 @@ async function openPieces(
     onDamage: (key, reason) => {
       damagedCount += 1;
       logger.error({ entry: toHex(key), reason }, 'an entry is damaged and no longer served');
+      tell(key);
     },
     onFailure: (failure) => {
       logger.error(
@@ -256,7 +279,13 @@ async function openPieces(
   logger.info({ start, recordsReplayed, tornBytes, damagedCount }, 'piece log is open');
   for (const { file, offset, reason } of damaged)
     logger.error({ file, offset, reason }, 'the piece log is damaged here');
-  return { log, damagedEntries: () => damagedCount };
+  return {
+    log,
+    damagedEntries: () => damagedCount,
+    onDamage: (listener) => {
+      tell = listener;
+    },
+  };
 }
 
 async function openNetwork(

@@ -5,7 +5,11 @@ import type { ServedReply } from '../base/ports.ts';
 import type { KeeperPorts } from './keeper-ports.ts';
 
 /** True when the entry is here, whole as far as is known. One known to be damaged counts as absent: a new copy replaces it. */
-export async function isHere(ports: KeeperPorts, key: Uint8Array, lengthBytes: number): Promise<boolean> {
+export async function isHere(
+  ports: Pick<KeeperPorts, 'log'>,
+  key: Uint8Array,
+  lengthBytes: number,
+): Promise<boolean> {
   try {
     if ((await ports.log.stat(key))?.payloadLength !== lengthBytes) return false;
     // `stat` also speaks of quarantined entries; a read does not.

@@ -17,6 +17,7 @@ import {
 } from '../../base/limits.ts';
 import type { Clock, Network, PieceLog, Service, Signer, Verify } from '../../base/ports.ts';
 import type { Hashes } from '../../proofs/opening.ts';
+import type { Place } from '../../proofs/place.ts';
 import { anchorKey, anchorOf } from '../../shards/anchors.ts';
 import type { Action } from '../../shards/transaction.ts';
 import { LoadedState, Overlay } from '../../shards/view.ts';
@@ -45,6 +46,8 @@ export interface AuditsPorts {
   readonly logger: NodeLogger;
   /** Hands in an action of this node's operator; undefined where the folder has no key of one. */
   readonly submit: ((action: Action) => Promise<unknown>) | undefined;
+  /** Told of every place that this node should have shown and has not got. */
+  readonly onLacking?: (place: Place) => void;
 }
 
 export interface Audits {

@@ -59,12 +59,19 @@ export async function openHoldings(ports: HoldingsPorts): Promise<HoldingsStore>
   return new HoldingsStore(ports, bytes === undefined ? undefined : decodeMark(bytes));
 }
 
+/** What a block made change hands, of what the index covers. */
+export interface Moved {
+  readonly lost: readonly Holding[];
+  readonly gained: readonly Holding[];
+}
+
 export class HoldingsStore implements Derived {
   readonly #ports: HoldingsPorts;
   readonly #reader: HoldingsReader;
   #mark: Mark | undefined;
   /** The mark was seen to stand at the head. */
   #isCurrent = false;
+  readonly #listeners = new Set<(moved: Moved) => void>();
 
   constructor(ports: HoldingsPorts, mark: Mark | undefined) {
     this.#ports = ports;
@@ -81,6 +88,12 @@ export class HoldingsStore implements Derived {
   get holdersCount(): number {
     this.#checkWhole();
     return this.#mark!.holders;
+  }
+
+  /** `listener` is told what every block made change hands, when it is durable. The returned function ends that. */
+  onMoved(listener: (moved: Moved) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   // ---- Reading -----------------------------------------------------------------------------------------------
@@ -145,7 +158,14 @@ export class HoldingsStore implements Derived {
     const lost = covered.flatMap((change) => change.lost);
     const gained = covered.flatMap((change) => change.gained);
     const { operations, holders } = await this.#change(lost, gained);
-    return this.#to({ ...mark, height, holders: mark.holders + holders }, operations);
+    const next = this.#to({ ...mark, height, holders: mark.holders + holders }, operations);
+    return {
+      ...next,
+      remember: () => {
+        next.remember();
+        if (covered.length > 0) for (const listener of this.#listeners) listener({ lost, gained });
+      },
+    };
   }
 
   replaced(): void {

@@ -17,7 +17,7 @@ import {
 import type { Clock, PieceLog, ServedReply, Service, Signer } from '../../base/ports.ts';
 import type { Asked } from '../../proofs/draw.ts';
 import { type Hashes, openCopy, type Opening, openLeaf } from '../../proofs/opening.ts';
-import { isCopy } from '../../proofs/place.ts';
+import { isCopy, type Place } from '../../proofs/place.ts';
 import { RECEIPT_LENGTH_MAX } from '../../proofs/receipt.ts';
 import { AUDIT_SERVICES, decodeRequest, encodeResponse, signResponse } from '../../proofs/response.ts';
 import { decodePieceMeta, pieceKey, recordKey } from '../entry-keys.ts';
@@ -37,6 +37,8 @@ export interface ResponderPorts {
   readonly watcher: Pick<RoundWatcher, 'round'>;
   readonly receipts: Pick<Receipts, 'take'>;
   readonly hashes: Hashes;
+  /** Told of every place that this node should have and has not. */
+  readonly onLacking?: (place: Place) => void;
 }
 
 const BOUNDS = {
@@ -126,6 +128,7 @@ class Responder {
       if (opening === 'lacking') lacking.set(text, { place: each.place, root: content.root });
       else if (opening !== undefined) openings.push(opening);
     }
+    for (const { place } of lacking.values()) this.#ports.onLacking?.(place);
     // A place is shown or admitted, not both.
     return {
       openings: openings.filter(({ place }) => !lacking.has(placeText(place))),
