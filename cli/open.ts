@@ -4,7 +4,7 @@ import { StoreError } from '../src/base/errors.ts';
 import type { Digest } from '../src/base/ids.ts';
 import type { CallEvents, NoticeEvent, Store, StoreOptions } from '../src/client/types.ts';
 import type { ClientFlags, Context } from './command.ts';
-import { printable, shortId } from './format.ts';
+import { plural, printable, shortId } from './format.ts';
 import type { Output } from './output.ts';
 import { createProgress } from './progress.ts';
 
@@ -66,7 +66,8 @@ export async function withStore<T>(
     if (before !== undefined) before.count++;
     else {
       said.set(key, { node: notice.node, count: 1 });
-      output.note(noticeLine(notice));
+      if (notice.kind === 'not-registered') output.warn(notice.message);
+      else output.note(noticeLine(notice));
     }
   };
   const tellRest = (): void => {
@@ -77,12 +78,26 @@ export async function withStore<T>(
   };
   const events: CallEvents = { signal, onProgress: (event) => progress.update(event), onNotice };
   try {
-    return await use({ store, events, notices, clearProgress: () => progress.clear() });
+    const result = await use({ store, events, notices, clearProgress: () => progress.clear() });
+    await finishRegistrations(store, events, output);
+    return result;
   } finally {
     progress.stop();
     tellRest();
     await store.close();
   }
+}
+
+/** What earlier puts left to do. It is nobody's failure when the chain is still not there. */
+async function finishRegistrations(store: Store, events: CallEvents, output: Output): Promise<void> {
+  if (events.signal?.aborted === true) return;
+  const { registered, waiting } = await store.finishRegistrations({
+    ...(events.signal === undefined ? {} : { signal: events.signal }),
+    onNotice: ({ message }) => output.note(printable(message)),
+  });
+  const objects = (count: number): string => plural(count, 'object');
+  if (registered > 0) output.note(`${objects(registered)} of earlier puts came onto the chain`);
+  if (waiting > 0) output.note(`${objects(waiting)} of earlier puts still wait for the chain`);
 }
 
 /** Says once that a command waits for the chain, and keeps the reason on the terminal up to date where a line may be drawn. */

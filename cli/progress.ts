@@ -11,7 +11,7 @@ const WORDS: Readonly<Record<Phase, string>> = {
   encode: 'encoding',
   send: 'sending',
   finish: 'finishing',
-  chain: 'naming',
+  chain: 'registering',
   fetch: 'fetching',
   complete: 'completing redundancy',
 };

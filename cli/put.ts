@@ -49,9 +49,11 @@ export const put: CommandSpec = {
     { flags: '--create-bucket', help: "make the name's bucket if it is not there" },
     ...KEY_OPTIONS,
   ],
-  details: `The URI is printed as soon as enough holders have confirmed; unless --no-wait
-is given the command then goes on until the other pieces are stored too, or
-Ctrl-C. The URI holds the key: whoever has it can read the object. An
+  details: `The URI is printed as soon as enough holders have confirmed. The command then
+goes on until the chain has the object, so that the network looks after it, and
+unless --no-wait is given until the other pieces are stored too, or Ctrl-C. When
+the chain cannot be reached it says so, and the next command goes on with it.
+The URI holds the key: whoever has it can read the object. An
 interrupted put of a file goes on where it stopped when it is run again.
 
 With a name the object can be had by it, by whoever has the key; the bucket
@@ -144,6 +146,7 @@ async function upload(
   if (await source.hasChanged()) output.warn(`${source.name} changed while it was read`);
 
   const outcome = wait === false ? undefined : await completed(context, result);
+  const isRegistered = await registered(context, result);
   const { settleWrite } = await import('./names.ts');
   const name = result.name === undefined ? undefined : await settleWrite(context, result.name);
   const confirmed = outcome?.confirmedPieces ?? result.confirmedPieces;
@@ -162,6 +165,7 @@ async function upload(
       missingPieces: missing,
       totalPieces: result.totalPieces,
       resumedSegments: result.resumedSegments,
+      registered: isRegistered,
       ...(name === undefined ? {} : { name }),
       notices: open.notices,
     });
@@ -197,6 +201,18 @@ async function completed(
   if (outcome === undefined)
     output.warn('stopped before every piece was stored; the object itself is stored');
   return outcome;
+}
+
+/** Whether the chain has it. Ctrl-C leaves that to the next command. */
+async function registered({ signal, output }: Context, result: PutResult): Promise<boolean> {
+  const interrupted = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const isRegistered = await Promise.race([result.registered, interrupted]);
+  if (isRegistered === undefined)
+    output.warn('stopped before the chain had the object; the next command goes on with that');
+  return isRegistered === true;
 }
 
 async function summary(result: PutResult, durationMs: number): Promise<string> {

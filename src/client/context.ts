@@ -40,6 +40,8 @@ export interface Timing {
   readonly barMs: number;
   /** A failed put spends so long on taking back what it left. */
   readonly withdrawMs: number;
+  /** A put without a name, and whoever goes on with one, waits so long for the chain. */
+  readonly registerMs: number;
   /** What is known of the network is asked for again after this. */
   readonly refreshMs: number;
   /** After the first answer about the network, how long the other nodes asked are waited for. */
@@ -57,6 +59,7 @@ export const DEFAULT_TIMING: Timing = {
   retryMs: 500,
   barMs: 10_000,
   withdrawMs: 1_000,
+  registerMs: 30_000,
   refreshMs: 60_000,
   secondOpinionMs: 1_000,
 };

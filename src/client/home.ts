@@ -28,6 +28,11 @@ export async function makeHome(home: string): Promise<void> {
 
 export const networkFilePath = (home: string): string => join(home, 'network.json');
 export const uploadsFolder = (home: string): string => join(home, 'uploads');
+/** What is stored and not yet on the chain. */
+export const registrationsFolder = (home: string): string => join(home, 'registrations');
+/** Objects without a name that this home has put. */
+export const objectsPath = (home: string, networkHex: string): string =>
+  join(home, 'networks', `${networkHex.slice(0, 16)}.objects`);
 /** What was last known of the network with this id. */
 export const membersPath = (home: string, networkHex: string): string =>
   join(home, 'networks', `${networkHex.slice(0, 16)}.members`);

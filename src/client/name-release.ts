@@ -20,6 +20,8 @@ export interface StoreNamesPorts {
   readonly context: Context;
   readonly membership: Membership;
   readonly chain: StoreChain;
+  /** One for all operations, so that what is written at the same time goes in one batch. */
+  readonly open: (signal: AbortSignal) => Promise<NamesContext>;
   readonly home: string;
   /** The store's own; ends what goes on behind a call. */
   readonly life: AbortSignal;
@@ -91,9 +93,11 @@ async function release(
   if (record !== undefined || released !== 'not-ours') return { ...NOTHING_REMOVED, released };
   // A put that got as far as the name: only the manifest tells whose the object is.
   const uri = { ...publicUri(reference), network: short(context.networkId), key: undefined };
-  const pieces = await removeObject(context, epoch, uri, {}, signal).catch((error: unknown) => {
-    if (error instanceof StoreError && error.code !== 'ABORTED') return NOTHING_REMOVED;
-    throw error;
-  });
+  const pieces = await removeObject(context, epoch, uri, {}, signal, async () => undefined).catch(
+    (error: unknown) => {
+      if (error instanceof StoreError && error.code !== 'ABORTED') return NOTHING_REMOVED;
+      throw error;
+    },
+  );
   return { ...pieces, released };
 }

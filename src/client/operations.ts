@@ -13,11 +13,12 @@ import { createMembership, type Membership } from './membership.ts';
 import { createMemoryGate } from './memory.ts';
 import { isNameUri } from './names/path.ts';
 import { viewNetwork } from './network-view.ts';
+import { createRegistrar } from './registrar.ts';
 import { removeObject } from './remove.ts';
 import { listenTo } from './source.ts';
 import { statObject } from './stat.ts';
 import { createStoreChain } from './store-chain.ts';
-import { createStoreNames } from './store-names.ts';
+import { createStoreNames, namesOpener } from './store-names.ts';
 import { failureOf, linkedAbort } from './tasks.ts';
 import type { CallEvents, PutOptions, Store } from './types.ts';
 import { putObject } from './upload.ts';
@@ -89,14 +90,17 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     running.add(work);
     void work.finally(() => running.delete(work));
   };
-  const names = createStoreNames({
+  const namesPorts = {
     context,
     membership,
     chain,
+    open: namesOpener({ context, chain }),
     home: options.home,
     life: life.signal,
     follow,
-  });
+  };
+  const names = createStoreNames(namesPorts);
+  const registrar = createRegistrar(namesPorts);
   return {
     put: (source, put = {}) => {
       listenTo(source);
@@ -108,9 +112,20 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
         }
         const events = guardedEvents(put);
         const epoch = await membership.current(signal, events);
-        const result = await putObject(context, epoch, options.home, source, events, life.signal);
-        follow(result.complete);
-        return result;
+        const publication = registrar.publication(events);
+        const stored = await putObject(
+          context,
+          epoch,
+          options.home,
+          source,
+          events,
+          life.signal,
+          publication,
+        );
+        const registered = publication.registered();
+        follow(stored.complete);
+        follow(registered);
+        return { ...stored, registered };
       });
     },
     get: (uri, get = {}) =>
@@ -134,8 +149,13 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
         if (remove.condition !== undefined) throw conditionWithoutName();
         const parsed = parseUri(uri, options.networkId);
         const events = guardedEvents(remove);
-        return removeObject(context, await membership.current(signal, events), parsed, events, signal);
+        const epoch = await membership.current(signal, events);
+        return removeObject(context, epoch, parsed, events, signal, (object) =>
+          registrar.forget(object, parsed.digest, events, signal),
+        );
       }),
+    finishRegistrations: (call = {}) =>
+      during(call, (signal) => registrar.finish(guardedEvents(call), signal)),
     statName: (uri, call = {}) => during(call, (signal) => names.statName(uri, guardedEvents(call), signal)),
     list: (uri, list = {}) => during(list, (signal) => names.list(uri, guardedEvents(list), signal)),
     move: (from, to, move = {}) => during(move, (signal) => names.move(from, to, move, signal)),

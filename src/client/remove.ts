@@ -4,7 +4,7 @@
 import { equal, toHex } from '../base/bytes.ts';
 import type { EpochRecord } from '../base/epoch.ts';
 import { StoreError } from '../base/errors.ts';
-import type { OwnerId } from '../base/ids.ts';
+import type { ObjectId, OwnerId } from '../base/ids.ts';
 import type { RemoveObject } from '../replication/messages.ts';
 import { signRemove } from '../replication/ticket.ts';
 import { sendRemove } from './calls.ts';
@@ -18,13 +18,17 @@ import type { ObjectUri } from './uri.ts';
 
 const ASKED_AT_ONCE = 16;
 
-/** Throws UNAUTHORIZED unless this home's owner key owns the object, and what finding its manifest throws. */
+/**
+ * `forget` comes first: holders answer for what the chain says they hold. Throws UNAUTHORIZED unless this home's owner key owns the object, what finding its
+ * manifest throws, and what `forget` does.
+ */
 export async function removeObject(
   context: Context,
   epoch: EpochRecord,
   uri: ObjectUri,
   options: CallEvents,
   signal: AbortSignal,
+  forget: (object: ObjectId) => Promise<void>,
 ): Promise<RemoveResult> {
   const owner = await context.owner.load();
   const health = createHealth(context.clock, context.timing);
@@ -36,6 +40,7 @@ export async function removeObject(
       next: 'Remove it from the home that put it: only the key of its owner can.',
     });
   }
+  await forget(object);
   return removePieces(context, epoch, { owner, salt: manifest.salt, object }, signal);
 }
 

@@ -78,7 +78,7 @@ interface Conditions {
 const GET_TRIES = 5;
 
 export function createStoreNames(ports: StoreNamesPorts): StoreNames {
-  const open = opener(ports);
+  const { open } = ports;
   return {
     put: async (source, options, signal) => put(ports, await open(signal), source, options, signal),
     get: async (uri, options, signal) => {
@@ -134,7 +134,10 @@ export function createStoreNames(ports: StoreNamesPorts): StoreNames {
 }
 
 /** One context for all operations, so that what is written at the same time goes in one batch. */
-function opener({ context, chain }: StoreNamesPorts): (signal: AbortSignal) => Promise<NamesContext> {
+export function namesOpener({
+  context,
+  chain,
+}: Pick<StoreNamesPorts, 'context' | 'chain'>): StoreNamesPorts['open'] {
   let names: NamesContext | undefined;
   return async (signal) => {
     const [client, signer, keys] = await Promise.all([
@@ -181,16 +184,13 @@ async function put(
   ]);
   if (options.allowSameOperator === true && !epoch.params.isTrial) throw dependent();
   const publication = publishAs(names, path, condition);
-  const result = await putObject(
-    context,
-    epoch,
-    home,
-    source,
-    under(uri, options, policy),
-    life,
-    publication,
-  );
-  return { ...result, name: written(ports, names, path, publication.written()) };
+  const asked = under(uri, options, policy);
+  const result = await putObject(context, epoch, home, source, asked, life, publication);
+  return {
+    ...result,
+    registered: Promise.resolve(true),
+    name: written(ports, names, path, publication.written()),
+  };
 }
 
 /** What the call says comes before what the bucket says. */

@@ -53,7 +53,7 @@ export type Source =
   | AsyncIterable<Uint8Array>
   | ReadableStream<Uint8Array>;
 
-/** `chain`: the object and its name are on their way onto the chain. */
+/** `chain`: the object, and its name if it has one, is on its way onto the chain. */
 export type Phase = 'encode' | 'send' | 'finish' | 'chain' | 'fetch' | 'complete';
 
 export interface ProgressEvent {
@@ -77,6 +77,8 @@ export interface NoticeEvent {
     /** The chain could not be asked who belongs to the network now: what was known before is used. */
     | 'epoch-unproven'
     | 'resumed'
+    /** The object of a put is stored, and the chain does not know it, or not yet. */
+    | 'not-registered'
     /** Too few validators answer: what the chain says may be older than what somebody finished just now. */
     | 'chain-behind';
   /** Node id in hex where one node is meant. */
@@ -133,6 +135,11 @@ export interface PutResult {
   readonly resumedSegments: number;
   /** Settles when the pieces beyond the quorum are stored too, or could not be. Never rejects. */
   readonly complete: Promise<{ readonly confirmedPieces: number; readonly missingPieces: number }>;
+  /**
+   * Settles when the chain has the object, from when on it is looked after; false when that was put off, which a notice `not-registered` explains: then
+   * `finishRegistrations` or the next command of the home goes on with it. Never rejects.
+   */
+  readonly registered: Promise<boolean>;
   /** Of a put under a name. */
   readonly name?: NameWrite;
 }
@@ -180,6 +187,12 @@ export interface RemoveResult {
   readonly unreachable: readonly string[];
 }
 
+/** Objects that earlier puts of a home left: how many are on the chain now, and how many still wait. */
+export interface RegistrationTally {
+  readonly registered: number;
+  readonly waiting: number;
+}
+
 export interface MemberView {
   readonly node: string;
   readonly operator: string;
@@ -222,6 +235,8 @@ export interface Store {
     uri: string,
     options?: CallEvents & { readonly condition?: NameCondition },
   ): Promise<RemoveResult | RemoveNameResult>;
+  /** Brings onto the chain what earlier puts of this home could not: costs nothing when there is none. */
+  finishRegistrations(options?: CallEvents): Promise<RegistrationTally>;
   /** What the chain says of a name, without looking at the object. */
   statName(uri: string, options?: CallEvents): Promise<NameStat>;
   /** Names that begin so: `store://bucket/`, `store://bucket/2024/`. */

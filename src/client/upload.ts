@@ -58,8 +58,11 @@ interface Upload {
   /** Length of the source where it is known: a guess, which the source may prove wrong. */
   readonly expectedLength: number | undefined;
   readonly notice: (event: NoticeEvent) => void;
-  readonly publication: Publication | undefined;
+  readonly publication: Publication;
 }
+
+/** What a put tells, but for what its publication knows. */
+export type UploadResult = Omit<PutResult, 'registered' | 'name'>;
 
 /** Ends with `signal`, the store's own, and with the one of `options`. Throws what `Store.put` throws. */
 export async function putObject(
@@ -69,8 +72,8 @@ export async function putObject(
   source: Source,
   options: PutOptions,
   signal: AbortSignal,
-  publication?: Publication,
-): Promise<PutResult> {
+  publication: Publication,
+): Promise<UploadResult> {
   throwIfAborted(options.signal);
   const plan = planPut(context, epoch, await context.owner.loadOrCreate(), options);
   const abort = linkedAbort(signal, options.signal);
@@ -98,7 +101,7 @@ export async function putObject(
   }
 }
 
-async function putFrom(upload: Upload, home: string, reader: SourceReader): Promise<PutResult> {
+async function putFrom(upload: Upload, home: string, reader: SourceReader): Promise<UploadResult> {
   const head = new Uint8Array(INLINE_LENGTH_MAX + 1);
   const length = await reader.fill(head);
   if (length <= INLINE_LENGTH_MAX) return finish(upload, await storeInline(upload, head.slice(0, length)));
@@ -123,7 +126,7 @@ async function putFrom(upload: Upload, home: string, reader: SourceReader): Prom
   }
 }
 
-async function finish(upload: Upload, stored: StoredObject): Promise<PutResult> {
+async function finish(upload: Upload, stored: StoredObject): Promise<UploadResult> {
   const { plan, context, totals, abort, meter } = upload;
   const { digest } = stored.manifest;
   meter.flush('finish', totals.lengthBytes);
@@ -149,7 +152,6 @@ async function finish(upload: Upload, stored: StoredObject): Promise<PutResult> 
 
 async function publish(upload: Upload, stored: StoredObject): Promise<void> {
   const { publication, context, epoch, plan, totals, abort, meter } = upload;
-  if (publication === undefined) return;
   meter.flush('chain', totals.lengthBytes);
   try {
     const uploaded = uploadedObject({ ...upload, signal: abort.signal }, stored, totals.lengthBytes);
@@ -379,7 +381,7 @@ function journalHeader({ plan, context }: Upload): Journal['header'] {
 /** A new one where the interrupted upload may have come onto the chain: another manifest of the same object would be refused there. */
 async function openFitting(upload: Upload, home: string, resumeKey: string): Promise<Journal> {
   const journal = await openJournal(home, resumeKey, journalHeader(upload));
-  if (upload.publication === undefined || journal.segments.size === 0) return journal;
+  if (journal.segments.size === 0) return journal;
   const { network, owner, objectSalt } = journal.header;
   let isTaken = false;
   try {

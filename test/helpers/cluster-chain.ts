@@ -1,11 +1,12 @@
 // A chain for networks in memory: it is founded by a real document, its states are proven, and its headers are signed by all validators. What
-// happens in it is not executed but written by the test: membership moves on as the test says.
+// happens in it is not executed but written by the test: membership moves on as the test says. Of transactions it takes those that register objects and
+// delete them, each in a block of its own, and believes whoever signed them.
 
 import { toHex } from '../../src/base/bytes.ts';
 import { epochDigest, type EpochRecord, type SignedEpoch } from '../../src/base/epoch.ts';
 import { StoreError } from '../../src/base/errors.ts';
-import type { Digest, Epoch, OperatorId, OwnerId, ShardId } from '../../src/base/ids.ts';
-import { SHARD_BITS_MAX } from '../../src/base/limits.ts';
+import type { Digest, Epoch, ObjectId, OperatorId, OwnerId, ShardId } from '../../src/base/ids.ts';
+import { SHARD_BITS_MAX, TRANSACTION_LENGTH_MAX } from '../../src/base/limits.ts';
 import { merkleRoot } from '../../src/base/merkle.ts';
 import type { Service, Signer } from '../../src/base/ports.ts';
 import { signBytes } from '../../src/consensus/sign-bytes.ts';
@@ -16,8 +17,12 @@ import {
   CHAIN_SERVICES,
   decodeHeight,
   decodeProve,
+  decodeTransactionRequest,
   encodeProveReply,
+  encodeSubmitted,
+  encodeTransactionReply,
 } from '../../src/shards/chain-messages.ts';
+import { accountOf, putAccount } from '../../src/shards/account.ts';
 import { epochStateOf, putEpochState } from '../../src/shards/epoch-state.ts';
 import {
   encodeFounding,
@@ -28,9 +33,21 @@ import {
 } from '../../src/shards/founding.ts';
 import { encodeHeader, type Header, headerId, shardHeaders, shardsRootOf } from '../../src/shards/header.ts';
 import { heightFacts } from '../../src/shards/height-facts.ts';
+import { LEDGER_RULES } from '../../src/shards/ledger.ts';
 import { encodeLightBlock, type LightBlock, lightBlock } from '../../src/shards/light-block.ts';
 import { epochRecordOf, putMembers } from '../../src/shards/members.ts';
 import { DEFAULT_PARAMETERS, parametersOf } from '../../src/shards/parameters.ts';
+import {
+  appendSegments,
+  dropSegments,
+  objectKey,
+  objectOf,
+  type ObjectRecord,
+  putObject,
+} from '../../src/shards/object-record.ts';
+import type { AddSegments } from '../../src/shards/operations/add-segments.ts';
+import type { RegisterObject } from '../../src/shards/operations/register-object.ts';
+import { decodeTransaction, type Transaction } from '../../src/shards/transaction.ts';
 import { recordDigest } from '../../src/shards/record.ts';
 import { currentEpochRecord } from '../../src/shards/storage-members.ts';
 import { EMPTY, headOf, type Tree, type TreeNode } from '../../src/shards/tree/node.ts';
@@ -49,6 +66,35 @@ interface State {
 export const clusterAccount = (operator: string): OwnerId =>
   nativeSha256(new TextEncoder().encode(`account of ${operator}`)) as Uint8Array as OwnerId;
 
+function perform(state: Overlay, { sender, action }: Transaction, height: number): void {
+  const { object } = action.parameters as { readonly object: ObjectId };
+  const before = objectOf(state, object);
+  if (action.kind === 'delete-object' && before !== undefined) {
+    dropSegments(state, object, before, Number.POSITIVE_INFINITY);
+    state.remove(objectKey(object));
+  }
+  if (action.kind === 'add-segments' && before !== undefined) {
+    const { segments } = action.parameters as AddSegments;
+    putObject(state, object, appendSegments(state, object, before, segments));
+  }
+  if (action.kind !== 'register-object' || before !== undefined) return;
+  const { salt, shape, keyCheck, manifest, expiresAtMs, segments } = action.parameters as RegisterObject;
+  const { digest, lengthBytes, confirmations } = manifest;
+  const empty: ObjectRecord = {
+    owner: sender,
+    salt,
+    shape,
+    keyCheck,
+    manifest: { digest, lengthBytes, holders: confirmations.map(([node]) => node) },
+    registered: 0,
+    registeredAtHeight: height,
+    expiresAtMs,
+    isLeaving: false,
+    deposits: [],
+  };
+  putObject(state, object, appendSegments(state, object, empty, segments));
+}
+
 export class ClusterChain {
   readonly founding: FoundingDocument;
   readonly #signers: ReadonlyMap<string, Signer>;
@@ -58,6 +104,10 @@ export class ClusterChain {
   readonly #states: State[] = [];
   readonly #lights: LightBlock[] = [];
   readonly #shardBits: number;
+  /** By id in hex. */
+  readonly #taken = new Map<string, { readonly height: number; readonly bytes: Uint8Array }>();
+  /** It takes transactions and makes no blocks of them. */
+  isHalted = false;
 
   constructor(signed: SignedEpoch, signers: readonly Signer[], genesisSigner: Signer) {
     const { members, params } = signed.record;
@@ -117,6 +167,32 @@ export class ClusterChain {
     return record;
   }
 
+  /** What the newest state says, and what a test writes into it. */
+  write<T>(change: (state: Overlay) => T): T {
+    const state = this.#state();
+    const result = change(state);
+    this.#push(state.changes());
+    this.#seal();
+    return result;
+  }
+
+  #take(bytes: Uint8Array): Digest {
+    const { id, transaction } = decodeTransaction(bytes, LEDGER_RULES.operations, nativeSha256);
+    if (this.isHalted || this.#taken.has(toHex(id))) return id;
+    const { sender, nonce } = transaction;
+    const account = accountOf(this.#state(), sender);
+    if (nonce !== account.nonce) throw new StoreError('ALREADY_EXISTS', 'the nonce is used');
+    // The header that has it comes before the one that proves what it did.
+    this.#push([]);
+    this.#seal([id]);
+    this.#taken.set(toHex(id), { height: this.height, bytes });
+    this.write((state) => {
+      putAccount(state, sender, { ...account, nonce: nonce + 1 });
+      perform(state, transaction, this.height);
+    });
+    return id;
+  }
+
   #state(): Overlay {
     const { records } = this.#states.at(-1)!;
     return new Overlay({ read: (key) => records.get(toHex(key.path)) ?? null });
@@ -154,7 +230,7 @@ export class ClusterChain {
   }
 
   /** A header over the newest state. */
-  #seal(): void {
+  #seal(transactions: readonly Digest[] = []): void {
     const height = this.#states.length;
     const parent = this.#lights.at(-1);
     const shards = this.#shards(height - 1);
@@ -178,7 +254,7 @@ export class ClusterChain {
         nativeSha256,
       ),
       shardsRoot: shardsRootOf(shards, nativeSha256),
-      transactionsRoot: nothing,
+      transactionsRoot: merkleRoot(transactions, nativeSha256),
       receiptsRoot: nothing,
       evidenceRoot: nothing,
       body: nothing,
@@ -222,7 +298,7 @@ export class ClusterChain {
       if (found === undefined) throw new StoreError('NOT_FOUND', `height ${height} is not here`);
       return found;
     };
-    const answers: Readonly<Record<string, (header: Uint8Array) => Uint8Array>> = {
+    const answers: Readonly<Record<string, (header: Uint8Array, body: Uint8Array) => Uint8Array>> = {
       [CHAIN_SERVICES.founding]: () => encodeFounding(this.founding),
       [CHAIN_SERVICES.head]: () => encodeLightBlock(light(head())),
       [CHAIN_SERVICES.light]: (header) => encodeLightBlock(light(decodeHeight(header, 'test'))),
@@ -239,15 +315,24 @@ export class ClusterChain {
           proofs: this.#prove(height - 1, paths),
         });
       },
+      [CHAIN_SERVICES.submit]: (_header, body) => encodeSubmitted(this.#take(body)),
+      [CHAIN_SERVICES.transaction]: (header) => {
+        const { id } = decodeTransactionRequest(header);
+        const taken = this.#taken.get(toHex(id));
+        if (taken === undefined || taken.height > head())
+          throw new StoreError('NOT_FOUND', 'no such transaction');
+        const place = { light: light(taken.height), index: 0, count: 1, path: [], refusal: undefined };
+        return encodeTransactionReply({ ...place, bytes: taken.bytes });
+      },
     };
     return Object.entries(answers).map(([name, answer]) => ({
       name,
       maxHeaderLength: 64 * 1024,
-      maxBodyLength: 0,
+      maxBodyLength: name === CHAIN_SERVICES.submit ? TRANSACTION_LENGTH_MAX : 0,
       timeoutMs: 10_000,
       maxConcurrentPerPeer: 1000,
       maxPerSecondPerPeer: 1_000_000,
-      handle: async (_from, header) => ({ header: new Uint8Array(0), body: [answer(header)] }),
+      handle: async (_from, header, body) => ({ header: new Uint8Array(0), body: [answer(header, body)] }),
     }));
   }
 }

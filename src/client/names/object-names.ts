@@ -190,8 +190,8 @@ async function forEachObject(
 const continued = (token: string | undefined): { readonly continuationToken?: string } =>
   token === undefined ? {} : { continuationToken: token };
 
-/** One transaction takes away so many records: it is repeated until none is left. */
-async function deleteObject(
+/** The chain forgets the object. One transaction takes away so many records: it is repeated until none is left. */
+export async function deleteObject(
   { chain, owner, writer }: NamesContext,
   object: ObjectId,
   options: CallOptions,
