@@ -16,6 +16,7 @@ import { proposeParameters } from './operations/propose-parameters.ts';
 import { registerNode } from './operations/register-node.ts';
 import { rekeyNode } from './operations/rekey-node.ts';
 import { reportEvidence } from './operations/report-evidence.ts';
+import { returnNode } from './operations/return-node.ts';
 import { retireNode } from './operations/retire-node.ts';
 import { unbond } from './operations/unbond.ts';
 import { unjail } from './operations/unjail.ts';
@@ -42,6 +43,7 @@ const KINDS = [
   proposeParameters,
   voteParameters,
   anchorAudit,
+  returnNode,
 ] as const;
 
 export const STAKE_OPERATIONS: readonly Operation<unknown>[] = KINDS.map(({ operation }) => operation);

@@ -25,7 +25,7 @@ export interface Standing {
   /** Of all rounds. */
   readonly asked: number;
   readonly failed: number;
-  /** What it had to hold in the last round in which it was not silent. */
+  /** What it had to hold in the last round in which it was not silent, or was asked for nothing. */
   readonly heldKib: number;
   /** Parts of a million. */
   readonly score: number;
@@ -92,7 +92,8 @@ export function afterRound(
   height: number,
   { asked, failed, heldKib }: NodeCounts,
 ): Standing {
-  if (asked === 0) return { ...before, round, silentRounds: 0, heldKib };
+  // Who holds nothing is not asked: whether it is there, nobody has seen.
+  if (asked === 0) return { ...before, round, heldKib };
   const isSilent = failed === asked;
   const share = Math.floor(((asked - failed) * FULL_SCORE) / asked);
   return {

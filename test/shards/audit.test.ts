@@ -9,6 +9,7 @@ import { DEFAULT_AUDIT } from '../../src/shards/audit-rules.ts';
 import { epochStateOf, lastHeightOf } from '../../src/shards/epoch-state.ts';
 import type { RefusalCode } from '../../src/shards/operation.ts';
 import { anchorAudit, type AnchorAudit } from '../../src/shards/operations/anchor-audit.ts';
+import { returnNode } from '../../src/shards/operations/return-node.ts';
 import { standingOf, stateOf } from '../../src/shards/standing.ts';
 import { supplyOf } from '../../src/shards/supply.ts';
 import { digestFrom } from '../helpers/records.ts';
@@ -217,10 +218,31 @@ describe('silence', () => {
     expect(stateOf(ledger.standing('n3'), AUDIT)).toBe('good');
   });
 
-  test('of a node that was asked for nothing is none', () => {
+  test('of a node that is asked for nothing neither grows nor ends', () => {
     const ledger = new Audited();
-    expect(ledger.anchor({ n3: { asked: 0, failed: 0, heldKib: 0 } })).toBeUndefined();
+    const nothing = { asked: 0, failed: 0, heldKib: 0 };
+    expect(ledger.anchor({ n3: nothing })).toBeUndefined();
     expect(ledger.standing('n3')).toMatchObject({ silentRounds: 0, score: 1_000_000 });
+    ledger.nextRound();
+    expect(ledger.anchor({ n3: SILENT })).toBeUndefined();
+    ledger.nextRound();
+    expect(ledger.anchor({ n3: nothing })).toBeUndefined();
+    expect(ledger.standing('n3')).toMatchObject({ silentRounds: 1, heldKib: 0 });
+  });
+
+  test('of a node whose data went to others ends when its operator says so, and of no other', () => {
+    const ledger = new Audited();
+    const back = (by = 'o3') => ledger.run(by, returnNode, { node: idOf('n3') });
+    expect(back()).toBe('condition-failed');
+    expect(ledger.anchor({ n3: { asked: 32, failed: 0, heldKib: 5 } })).toBeUndefined();
+    ledger.nextRound();
+    expect(ledger.anchor({ n3: SILENT })).toBeUndefined();
+    expect(back()).toBe('condition-failed');
+    ledger.nextRound();
+    expect(ledger.anchor({ n3: { asked: 0, failed: 0, heldKib: 0 } })).toBeUndefined();
+    expect(back('o2')).toBe('not-the-operator');
+    expect(back()).toBeUndefined();
+    expect(ledger.standing('n3').silentRounds).toBe(0);
   });
 
   test('that lasts puts the node out at the border, and costs it a share of its stake', () => {

@@ -43,6 +43,7 @@ const ACTIONS: Readonly<Record<string, unknown>> = {
     counts: [{ asked: 32, failed: 1, heldKib: 2 ** 30 }],
     signatures: [{ auditor: 2, signature: new Uint8Array(64).fill(3) }],
   },
+  'return-node': { node },
 };
 
 test('kinds and numbers are one to one, and each operation has its delivery', () => {

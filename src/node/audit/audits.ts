@@ -19,6 +19,8 @@ import type { Clock, Network, PieceLog, Service, Signer, Verify } from '../../ba
 import type { Hashes } from '../../proofs/opening.ts';
 import type { Place } from '../../proofs/place.ts';
 import { anchorKey, anchorOf } from '../../shards/anchors.ts';
+import { nodeWithKey } from '../../shards/node.ts';
+import { standingOf } from '../../shards/standing.ts';
 import type { Action } from '../../shards/transaction.ts';
 import { LoadedState, Overlay } from '../../shards/view.ts';
 import { type RecordSource, settle } from '../chain/settle.ts';
@@ -140,11 +142,27 @@ class RunningAudits implements Audits {
     for (const [number, { abort }] of this.#work) if (number <= oldest) abort.abort();
     const abort = new AbortController();
     const begunMs = this.#ports.clock.monotonic();
-    const done = Promise.all(audits.map((audit) => this.#audit(audit, begunMs, abort.signal)))
+    const audited = audits.map((audit) => this.#audit(audit, begunMs, abort.signal));
+    const done = Promise.all([this.#comeBack(watched, abort.signal), ...audited])
       .then(() => undefined)
       .catch((error: unknown) => this.#failed(round, error, abort.signal))
       .finally(() => this.#work.delete(round));
     this.#work.set(round, { abort, done });
+  }
+
+  /** A node that holds nothing is asked for nothing: if it counts as silent, its operator has to say that it is back. */
+  async #comeBack({ own, ownGroup }: WatchedRound, signal: AbortSignal): Promise<void> {
+    const { chain, signer, submit, logger } = this.#ports;
+    if (own.asked.length > 0 || ownGroup === undefined || submit === undefined) return;
+    const self = signer.publicKey as NodeId;
+    const { isSilent } = await settle(chain, new LoadedState(), (loaded) => {
+      const state = new Overlay(loaded);
+      const node = nodeWithKey(state, self);
+      return { isSilent: node !== undefined && standingOf(state, node.registration).silentRounds > 0 };
+    });
+    if (!isSilent || signal.aborted) return;
+    await submit({ kind: 'return-node', parameters: { node: self } });
+    logger.info({}, 'was silent until all it held went to others: says that it is back');
   }
 
   #failed(round: number, error: unknown, signal: AbortSignal): void {
