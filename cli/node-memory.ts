@@ -8,8 +8,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 const LOOK_MS = 10_000;
-/** CPU of a node at rest between two looks is a tenth of this. */
-const REST_CPU_MS = 1_000;
+/** CPU of a node at rest between two looks is a quarter of this; of one through which somebody puts small files, one after the other, more. */
+const REST_CPU_MS = 400;
 /** At rest at so many looks in a row: people put one file after the other. */
 const REST_LOOKS = 2;
 /** Growth since the last time that is worth it. */
