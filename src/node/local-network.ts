@@ -16,6 +16,7 @@ import type { NetworkDescription } from '../client/types.ts';
 import { formatEndpoint } from '../runtime/bulk/endpoint.ts';
 import { nativeVerify } from '../runtime/crypto.ts';
 import { systemCode } from '../runtime/files.ts';
+import type { AuditRules } from '../shards/audit-rules.ts';
 import { DEFAULT_PARAMETERS, MILLION, type Parameters } from '../shards/parameters.ts';
 import type { NodeConfig } from './config.ts';
 import { dataFolder } from './data-folder.ts';
@@ -36,6 +37,8 @@ export interface LocalNetworkOptions {
   readonly name?: string;
   /** Of each node. */
   readonly capacityBytes?: number;
+  /** Rules of audits that are not those of other trials. */
+  readonly audit?: Partial<AuditRules>;
 }
 
 export interface LocalNetwork {
@@ -65,6 +68,7 @@ const TRIAL_PARAMETERS: Pick<Parameters, 'epochBlocks' | 'evidence' | 'slashing'
     sweepRounds: 60,
     lostRounds: 6,
     expelRounds: 100_000,
+    graceBlocks: 60,
   },
 };
 
@@ -119,7 +123,7 @@ async function makeNetwork(
   const { founding } = await foundFolders(folders, options.name ?? 'local', {
     candidates: (identities) => identities.map((identity, index) => candidateOf(identity, configs[index]!)),
     params: { isTrial: true },
-    parameters: TRIAL_PARAMETERS,
+    parameters: { ...TRIAL_PARAMETERS, audit: { ...TRIAL_PARAMETERS.audit, ...options.audit } },
   });
   for (const [index, folder] of folders.entries()) {
     await finishFolder(folder, founding, configs[index]!);

@@ -65,7 +65,7 @@ export function verifyShown(
 
 // ---- Form ----------------------------------------------------------------------------------------------------
 
-const shownSchema = z
+export const shownSchema: z.ZodType<ShownOpening> = z
   .tuple([
     openingSchema,
     uint(AUDIT_PART_ASKED_MAX - 1),
@@ -85,8 +85,17 @@ const shownSchema = z
     }),
   );
 
-export function encodeShown({ opening, index, count, path, root, signature }: ShownOpening): Uint8Array {
-  return encode([openingTuple(opening), index, count, pathBytes(path), root, signature]);
+export const shownTuple = (shown: ShownOpening): readonly unknown[] => [
+  openingTuple(shown.opening),
+  shown.index,
+  shown.count,
+  pathBytes(shown.path),
+  shown.root,
+  shown.signature,
+];
+
+export function encodeShown(shown: ShownOpening): Uint8Array {
+  return encode(shownTuple(shown));
 }
 
 /** Throws INVALID_ENCODING. */

@@ -17,14 +17,24 @@ export interface Anchor extends ResultTree {
   readonly height: number;
   /** Who signed it, by index in the round's validator set. */
   readonly auditors: readonly number[];
+  /** Those of them who have paid for it: once, whatever else turns out false. Ascending. */
+  readonly charged: readonly number[];
 }
+
+const auditorsSchema = listOf(uint(VALIDATORS_MAX - 1), VALIDATORS_MAX);
 
 export const anchorRecord: RecordType<Anchor> = {
   name: 'anchor',
-  schema: z
-    .tuple([digestOf<Digest>(), uint(RESULTS_MAX), uint(), listOf(uint(VALIDATORS_MAX - 1), VALIDATORS_MAX)])
-    .transform(([root, count, height, auditors]): Anchor => ({ root, count, height, auditors })),
-  tuple: ({ root, count, height, auditors }) => [root, count, height, auditors],
+  schema: z.tuple([digestOf<Digest>(), uint(RESULTS_MAX), uint(), auditorsSchema, auditorsSchema]).transform(
+    ([root, count, height, auditors, charged]): Anchor => ({
+      root,
+      count,
+      height,
+      auditors,
+      charged,
+    }),
+  ),
+  tuple: ({ root, count, height, auditors, charged }) => [root, count, height, auditors, charged],
 };
 
 export function anchorKey(round: number, group: number): StateKey {

@@ -13,6 +13,7 @@ import type { Digest, Epoch, NodeId } from '../base/ids.ts';
 import { AUDIT_GROUPS_MAX, AUDIT_ROUNDS_KEPT_MAX } from '../base/limits.ts';
 import { apportion, DrawStream, shuffled } from '../base/draw.ts';
 import { anchorKey } from './anchors.ts';
+import { settleDisputes } from './disputes.ts';
 import { epochStateKey, epochStateOf, firstHeightOf } from './epoch-state.ts';
 import { memberPageKeys, membersOf } from './members.ts';
 import type { BlockContext } from './operation.ts';
@@ -84,7 +85,8 @@ export function auditRoundOf(state: Overlay, round: number): AuditRound | undefi
 export const auditRule: BlockRule = {
   name: 'audit',
   touches: () => [auditRoundsKey(), parametersKey(), epochStateKey(), turnsKey()],
-  apply: ({ block, state }) => {
+  apply: (context) => {
+    const { block, state } = context;
     const rounds = auditRoundsOf(state);
     const last = rounds.at(-1);
     const { roundMs, groupNodes, roundsKept } = parametersOf(state).audit;
@@ -103,7 +105,10 @@ export const auditRule: BlockRule = {
       groups: Math.ceil(epoch.memberCount / groupNodes),
     };
     const all = [...rounds, begun];
-    for (const old of all.slice(0, -roundsKept)) forgetAnchors(state, old);
+    for (const old of all.slice(0, -roundsKept)) {
+      settleDisputes(context, old);
+      forgetAnchors(state, old);
+    }
     state.put(auditRoundsKey(), auditRoundsRecord, all.slice(-roundsKept));
     return undefined;
   },

@@ -2,8 +2,9 @@
 // parameters of a network.
 
 import { z } from 'zod';
-import { uint } from '../base/codec.ts';
+import { bigUint, uint } from '../base/codec.ts';
 import {
+  ASSET_SUPPLY_MAX,
   AUDIT_GROUP_NODES_MAX,
   AUDIT_LEAVES_MAX,
   AUDIT_ROUND_MS_MAX,
@@ -34,6 +35,12 @@ export interface AuditRules {
   readonly lostPiecePerMillion: number;
   /** Share of its stake that a node loses which is put out. */
   readonly expelPerMillion: number;
+  /** Share of its stake that an auditor loses which signed an anchor against its own receipt, or for what nobody can show. */
+  readonly liePerMillion: number;
+  /** Native tokens that go to whoever shows that a disputed result is true. */
+  readonly disputeBond: bigint;
+  /** Blocks from the registration of pieces until their loss costs anything: some holders are named before they have them. */
+  readonly graceBlocks: number;
 }
 
 /**
@@ -53,6 +60,10 @@ export const DEFAULT_AUDIT: AuditRules = {
   expelRounds: 288,
   lostPiecePerMillion: 10,
   expelPerMillion: 10_000,
+  liePerMillion: 10_000,
+  disputeBond: 10n,
+  // Three rounds at a block a second.
+  graceBlocks: 1800,
 };
 
 const perMillion = uint(1_000_000);
@@ -62,14 +73,16 @@ export const auditRulesSchema: z.ZodType<AuditRules> = z
     z.tuple([uint(AUDIT_ROUND_MS_MAX), uint(AUDIT_LEAVES_MAX), uint(SWEEP_ROUNDS_MAX)]),
     z.tuple([uint(AUDIT_SEATS_MAX), uint(AUDIT_GROUP_NODES_MAX), uint(AUDIT_ROUNDS_KEPT_MAX)]),
     z.tuple([uint(), uint(), uint()]),
-    z.tuple([perMillion, perMillion]),
+    z.tuple([perMillion, perMillion, perMillion]),
+    z.tuple([bigUint, uint()]),
   ])
   .transform(
     ([
       [roundMs, leaves, sweepRounds],
       [seats, groupNodes, roundsKept],
       [suspendRounds, lostRounds, expelRounds],
-      [lostPiecePerMillion, expelPerMillion],
+      [lostPiecePerMillion, expelPerMillion, liePerMillion],
+      [disputeBond, graceBlocks],
     ]): AuditRules => ({
       roundMs,
       leaves,
@@ -82,6 +95,9 @@ export const auditRulesSchema: z.ZodType<AuditRules> = z
       expelRounds,
       lostPiecePerMillion,
       expelPerMillion,
+      liePerMillion,
+      disputeBond,
+      graceBlocks,
     }),
   );
 
@@ -89,7 +105,8 @@ export const auditRulesTuple = (rules: AuditRules): readonly unknown[] => [
   [rules.roundMs, rules.leaves, rules.sweepRounds],
   [rules.seats, rules.groupNodes, rules.roundsKept],
   [rules.suspendRounds, rules.lostRounds, rules.expelRounds],
-  [rules.lostPiecePerMillion, rules.expelPerMillion],
+  [rules.lostPiecePerMillion, rules.expelPerMillion, rules.liePerMillion],
+  [rules.disputeBond, rules.graceBlocks],
 ];
 
 /** What is wrong with rules that are in form; undefined when nothing is. */
@@ -98,6 +115,7 @@ export function auditRulesProblem(rules: AuditRules): string | undefined {
   if (roundMs < 1 || leaves < 1 || sweepRounds < 1) return 'an audit takes time and asks for something';
   if (seats < 1 || groupNodes < 1) return 'a group has nodes, and seats that check them';
   if (roundsKept < 2) return 'a result can be referred to while the next round runs';
+  if (rules.disputeBond > ASSET_SUPPLY_MAX) return 'a dispute costs more than there may be of an asset';
   const { suspendRounds, lostRounds, expelRounds } = rules;
   const isLadder = 1 <= suspendRounds && suspendRounds < lostRounds && lostRounds < expelRounds;
   return isLadder ? undefined : 'a node is suspended before it is lost, and lost before it is out';

@@ -1,6 +1,7 @@
 // What the last block of an epoch does beyond its transactions. In this order, each step on what the steps before left:
 //
-//   1 judge the epoch: who missed too many turns is slashed a little and jailed, who slipped together pays together, and the others are rewarded
+//   1 judge the epoch: who missed too many turns is slashed a little and jailed, who slipped together pays together, and the others are rewarded;
+//     what was paid for storage in it is shared by those who were found to hold
 //   2 capacity that audits have proven counts; nodes below the least stake, and those that audits found silent for too long, are retired
 //   3 freeze the validators of e + 2 from the stake of this moment, within the churn cap, and let go the stake they do not need
 //   4 seed of e + 1, and from it the admission seeds of the nodes that were registered before this epoch
@@ -31,6 +32,7 @@ import {
   isTooOld,
   putEpochState,
 } from './epoch-state.ts';
+import { escrowChangeKey, escrowKey, shareOut } from './escrow.ts';
 import { FEES_KEY } from './fees.ts';
 import { freeze, retireUnfit } from './freeze.ts';
 import { proposalsKey, tally } from './governance.ts';
@@ -92,6 +94,7 @@ export function closeEpoch(state: Overlay, block: BlockContext, canReshape = tru
   const jailed = judgeTurns(state, parameters, before.epoch, ending);
   for (const taken of settleSlashes(state, parameters, before.epoch)) burn(state, taken);
   reward(state, parameters, ending);
+  shareOut(state, parameters, before.epoch);
   const expelled = judgeAudits(state, parameters, before.epoch);
   const retired = retireUnfit(state, parameters, before.epoch, expelled);
   const next = settledEntries(state, before.epoch + 1);
@@ -138,6 +141,8 @@ export function borderTouches({ epoch }: Pick<BlockContext, 'epoch'>): readonly 
     supplyKey(),
     FEES_KEY,
     nodeCountKey(),
+    escrowKey(),
+    escrowChangeKey(epoch + 1),
     ...[epoch, epoch + 1, epoch + 2].map(validatorSetKey),
   ];
 }

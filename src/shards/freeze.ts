@@ -6,6 +6,7 @@ import type { Epoch } from '../base/ids.ts';
 import { amountIn, NATIVE } from './amounts.ts';
 import { releaseWaiting, unbondingKey } from './bonds.ts';
 import { byPower, nextPowers, type Powers } from './churn.ts';
+import { earnedKey } from './escrow.ts';
 import { nodeOf, type NodeRecord, operatorOf, operatorStateKey, type Registration } from './node.ts';
 import { allRegistrations } from './node-index.ts';
 import type { Parameters } from './parameters.ts';
@@ -34,6 +35,7 @@ export function retireUnfit(
   readAll(
     state,
     unfit.flatMap(({ operator, registration, key }) => [
+      earnedKey(registration),
       operatorStateKey(operator),
       unbondingKey(registration),
       contributorKey(key),

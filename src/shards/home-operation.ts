@@ -4,7 +4,8 @@
 import { z, type ZodType } from 'zod';
 import { digestOf } from '../base/codec.ts';
 import type { Digest, OwnerId } from '../base/ids.ts';
-import { NOTHING } from './amounts.ts';
+import { accountKey, debit } from './account.ts';
+import { type Amounts, NOTHING } from './amounts.ts';
 import type {
   BlockContext,
   CommitContext,
@@ -25,6 +26,8 @@ export interface HomeKind<Action> {
   readonly schema: ZodType<Action>;
   tuple(action: Action): readonly unknown[];
   home(action: Action): Home;
+  /** Tokens that go along. */
+  value?(action: Action): Amounts;
   /** What the sender's home does, and what can be refused there. */
   check?(context: CommitContext, action: Action): RefusalCode | undefined;
   /** Records at the sender's home that `check` reads. */
@@ -40,12 +43,14 @@ export interface HomeOperation<Action> {
 
 export function homeOperation<Action>(own: HomeKind<Action>): HomeOperation<Action> {
   const { kind, tag, schema } = own;
+  const valueOf = (action: Action): Amounts => own.value?.(action) ?? NOTHING;
   const operation: Operation<Action> = {
     kind,
     tag,
     schema,
     tuple: (action) => own.tuple(action),
     touches: (sender, action, block) => [
+      ...(valueOf(action).length > 0 ? [accountKey(sender)] : []),
       ...(own.touchesAtSender?.(sender) ?? []),
       ...own.touches(sender, action, block),
     ],
@@ -54,8 +59,10 @@ export function homeOperation<Action>(own: HomeKind<Action>): HomeOperation<Acti
       const refusal = own.check?.(context, action);
       if (refusal !== undefined) return refusal;
       const { sender, transactionId } = context;
+      const value = valueOf(action);
+      if (value.length > 0 && !debit(context.state, sender, value)) return 'insufficient-balance';
       const payload: Order<Action> = { from: sender, id: transactionId as Digest, action };
-      context.send(emptyMessage(own.home(action), kind, payload, sender));
+      context.send({ to: own.home(action), kind, payload, value, refundTo: sender });
       return undefined;
     },
   };

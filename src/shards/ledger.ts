@@ -4,6 +4,8 @@
 import { auditRule } from './audit-rounds.ts';
 import { STAKE_HOLDINGS } from './bonds.ts';
 import { LEDGER_HOLDINGS } from './conservation.ts';
+import { DISPUTE_HOLDINGS } from './disputes.ts';
+import { ESCROW_HOLDINGS } from './escrow.ts';
 import { refundDelivery } from './operations/refund.ts';
 import { creditDelivery, transfer } from './operations/transfer.ts';
 import { Deliveries } from './receipts.ts';
@@ -25,5 +27,5 @@ export const LEDGER_RULES: Rules = {
   opening: [turnsRule, evidenceRule, auditRule],
   closing: [loadRule],
   border: [epochRule],
-  holdings: new Map([...LEDGER_HOLDINGS, ...STAKE_HOLDINGS]),
+  holdings: new Map([...LEDGER_HOLDINGS, ...STAKE_HOLDINGS, ...ESCROW_HOLDINGS, ...DISPUTE_HOLDINGS]),
 };

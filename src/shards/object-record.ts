@@ -11,6 +11,7 @@ import { bytesOf, digestOf, listOf, uint } from '../base/codec.ts';
 import type { Digest, NodeId, ObjectId, OwnerId } from '../base/ids.ts';
 import { CODE_PIECES_MAX, MANIFEST_LENGTH_MAX } from '../base/limits.ts';
 import { KEY_CHECK_LENGTH, SALT_LENGTH } from '../replication/object.ts';
+import { type Deposit, depositsSchema, depositTuple } from './deposits.ts';
 import {
   type ObjectShape,
   segmentCount,
@@ -41,11 +42,14 @@ export interface ObjectRecord {
   readonly manifest: KeptManifest;
   /** Segments whose records there are: the first so many. The object is complete when that is all of them. */
   readonly registered: number;
+  /** Height of the last transaction that registered any of it. */
   readonly registeredAtHeight: number;
   /** Milliseconds since 1970; null: kept until it is deleted. */
   readonly expiresAtMs: number | null;
   /** Its records are being taken away: nothing else is done with it. */
   readonly isLeaving: boolean;
+  /** What was paid for it, as far as it has not run out when something about it changed; none where storage is free. */
+  readonly deposits: readonly Deposit[];
 }
 
 // ---- Form ----------------------------------------------------------------------------------------------------
@@ -68,6 +72,7 @@ export const objectSchema: z.ZodType<ObjectRecord> = z
     bytesOf(KEY_CHECK_LENGTH).nullable(),
     keptManifestSchema,
     z.tuple([uint(), uint(), uint().nullable(), z.boolean()]),
+    depositsSchema,
   ])
   .transform(
     ([
@@ -77,6 +82,7 @@ export const objectSchema: z.ZodType<ObjectRecord> = z
       keyCheck,
       manifest,
       [registered, registeredAtHeight, expiresAtMs, isLeaving],
+      deposits,
     ]): ObjectRecord => ({
       owner,
       salt,
@@ -87,6 +93,7 @@ export const objectSchema: z.ZodType<ObjectRecord> = z
       registeredAtHeight,
       expiresAtMs,
       isLeaving,
+      deposits,
     }),
   )
   .refine(({ shape, registered }) => registered <= segmentCount(shape), 'more segments than it has')
@@ -99,6 +106,7 @@ export const objectTuple = (object: ObjectRecord): readonly unknown[] => [
   object.keyCheck,
   keptManifestTuple(object.manifest),
   [object.registered, object.registeredAtHeight, object.expiresAtMs, object.isLeaving],
+  object.deposits.map(depositTuple),
 ];
 
 export const objectRecord: RecordType<ObjectRecord> = {

@@ -102,6 +102,13 @@ export interface StorageRules {
   readonly isTrial: boolean;
 }
 
+export interface PriceRules {
+  /** Native tokens for a GiB that holders keep for an epoch; of an object all pieces and copies count. 0: nothing is paid. */
+  readonly perGib: bigint;
+  /** What counts as an epoch where time is paid for: how long one takes is known only when it is over. */
+  readonly epochMs: number;
+}
+
 export interface Parameters {
   readonly epochBlocks: number;
   /** Epochs for which a proposal to change the parameters stays open. */
@@ -120,6 +127,7 @@ export interface Parameters {
   readonly storage: StorageRules;
   readonly timeouts: TimeoutParams;
   readonly audit: AuditRules;
+  readonly prices: PriceRules;
 }
 
 export const MILLION = 1_000_000;
@@ -167,6 +175,8 @@ export const DEFAULT_PARAMETERS: Parameters = {
   },
   timeouts: DEFAULT_TIMEOUTS,
   audit: DEFAULT_AUDIT,
+  // A private network pays its nodes otherwise.
+  prices: { perGib: 0n, epochMs: 3_600_000 },
 };
 
 // ---- Form --------------------------------------------------------------------------------------------------------
@@ -254,6 +264,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
         voteGrowthMs,
       })),
     auditRulesSchema,
+    z.tuple([bigUint, uint()]).transform(([perGib, epochMs]): PriceRules => ({ perGib, epochMs })),
   ])
   .transform(
     ([
@@ -270,6 +281,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
       storage,
       timeouts,
       audit,
+      prices,
     ]): Parameters => ({
       epochBlocks,
       proposalEpochs,
@@ -284,6 +296,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
       storage,
       timeouts,
       audit,
+      prices,
     }),
   )
   .superRefine((parameters, context) => {
@@ -292,7 +305,7 @@ export const parametersSchema: z.ZodType<Parameters> = z
   });
 
 export function parametersTuple(parameters: Parameters): readonly unknown[] {
-  const { stake, evidence, slashing, fees, sharding, storage, timeouts } = parameters;
+  const { stake, evidence, slashing, fees, sharding, storage, timeouts, prices } = parameters;
   return [
     parameters.epochBlocks,
     parameters.proposalEpochs,
@@ -322,6 +335,7 @@ export function parametersTuple(parameters: Parameters): readonly unknown[] {
     [storage.shardMembersMin, storage.operatorShareDivisor, storage.isTrial],
     [timeouts.proposeMs, timeouts.proposeGrowthMs, timeouts.voteMs, timeouts.voteGrowthMs],
     auditRulesTuple(parameters.audit),
+    [prices.perGib, prices.epochMs],
   ];
 }
 
@@ -380,6 +394,8 @@ const CHECKS: readonly Check[] = [
     ({ storage }) => storage.shardMembersMin >= 1 && storage.operatorShareDivisor >= 1,
     'a shard has members, and an operator a share of them',
   ],
+  [({ prices }) => prices.perGib <= ASSET_SUPPLY_MAX, 'a price is above what there may be of an asset'],
+  [({ prices }) => prices.epochMs >= 1, 'an epoch that is paid for takes time'],
   [({ timeouts }) => timeouts.proposeMs >= 1 && timeouts.voteMs >= 1, 'a time-out takes time'],
   [
     ({ timeouts }) => timeouts.proposeGrowthMs >= 1 && timeouts.voteGrowthMs >= 1,

@@ -5,6 +5,7 @@ import { assert } from '../base/assert.ts';
 import { equal } from '../base/bytes.ts';
 import type { Epoch } from '../base/ids.ts';
 import { releaseWaiting } from './bonds.ts';
+import { forgetEarned } from './escrow.ts';
 import { forgetAtOperator, nodeOf, type NodeRecord, putNode } from './node.ts';
 import { leavePlace } from './node-index.ts';
 import type { Parameters } from './parameters.ts';
@@ -21,6 +22,7 @@ export function retire(state: Overlay, parameters: Parameters, node: NodeRecord,
   putNode(state, left);
   forgetAtOperator(state, left);
   forgetStanding(state, left.registration);
+  forgetEarned(state, left.registration);
   forgetIdleChain(state, left, epoch);
   releaseIfPowerless(state, parameters, left, epoch);
 }

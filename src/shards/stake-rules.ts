@@ -8,6 +8,7 @@ import { epochStateKey, epochStateOf, firstHeightOf } from './epoch-state.ts';
 import { judge, judgementTouches } from './offences.ts';
 import type { Delivery, Operation } from './operation.ts';
 import { anchorAudit } from './operations/anchor-audit.ts';
+import { answerDispute } from './operations/answer-dispute.ts';
 import { bond } from './operations/bond.ts';
 import { changeNode } from './operations/change-node.ts';
 import { commitBeacon } from './operations/commit-beacon.ts';
@@ -15,6 +16,7 @@ import { delegate } from './operations/delegate.ts';
 import { proposeParameters } from './operations/propose-parameters.ts';
 import { registerNode } from './operations/register-node.ts';
 import { rekeyNode } from './operations/rekey-node.ts';
+import { reportAuditor } from './operations/report-auditor.ts';
 import { reportEvidence } from './operations/report-evidence.ts';
 import { returnNode } from './operations/return-node.ts';
 import { retireNode } from './operations/retire-node.ts';
@@ -44,6 +46,8 @@ const KINDS = [
   voteParameters,
   anchorAudit,
   returnNode,
+  reportAuditor,
+  answerDispute,
 ] as const;
 
 export const STAKE_OPERATIONS: readonly Operation<unknown>[] = KINDS.map(({ operation }) => operation);

@@ -53,6 +53,10 @@ export const RECORD_TAGS = {
   audit: 29,
   anchor: 30,
   standing: 31,
+  escrow: 32,
+  'escrow-change': 33,
+  earned: 34,
+  disputes: 35,
 } as const;
 export type RecordKind = keyof typeof RECORD_TAGS;
 

@@ -8,6 +8,8 @@ import { createBucket } from './operations/create-bucket.ts';
 import { deleteBucket } from './operations/delete-bucket.ts';
 import { deleteName } from './operations/delete-name.ts';
 import { deleteObject } from './operations/delete-object.ts';
+import { depositDelivery, refundDepositsDelivery } from './operations/deposits.ts';
+import { disputeResult, openDisputeDelivery } from './operations/dispute-result.ts';
 import { forgetBucketDelivery } from './operations/forget-bucket.ts';
 import { putName } from './operations/put-name.ts';
 import { registerObject, registerObjectDelivery } from './operations/register-object.ts';
@@ -28,6 +30,7 @@ const KINDS = [
   deleteObject,
   replaceHolder,
   repairPieces,
+  disputeResult,
 ] as const;
 
 export const STORAGE_OPERATIONS: readonly Operation<unknown>[] = [
@@ -45,4 +48,7 @@ export const STORAGE_DELIVERIES: readonly Delivery<unknown>[] = [
   addSegmentsDelivery,
   takeOverDelivery,
   chargeLossDelivery,
+  openDisputeDelivery,
+  depositDelivery,
+  refundDepositsDelivery,
 ];

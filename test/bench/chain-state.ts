@@ -113,6 +113,7 @@ function changesAt(from: number, count: number): readonly Change[] {
       registeredAtHeight: 1 + index,
       expiresAtMs: null,
       isLeaving: false,
+      deposits: [],
     };
     const roots = Array.from({ length: CODE.n }, (_, piece) => digestAt(index, 10 + piece) as PieceRoot);
     const segments = [{ salt: digestAt(index, 3).slice(0, 16), roots, holders }];

@@ -7,7 +7,9 @@ import type { Digest, Epoch, NetworkId, OwnerId } from '../../src/base/ids.ts';
 import { RECEIPT_LENGTH_MAX, TRANSACTION_LENGTH_MAX } from '../../src/base/limits.ts';
 import type { Verify } from '../../src/base/ports.ts';
 import type { BlockContext, Delivery, Message, Operation, RefusalCode } from '../../src/shards/operation.ts';
+import { refundDelivery, refundOf } from '../../src/shards/operations/refund.ts';
 import { creditDelivery } from '../../src/shards/operations/transfer.ts';
+import { STAKE_DELIVERIES, STAKE_OPERATIONS } from '../../src/shards/stake-rules.ts';
 import { STORAGE_DELIVERIES, STORAGE_OPERATIONS } from '../../src/shards/storage-rules.ts';
 import { digestFrom } from '../helpers/records.ts';
 import { Memory } from './memory.ts';
@@ -26,23 +28,27 @@ export class Homes {
   readonly verify: Verify = fastVerify;
   height = 10;
   timeMs = 1_000_000;
+  epoch: Epoch = 0 as Epoch;
   shardBits = 2;
   /** The most that any execution had to ask for. */
   rounds = 0;
   #transactions = 0;
   readonly #operations: ReadonlyMap<string, Operation<unknown>> = new Map(
-    STORAGE_OPERATIONS.map((one) => [one.kind, one]),
+    [...STAKE_OPERATIONS, ...STORAGE_OPERATIONS].map((one) => [one.kind, one]),
   );
   readonly #deliveries: ReadonlyMap<string, Delivery<unknown>> = new Map(
-    [...STORAGE_DELIVERIES, creditDelivery].map((one) => [one.kind, one]),
+    [...STAKE_DELIVERIES, ...STORAGE_DELIVERIES, creditDelivery, refundDelivery].map((one) => [
+      one.kind,
+      one as Delivery<unknown>,
+    ]),
   );
 
   get block(): BlockContext {
-    const { height, timeMs, shardBits } = this;
+    const { height, timeMs, epoch, shardBits } = this;
     return {
       network: NETWORK,
       height,
-      epoch: 0 as Epoch,
+      epoch,
       timeMs,
       shardBits,
       sha256: fastSha256,
@@ -113,7 +119,7 @@ export class Homes {
 
   #undo(message: Message, reason: RefusalCode): void {
     const undone = this.#deliveries.get(message.kind)!.undo?.(message, message.payload, reason);
-    if (undone !== undefined) this.waiting.push(undone);
+    this.waiting.push(...(undone === undefined ? refundOf(message, reason) : [undone]));
   }
 
   /** All or nothing, as a step of a block is. */

@@ -149,6 +149,7 @@ export function registration(
       confirmations: copies.map((node) => [nodeId(node), confirmManifest(object, name, node)] as const),
     },
     expiresAtMs: null,
+    payment: 0n,
     segments: Array.from({ length: count }, (_, index) => segmentAt(object, shape, index)),
   };
 }

@@ -1,10 +1,12 @@
 // One sample of each kind of record of stake and epochs, with everything in it that may be there, for tests of their bytes.
 
-import type { Digest, Epoch, NodeId, OwnerId, Stake } from '../../src/base/ids.ts';
+import type { Digest, Epoch, NodeId, ObjectId, OwnerId, Stake } from '../../src/base/ids.ts';
 import { anchorRecord } from '../../src/shards/anchors.ts';
 import { auditRoundsRecord } from '../../src/shards/audit-rounds.ts';
 import { bondsRecord, unbondingRecord } from '../../src/shards/bonds.ts';
+import { disputesRecord } from '../../src/shards/disputes.ts';
 import { epochStateRecord } from '../../src/shards/epoch-state.ts';
+import { earnedRecord, escrowChangeRecord, escrowRecord } from '../../src/shards/escrow.ts';
 import { proposalsRecord } from '../../src/shards/governance.ts';
 import { memberPageRecord, operatorIdOf } from '../../src/shards/members.ts';
 import { nodeRecord, operatorRecord } from '../../src/shards/node.ts';
@@ -90,7 +92,13 @@ export const STAKE_RECORDS: readonly Sample[] = [
       groups: 3,
     },
   ]),
-  sample(anchorRecord, { root: digestFrom('results'), count: 640, height: 28_950, auditors: [0, 2, 3] }),
+  sample(anchorRecord, {
+    root: digestFrom('results'),
+    count: 640,
+    height: 28_950,
+    auditors: [0, 2, 3],
+    charged: [2],
+  }),
   sample(standingRecord, {
     round: 7,
     provenHeight: 28_900,
@@ -99,6 +107,27 @@ export const STAKE_RECORDS: readonly Sample[] = [
     failed: 1,
     heldKib: 52_428_800,
     score: 999_999,
+  }),
+  sample(escrowRecord, { held: 2n ** 60n, left: 7n, rate: 12_000n }),
+  sample(escrowChangeRecord, { up: 0n, down: 3000n }),
+  sample(earnedRecord, { epoch: epoch(8), kib: 314_572_800 }),
+  sample(disputesRecord, {
+    open: [
+      {
+        round: 7,
+        group: 2,
+        index: 639,
+        node,
+        asked: {
+          place: { object: digestFrom<ObjectId>('object'), segmentIndex: 3, pieceIndex: 1 },
+          leafIndex: 77,
+        },
+        content: { root: digestFrom('piece'), lengthBytes: 2 ** 22 },
+        disputer: owner,
+        bond: 10n,
+      },
+    ],
+    owed: [{ owner, amounts: [[0, 15n]] }],
   }),
   sample(validatorSetRecord, [
     { node, power: 1000n, registration: digestFrom<NodeId>('first'), operator: owner },

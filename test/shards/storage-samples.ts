@@ -2,7 +2,15 @@
 
 import { concat, toUtf8 } from '../../src/base/bytes.ts';
 import { encode } from '../../src/base/codec.ts';
-import type { NetworkId, NodeId, ObjectId, OwnerId, PieceRoot, Signature } from '../../src/base/ids.ts';
+import type {
+  Epoch,
+  NetworkId,
+  NodeId,
+  ObjectId,
+  OwnerId,
+  PieceRoot,
+  Signature,
+} from '../../src/base/ids.ts';
 import {
   type Bucket,
   type BucketId,
@@ -78,6 +86,10 @@ export const OBJECT: ObjectRecord = {
   registeredAtHeight: 12,
   expiresAtMs: 1_800_000_000_000,
   isLeaving: false,
+  deposits: [
+    { perEpoch: 3n, from: 7 as Epoch, until: 31 as Epoch },
+    { perEpoch: 2n ** 40n, from: 31 as Epoch, until: 32 as Epoch },
+  ],
 };
 
 export const SEGMENTS: readonly PlacedSegment[] = [0, 1].map((segment) => ({
@@ -125,10 +137,11 @@ const ACTIONS: Readonly<Record<string, unknown>> = {
     keyCheck: OBJECT.keyCheck,
     manifest: { digest: digestFrom('manifest'), lengthBytes: 900, confirmations: [[node(0), signature]] },
     expiresAtMs: null,
+    payment: 12n,
     segments: signedSegments,
   },
   'add-segments': { object, shape: OBJECT.shape, first: 1, segments: signedSegments },
-  'renew-object': { object, expiresAtMs: 5 },
+  'renew-object': { object, expiresAtMs: 5, payment: 2n ** 40n },
   'delete-object': { object },
   'replace-holder': {
     object,
@@ -156,6 +169,18 @@ const ACTIONS: Readonly<Record<string, unknown>> = {
       ],
     },
     replacements: [{ segmentIndex: 3, pieceIndex: 1, signature }],
+  },
+  'dispute-result': {
+    round: 12,
+    group: 1,
+    result: {
+      node: node(3),
+      asked: { place: { object, segmentIndex: 3, pieceIndex: 1 }, leafIndex: 77 },
+      verdict: 'held',
+      index: 5,
+      path: [digestFrom('sibling 0'), digestFrom('sibling 1')],
+    },
+    bond: 10n,
   },
 };
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { decodeCanonical, encode } from '../../src/base/codec.ts';
+import type { ObjectId } from '../../src/base/ids.ts';
 import { CONSENSUS_MESSAGE_LENGTH_MAX, RECEIPT_LENGTH_MAX } from '../../src/base/limits.ts';
 import { accountKey, accountRecord } from '../../src/shards/account.ts';
 import type { Message, Operation } from '../../src/shards/operation.ts';
@@ -15,6 +16,10 @@ import { accountNamed, idOf, Ledger, PLAIN, registration } from './stake-kit.ts'
 
 const ledger = new Ledger();
 const node = idOf('n0');
+const asked = {
+  place: { object: digestFrom<ObjectId>('object'), segmentIndex: 3, pieceIndex: 1 },
+  leafIndex: 77,
+};
 const ACTIONS: Readonly<Record<string, unknown>> = {
   'register-node': registration('a', 'alice', 100n),
   'rekey-node': { node, key: idOf('a'), proof: registration('a', 'alice').proof },
@@ -44,6 +49,36 @@ const ACTIONS: Readonly<Record<string, unknown>> = {
     signatures: [{ auditor: 2, signature: new Uint8Array(64).fill(3) }],
   },
   'return-node': { node },
+  'report-auditor': {
+    evidence: {
+      round: 12,
+      group: 1,
+      auditor: 2,
+      node,
+      asked,
+      receipt: {
+        root: digestFrom('receipt'),
+        count: 32,
+        index: 9,
+        path: [digestFrom('sibling 0')],
+        signature: new Uint8Array(64).fill(3),
+      },
+      result: { index: 5, path: [digestFrom('sibling 1')] },
+    },
+  },
+  'answer-dispute': {
+    round: 12,
+    group: 1,
+    index: 5,
+    shown: {
+      opening: { ...asked, bytes: new Uint8Array(1024).fill(4), path: [digestFrom('sibling 2')] },
+      index: 3,
+      count: 32,
+      path: [digestFrom('sibling 3')],
+      root: digestFrom('openings'),
+      signature: new Uint8Array(64).fill(5),
+    },
+  },
 };
 
 test('kinds and numbers are one to one, and each operation has its delivery', () => {

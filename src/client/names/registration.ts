@@ -195,7 +195,15 @@ export async function* registrationActions(
 
 function headOf(upload: UploadedObject): Omit<RegisterObject, 'segments'> {
   const { object, salt, shape, keyCheck, manifest, expiresAtMs } = upload;
-  return { object, salt, shape, keyCheck, manifest: withKeepers(upload, manifest), expiresAtMs };
+  return {
+    object,
+    salt,
+    shape,
+    keyCheck,
+    manifest: withKeepers(upload, manifest),
+    expiresAtMs,
+    payment: 0n,
+  };
 }
 
 /** The chain wants exactly a quorum: every confirmation more is a signature that every validator checks for nothing. */

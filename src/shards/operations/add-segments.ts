@@ -101,7 +101,8 @@ export const addSegmentsDelivery: Delivery<Order<AddSegments<PlacedSegment>>> = 
     if (isExpired(object, block.timeMs)) return 'expired';
     if (!isSameShape(object.shape, shape)) return 'invalid-argument';
     if (object.registered !== first) return 'condition-failed';
-    putObject(state, id, appendSegments(state, id, object, segments));
+    const grown = appendSegments(state, id, object, segments);
+    putObject(state, id, { ...grown, registeredAtHeight: block.height });
     return undefined;
   },
 };

@@ -22,8 +22,9 @@ import {
   touchesOfGroups,
 } from '../audit-rounds.ts';
 import { epochStateKey } from '../epoch-state.ts';
+import { earn, earnedKey, escrowKey, escrowOf } from '../escrow.ts';
 import { nodeKeyStateKey, nodeWithKey, type Registration } from '../node.ts';
-import type { RefusalCode } from '../operation.ts';
+import type { BlockContext, RefusalCode } from '../operation.ts';
 import { parametersKey } from '../parameters.ts';
 import { readAll } from '../read-all.ts';
 import { afterRound, putStanding, standingKey, standingOf } from '../standing.ts';
@@ -88,6 +89,7 @@ export const anchorAudit: SystemOperation<AnchorAudit> = systemOperation({
     epochStateKey(),
     parametersKey(),
     validatorSetKey(epoch),
+    escrowKey(),
   ],
   execute: ({ state, block }, { action }) => {
     const round = auditRoundOf(state, action.round);
@@ -101,24 +103,32 @@ export const anchorAudit: SystemOperation<AnchorAudit> = systemOperation({
     const text = { ...action, network: block.network };
     if (anchorProblem(text, action.signatures, auditors, block.verify) !== undefined)
       return 'invalid-certificate';
-    return anchor(state, block.height, action, round, group.nodes);
+    return anchor(state, block, action, round, group.nodes);
   },
 });
 
 function anchor(
   state: Overlay,
-  height: number,
+  { height, epoch }: BlockContext,
   action: AnchorAudit,
   round: AuditRound,
   nodes: readonly NodeId[],
 ): RefusalCode | undefined {
-  for (const [registration, counts] of linesOf(state, nodes, action.counts)) {
+  const lines = linesOf(state, nodes, action.counts);
+  for (const [registration, counts] of lines) {
     const before = standingOf(state, registration);
     putStanding(state, registration, afterRound(before, round.round, round.height, counts));
   }
+  if (escrowOf(state).held > 0n) {
+    readAll(
+      state,
+      lines.map(([registration]) => earnedKey(registration)),
+    );
+    for (const [registration, counts] of lines) earn(state, registration, epoch, counts);
+  }
   const { root, count } = action;
   const auditors = action.signatures.map(({ auditor }) => auditor);
-  putAnchor(state, action.round, action.group, { root, count, height, auditors });
+  putAnchor(state, action.round, action.group, { root, count, height, auditors, charged: [] });
   return undefined;
 }
 

@@ -5,13 +5,15 @@
 
 import { z } from 'zod';
 import { equal } from '../../base/bytes.ts';
-import { bytesOf, digestOf, listOf, uint } from '../../base/codec.ts';
+import { bigUint, bytesOf, digestOf, listOf, uint } from '../../base/codec.ts';
 import type { Digest, NodeId, ObjectId, Signature } from '../../base/ids.ts';
 import { CODE_PIECES_MAX, MANIFEST_LENGTH_MAX } from '../../base/limits.ts';
 import type { SegmentRecord } from '../../replication/manifest.ts';
 import { KEY_CHECK_LENGTH, objectIdOf, SALT_LENGTH } from '../../replication/object.ts';
+import { accountKey, debit } from '../account.ts';
+import { amountOf, NATIVE, NOTHING } from '../amounts.ts';
 import { areSegmentsHeld, isManifestKept, type ManifestCertificate, type Subject } from '../availability.ts';
-import { emptyMessage } from '../home-operation.ts';
+import { type Deposit, nextDeposit, valueOf } from '../deposits.ts';
 import {
   appendSegments,
   objectKey,
@@ -23,6 +25,8 @@ import {
 } from '../object-record.ts';
 import { type ObjectShape, segmentCount, shapeSchema, shapeTuple } from '../object-shape.ts';
 import type { BlockContext, CommitContext, Delivery, Operation, RefusalCode } from '../operation.ts';
+import { parametersOf } from '../parameters.ts';
+import { costOf, isFree } from '../prices.ts';
 import {
   type PlacedSegment,
   segmentsSchema,
@@ -32,6 +36,7 @@ import {
 } from '../segments.ts';
 import { objectHome } from '../state-key.ts';
 import { storageMembersOf, touchesOfMembers } from '../storage-members.ts';
+import { depositMessage } from './deposits.ts';
 
 export interface RegisterObject {
   /** `objectIdOf` network, sender and salt. */
@@ -41,6 +46,8 @@ export interface RegisterObject {
   readonly keyCheck: Uint8Array | null;
   readonly manifest: ManifestCertificate;
   readonly expiresAtMs: number | null;
+  /** Native tokens, at most, for keeping it until it expires; what that costs is in `prices.ts`. */
+  readonly payment: bigint;
   /** From the first on. */
   readonly segments: readonly SegmentRecord[];
 }
@@ -71,42 +78,62 @@ export const registerObject: Operation<RegisterObject> = {
       bytesOf(KEY_CHECK_LENGTH).nullable(),
       manifestSchema,
       uint().nullable(),
+      bigUint,
       signedSegmentsSchema,
     ])
     .transform(
-      ([object, salt, shape, keyCheck, manifest, expiresAtMs, segments]): RegisterObject => ({
+      ([object, salt, shape, keyCheck, manifest, expiresAtMs, payment, segments]): RegisterObject => ({
         object,
         salt,
         shape,
         keyCheck,
         manifest,
         expiresAtMs,
+        payment,
         segments,
       }),
     )
     .refine(({ shape, keyCheck }) => shape.isEncrypted === (keyCheck !== null), 'a key check without a key')
     .refine(({ shape, segments }) => segments.length <= segmentCount(shape), 'more segments than it has'),
-  tuple: ({ object, salt, shape, keyCheck, manifest, expiresAtMs, segments }) => [
+  tuple: ({ object, salt, shape, keyCheck, manifest, expiresAtMs, payment, segments }) => [
     object,
     salt,
     shapeTuple(shape),
     keyCheck,
     [manifest.digest, manifest.lengthBytes, manifest.confirmations],
     expiresAtMs,
+    payment,
     signedSegmentsTuple(segments),
   ],
-  touches: (_sender, { object }) => [...touchesOfMembers(), objectKey(object)],
+  touches: (sender, { object }) => [...touchesOfMembers(), accountKey(sender), objectKey(object)],
   recipients: (_sender, { object }) => [objectHome(object)],
   commit: (context, action) => {
     const refusal = problemOf(context, action);
     if (refusal !== undefined) return refusal;
-    const { sender, send } = context;
-    const { object: id, segments } = action;
-    const payload: Registration = { object: recordOf(context, action), segments: segments.map(unsigned) };
-    send(emptyMessage(objectHome(id), 'register-object', payload, sender));
+    const deposit = depositFor(context, action);
+    if (typeof deposit === 'string') return deposit;
+    const { state, sender, send } = context;
+    const value = deposit === null ? NOTHING : amountOf(NATIVE, valueOf(deposit));
+    if (value.length > 0 && !debit(state, sender, value)) return 'insufficient-balance';
+    const object = recordOf(context, action, deposit === null ? [] : [deposit]);
+    const payload: Registration = { object, segments: action.segments.map(unsigned) };
+    send({ to: objectHome(action.object), kind: 'register-object', payload, value, refundTo: sender });
     return undefined;
   },
 };
+
+/** For the whole time until it expires; null where storage is free. What nobody says the end of cannot be paid for. */
+function depositFor(
+  { state, block }: CommitContext,
+  { shape, manifest, expiresAtMs, payment }: RegisterObject,
+): Deposit | null | RefusalCode {
+  const rules = parametersOf(state).prices;
+  if (isFree(rules)) return null;
+  if (expiresAtMs === null) return 'invalid-argument';
+  const cost = costOf(rules, shape, manifest.lengthBytes, block.timeMs, expiresAtMs);
+  if (cost.total > payment) return 'condition-failed';
+  return nextDeposit([], cost, block.epoch) ?? 'invalid-argument';
+}
 
 function problemOf(
   { state, block, sender }: CommitContext,
@@ -127,6 +154,7 @@ export function subjectOf(members: Subject['members'], block: BlockContext, obje
 function recordOf(
   { sender, block }: CommitContext,
   { salt, shape, keyCheck, manifest, expiresAtMs }: RegisterObject,
+  deposits: readonly Deposit[],
 ): ObjectRecord {
   const { digest, lengthBytes, confirmations } = manifest;
   return {
@@ -139,6 +167,7 @@ function recordOf(
     registeredAtHeight: block.height,
     expiresAtMs,
     isLeaving: false,
+    deposits,
   };
 }
 
@@ -162,10 +191,11 @@ export const registerObjectDelivery: Delivery<Registration> = {
     .transform(([object, segments]): Registration => ({ object, segments })),
   tuple: ({ object, segments }) => [objectTuple(object), segmentsTuple(segments)],
   touches: ({ to }) => [objectKey(to.id as ObjectId)],
-  execute: ({ state, message }, { object, segments }) => {
+  execute: ({ state, message, send }, { object, segments }) => {
     const id = message.to.id as ObjectId;
     if (objectOf(state, id) !== undefined) return 'already-exists';
     putObject(state, id, appendSegments(state, id, object, segments));
+    for (const deposit of object.deposits) send(depositMessage(deposit, message.refundTo));
     return undefined;
   },
 };

@@ -131,10 +131,10 @@ export const repairPieces: SystemOperation<RepairPieces> = systemOperation({
   ],
   execute: (context, { from: sender, action }) => {
     const { object, from, holder, loss, replacements } = action;
-    const problem = lossProblem(context, action);
-    if (problem !== undefined) return problem;
+    const atHeight = lossHeight(context, action);
+    if (typeof atHeight === 'string') return atHeight;
     const admissions = loss.kind === 'admitted' ? { round: loss.round, signatures: loss.signatures } : null;
-    const payload: TakeOver = { from, holder, loss: loss.kind, admissions, replacements };
+    const payload: TakeOver = { from, holder, loss: loss.kind, atHeight, admissions, replacements };
     context.send(emptyMessage(objectHome(object), 'take-over', payload, sender));
     return undefined;
   },
@@ -144,28 +144,30 @@ function proofsIn(loss: Exclude<Loss, { kind: 'silent' }>): number {
   return loss.kind === 'failed' ? loss.results.length : loss.signatures.length;
 }
 
-function lossProblem({ state, block }: ExecuteContext, action: RepairPieces): RefusalCode | undefined {
+/** When the holder was known to lack them, or last known to have everything; why it is not shown that it does. */
+function lossHeight({ state, block }: ExecuteContext, action: RepairPieces): number | RefusalCode {
   const { from, loss } = action;
   switch (loss.kind) {
     case 'silent': {
       const node = nodeWithKey(state, from);
       if (node === undefined) return 'no-such-node';
-      const rules = parametersOf(state).audit;
-      const standing = stateOf(standingOf(state, node.registration), rules);
-      return standing === 'lost' || standing === 'expelled' ? undefined : 'too-early';
+      const standing = standingOf(state, node.registration);
+      const stands = stateOf(standing, parametersOf(state).audit);
+      return stands === 'lost' || stands === 'expelled' ? standing.provenHeight : 'too-early';
     }
     case 'failed': {
       const anchor = anchorOf(state, loss.round, loss.group);
-      if (anchor === undefined) return 'too-late';
+      const round = auditRoundOf(state, loss.round);
+      if (anchor === undefined || round === undefined) return 'too-late';
       const isShown = loss.results.every(({ asked, index, path }, each) => {
         const proof = { node: from, asked, verdict: 'failed', index, path } as const;
         const isSame = comparePlaces(asked.place, placeOf(action, each)) === 0;
         return isSame && verifyResult(anchor, loss.round, proof, block.sha256);
       });
-      return isShown ? undefined : 'invalid-evidence';
+      return isShown ? round.height : 'invalid-evidence';
     }
     case 'admitted':
-      return auditRoundOf(state, loss.round) === undefined ? 'too-late' : undefined;
+      return auditRoundOf(state, loss.round)?.height ?? 'too-late';
   }
 }
 

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { digestOf } from '../../base/codec.ts';
 import type { NodeId } from '../../base/ids.ts';
 import { unbondingKey } from '../bonds.ts';
+import { earnedKey } from '../escrow.ts';
 import { nodeKeyStateKey, nodeStateKey, operatorStateKey } from '../node.ts';
 import { operatedNode } from '../node-access.ts';
 import { nodeCountKey } from '../node-index.ts';
@@ -29,6 +30,7 @@ export const retireNode: SystemOperation<RetireNode> = systemOperation({
     validatorSetKey(block.epoch + 1),
     contributorKey(node),
     unbondingKey(node),
+    earnedKey(node),
     nodeKeyStateKey(node),
     nodeStateKey(node),
     operatorStateKey(from),

@@ -20,8 +20,10 @@ import { emptyMessage } from '../home-operation.ts';
 import { objectOf, segmentsKey, segmentsOf } from '../object-record.ts';
 import { segmentsPerRecord } from '../object-shape.ts';
 import type { Delivery, ExecuteContext } from '../operation.ts';
+import { parametersOf } from '../parameters.ts';
 import { readAll } from '../read-all.ts';
 import { SYSTEM } from '../system-key.ts';
+import type { Overlay } from '../view.ts';
 import type { ChargeLoss } from './charge-loss.ts';
 import { LOSS_KINDS, type LossKind } from './loss.ts';
 
@@ -29,6 +31,8 @@ export interface TakeOver {
   readonly from: NodeId;
   readonly holder: NodeId;
   readonly loss: LossKind;
+  /** When it was known to lack them: the block that began the round; of a silent holder, the round in which it last showed everything. */
+  readonly atHeight: number;
   /** Of an admitted loss: a signature for each replacement. */
   readonly admissions: { readonly round: number; readonly signatures: readonly Signature[] } | null;
   readonly replacements: readonly Replacement[];
@@ -49,22 +53,25 @@ export const takeOverDelivery: Delivery<TakeOver> = {
       digestOf<NodeId>(),
       digestOf<NodeId>(),
       uint(LOSS_KINDS.length - 1),
+      uint(),
       admissionsSchema.nullable(),
       replacementsSchema,
     ])
     .transform(
-      ([from, holder, loss, admissions, replacements]): TakeOver => ({
+      ([from, holder, loss, atHeight, admissions, replacements]): TakeOver => ({
         from,
         holder,
         loss: LOSS_KINDS[loss]!,
+        atHeight,
         admissions,
         replacements,
       }),
     ),
-  tuple: ({ from, holder, loss, admissions, replacements }) => [
+  tuple: ({ from, holder, loss, atHeight, admissions, replacements }) => [
     from,
     holder,
     LOSS_KINDS.indexOf(loss),
+    atHeight,
     admissions === null ? null : [admissions.round, admissions.signatures],
     replacementsTuple(replacements),
   ],
@@ -84,11 +91,21 @@ export const takeOverDelivery: Delivery<TakeOver> = {
       },
     });
     if (refusal !== undefined) return refusal;
+    if (isGraced(context.state, object, takeOver.atHeight)) return undefined;
     const payload: ChargeLoss = { from, repairer: holder, loss, pieces: replacements.length };
     context.send(emptyMessage(SYSTEM, 'charge-loss', payload, message.refundTo));
     return undefined;
   },
 };
+
+/**
+ * A registration names all holders and needs a quorum of their confirmations: the others fetch their pieces from those, and have some time for
+ * it. Until then what they lack costs them nothing, as nobody can tell it from what they never had.
+ */
+function isGraced(state: Overlay, object: ObjectId, atHeight: number): boolean {
+  const { registeredAtHeight } = objectOf(state, object)!;
+  return atHeight < registeredAtHeight + parametersOf(state).audit.graceBlocks;
+}
 
 /** What the holder says it has not got is what the chain says it holds. */
 function areAdmitted(

@@ -99,6 +99,7 @@ export class AuditWorld {
         registeredAtHeight: 3,
         expiresAtMs: null,
         isLeaving: false,
+        deposits: [],
       });
       this.setHolders((segment, piece) => this.names[(segment + piece) % 4]!, state);
     });

@@ -97,6 +97,7 @@ const recordOf = (name: number, shape: ObjectShape): ObjectRecord => ({
   registeredAtHeight: 1,
   expiresAtMs: null,
   isLeaving: false,
+  deposits: [],
 });
 
 export function putNew(

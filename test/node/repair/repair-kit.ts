@@ -150,6 +150,7 @@ export class RepairWorld {
       registeredAtHeight: 1,
       expiresAtMs: null,
       isLeaving: false,
+      deposits: [],
     };
     this.change(() => {
       this.chain.memory.run((state) =>

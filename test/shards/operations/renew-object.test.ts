@@ -13,7 +13,7 @@ function withObject(lifetimeMs: number | null): Objects {
 test('an object is kept longer, then for good, and never shorter', () => {
   const homes = withObject(1000);
   const renew = (expiresAtMs: number | null): string | undefined =>
-    homes.do('ann', 'renew-object', { object: id, expiresAtMs });
+    homes.do('ann', 'renew-object', { object: id, expiresAtMs, payment: 0n });
   const end = homes.object(id)!.expiresAtMs!;
   expect(renew(end)).toBe('invalid-argument');
   expect(renew(end + 1)).toBeUndefined();
@@ -25,7 +25,7 @@ test('an object is kept longer, then for good, and never shorter', () => {
 
 test('what has expired is not renewed, nor what another owns, nor what is not there', () => {
   const homes = withObject(1000);
-  const renewal = { object: id, expiresAtMs: null };
+  const renewal = { object: id, expiresAtMs: null, payment: 0n };
   expect(homes.do('bob', 'renew-object', renewal)).toBe('not-the-owner');
   homes.timeMs += 1001;
   expect(homes.do('ann', 'renew-object', renewal)).toBe('expired');

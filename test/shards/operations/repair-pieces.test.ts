@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Digest, Epoch, NodeId, Signature } from '../../../src/base/ids.ts';
 import { signAdmission } from '../../../src/proofs/admission.ts';
 import { COPY_SEGMENT } from '../../../src/proofs/place.ts';
@@ -22,7 +22,16 @@ import { putStanding, type Standing } from '../../../src/shards/standing.ts';
 import { putSupply, supplyOf } from '../../../src/shards/supply.ts';
 import { expectCode } from '../../helpers/expect-code.ts';
 import { digestFrom } from '../../helpers/records.ts';
-import { confirm, confirmManifest, idOf, nodeId, Objects, registration, shapeOf } from '../objects.ts';
+import {
+  addition,
+  confirm,
+  confirmManifest,
+  idOf,
+  nodeId,
+  Objects,
+  registration,
+  shapeOf,
+} from '../objects.ts';
 import { NETWORK, ownerOf, signerOf } from '../world.ts';
 
 const SHAPE = shapeOf(70);
@@ -30,9 +39,11 @@ const id = idOf('ann', 'film');
 const all = registration('ann', 'film', SHAPE, 66);
 const STAKE = 1_000_000n;
 const ROUND = 5;
+/** Long after the object was registered. */
+const ROUND_HEIGHT = 100_000;
 
 /** An object whose holders are nodes with stake; a round runs. */
-function world(): Objects {
+function world(roundHeight = ROUND_HEIGHT): Objects {
   const homes = new Objects();
   expect(homes.do('ann', 'register-object', all)).toBeUndefined();
   homes.memory.run((state) => {
@@ -45,7 +56,7 @@ function world(): Objects {
     const begun = {
       round: ROUND,
       epoch: 0 as Epoch,
-      height: 9,
+      height: roundHeight,
       timeMs: 0,
       seed: digestFrom('seed'),
       groups: 1,
@@ -94,10 +105,10 @@ function repair(
   return { object: id, from: nodeId(3), holder: nodeId(5), loss, replacements, ...more };
 }
 
-function setStanding(homes: Objects, silentRounds: number): void {
+function setStanding(homes: Objects, silentRounds: number, provenHeight = ROUND_HEIGHT): void {
   const standing: Standing = {
     round: ROUND,
-    provenHeight: 0,
+    provenHeight,
     silentRounds,
     asked: 0,
     failed: 0,
@@ -118,7 +129,9 @@ function failed(homes: Objects, verdict: Verdict = 'failed', node: NodeId = node
     { node, heldKib: 9, findings: asked.map((each) => ({ asked: each, verdict })) },
   ];
   const tree = resultTree(resultDigests(ROUND, nodes));
-  homes.memory.run((state) => putAnchor(state, ROUND, 0, { ...tree, height: 9, auditors: [0] }));
+  homes.memory.run((state) =>
+    putAnchor(state, ROUND, 0, { ...tree, height: ROUND_HEIGHT, auditors: [0], charged: [] }),
+  );
   const results = [1, 2].map((index) => proveResult(ROUND, nodes, index)!);
   return { kind: 'failed', round: ROUND, group: 0, results };
 }
@@ -170,7 +183,7 @@ test('a copy of the manifest is repaired as a piece is', () => {
   homes.memory.run((state) => {
     putStanding(state, holder, {
       round: ROUND,
-      provenHeight: 0,
+      provenHeight: ROUND_HEIGHT,
       silentRounds: DEFAULT_AUDIT.lostRounds,
       asked: 0,
       failed: 0,
@@ -219,4 +232,43 @@ test('nothing is taken from a holder that is another, nor given without confirma
   // It has been repaired: the second repairer was too late.
   expect(run(LOST)).toBe('condition-failed');
   expect(balanceOf(homes, 'operator 5')).toBe(10n);
+});
+
+describe('a holder that was named before it had its piece', () => {
+  const { graceBlocks } = DEFAULT_AUDIT;
+  const charge = (homes: Objects, loss: Loss): bigint => {
+    expect(homes.do('anybody', 'repair-pieces', repair(loss))).toBeUndefined();
+    expect(holdersOf(homes)).toEqual([nodeId(5), nodeId(5)]);
+    return balanceOf(homes, 'operator 5') + burnedIn(homes);
+  };
+
+  test('has some time to get it: what it lacks until then is repaired and costs it nothing', () => {
+    const { registeredAtHeight } = world().object(id)!;
+    const before = world(registeredAtHeight + graceBlocks - 1);
+    expect(charge(before, failed(before))).toBe(0n);
+    expect(charge(world(registeredAtHeight + graceBlocks - 1), admitted())).toBe(0n);
+    const after = world(registeredAtHeight + graceBlocks);
+    expect(charge(after, failed(after))).toBe(20n);
+    expect(charge(world(registeredAtHeight + graceBlocks), admitted())).toBe(2n);
+  });
+
+  test('pays nothing when it has been silent ever since: nobody has seen it with the piece', () => {
+    const silent = (provenHeight: number): Objects => {
+      const homes = world();
+      setStanding(homes, DEFAULT_AUDIT.lostRounds, provenHeight);
+      return homes;
+    };
+    const { registeredAtHeight } = world().object(id)!;
+    expect(charge(silent(0), { kind: 'silent' })).toBe(0n);
+    expect(charge(silent(registeredAtHeight + graceBlocks - 1), { kind: 'silent' })).toBe(0n);
+    expect(charge(silent(registeredAtHeight + graceBlocks), { kind: 'silent' })).toBe(2n);
+  });
+
+  test('has the same time for segments that come later', () => {
+    const homes = world();
+    const { registeredAtHeight } = homes.object(id)!;
+    homes.height += 1000;
+    expect(homes.do('ann', 'add-segments', addition('ann', 'film', SHAPE, 66, 4))).toBeUndefined();
+    expect(homes.object(id)!.registeredAtHeight).toBeGreaterThanOrEqual(registeredAtHeight + 1000);
+  });
 });

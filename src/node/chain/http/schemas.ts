@@ -347,7 +347,11 @@ export const PARAMETERS: z.ZodType = z
       expelRounds: integer,
       lostPiecePerMillion: integer,
       expelPerMillion: integer,
+      liePerMillion: integer,
+      disputeBond: decimal,
+      graceBlocks: integer,
     }),
+    prices: z.strictObject({ perGib: decimal, epochMs: integer }),
   })
   .meta({ id: 'Parameters' });
 
@@ -384,6 +388,7 @@ export const OBJECT: z.ZodType = z
     registeredAtHeight: integer,
     expiresAtMs: integer.nullable(),
     isLeaving: z.boolean(),
+    deposits: z.array(z.strictObject({ perEpoch: decimal, from: integer, until: integer })),
     segments: integer,
     isComplete: z.boolean(),
     segmentsPerPart: integer,
