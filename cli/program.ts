@@ -12,6 +12,7 @@ import { cp } from './cp.ts';
 import { down } from './down.ts';
 import { epoch } from './epoch.ts';
 import { get } from './get.ts';
+import { health } from './health.ts';
 import { help } from './help.ts';
 import { init } from './init.ts';
 import { invite } from './invite.ts';
@@ -22,6 +23,7 @@ import { ls } from './ls.ts';
 import { mv } from './mv.ts';
 import { network } from './network.ts';
 import { node } from './node.ts';
+import { prove } from './prove.ts';
 import { put } from './put.ts';
 import { rm } from './rm.ts';
 import type { Raw } from './settings.ts';
@@ -33,6 +35,7 @@ import { status } from './status.ts';
 import { tx } from './tx.ts';
 import { up } from './up.ts';
 import { validators } from './validators.ts';
+import { verify } from './verify.ts';
 import { version } from './version.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -42,6 +45,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   get,
   ls,
   stat,
+  health,
+  prove,
+  verify,
   rm,
   mv,
   cp,

@@ -861,3 +861,12 @@ export const DISPUTED_COPY_LENGTH_MAX: number = 56 * KIB;
 export const DEPOSITS_MAX = 16;
 /** Epochs are named in four bytes where sets and deposits are kept by them: of an hour each they last half a million years. */
 export const EPOCH_MAX: number = 2 ** 32 - 1;
+
+// ---- Bundles -----------------------------------------------------------------------------------------------------
+
+/** All that the chain says of one object: 36,000 segments at 3 of 7, which are 590 GB. */
+export const BUNDLE_RECORDS_MAX = 2048;
+/** Blocks that lead to it from the founding of the network on, as many as a light client asks for. */
+export const BUNDLE_BLOCKS_MAX: number = LIGHT_REQUESTS_MAX;
+/** A bundle is read whole. */
+export const BUNDLE_LENGTH_MAX: number = 256 * MIB;

@@ -5,6 +5,7 @@ import { toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
 import type { NetworkId } from '../base/ids.ts';
 import { guardedEvents } from './callbacks.ts';
+import { createStoreCare } from './care/care.ts';
 import type { TrustedBlock } from './chain/light-client.ts';
 import { Contacts } from './contacts.ts';
 import { type ClientPorts, type Context, DEFAULT_TIMING, type Timing } from './context.ts';
@@ -101,6 +102,7 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
   };
   const names = createStoreNames(namesPorts);
   const registrar = createRegistrar(namesPorts);
+  const care = createStoreCare(namesPorts);
   return {
     put: (source, put = {}) => {
       listenTo(source);
@@ -167,6 +169,12 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
         during(call, (signal) => names.statBucket(name, guardedEvents(call), signal)),
       change: (name, bucket) => during(bucket, (signal) => names.changeBucket(name, bucket, signal)),
       delete: (name, call = {}) => during(call, (signal) => names.deleteBucket(name, signal)),
+    },
+    care: {
+      health: (target, asked = {}) =>
+        during(asked, (signal) => care.health(target, guardedEvents(asked), signal)),
+      prove: (target, call = {}) => during(call, (signal) => care.prove(target, guardedEvents(call), signal)),
+      owned: (call = {}) => during(call, (signal) => care.owned(guardedEvents(call), signal)),
     },
     network: (view = {}) =>
       during(view, async (signal) => {

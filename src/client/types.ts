@@ -3,6 +3,7 @@
 
 import type { ErrorCode, StoreError } from '../base/errors.ts';
 import type { OpenChainClient } from './chain/client.ts';
+import type { Care } from './care/types.ts';
 import type { TrustedBlock } from './chain/light-client.ts';
 import type {
   Buckets,
@@ -250,6 +251,7 @@ export interface Store {
   /** A second name for the object; no byte of it is sent. */
   copy(from: string, to: string, options?: CallEvents & { readonly to?: NameCondition }): Promise<NameWrite>;
   readonly buckets: Buckets;
+  readonly care: Care;
   /** Members and, with `probe`, what each says of itself. */
   network(options?: CallEvents & { readonly probe?: boolean }): Promise<NetworkView>;
   /** The network's chain: reads of proven state, headers, and transactions. Closed with the store. */
