@@ -3,7 +3,6 @@
 //
 // cost = epochs * ceil(price of a GiB and epoch * KiB that holders keep / 2^20)          KiB: as audits weigh pieces and copies, each rounded up
 
-import { amountOf, type Amounts, NATIVE } from './amounts.ts';
 import { manifestCopies } from '../replication/code.ts';
 import { leafCount } from '../replication/piece-tree.ts';
 import { type ObjectShape, pieceLengthOf, segmentCount } from './object-shape.ts';
@@ -44,8 +43,4 @@ export function costOf(
 
 export function isFree({ perGib }: PriceRules): boolean {
   return perGib === 0n;
-}
-
-export function amountsOf({ total }: Cost): Amounts {
-  return amountOf(NATIVE, total);
 }

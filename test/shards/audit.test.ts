@@ -1,19 +1,31 @@
 import { describe, expect, test } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
-import type { Digest } from '../../src/base/ids.ts';
+import type { Digest, Epoch } from '../../src/base/ids.ts';
 import { type AnchorText, signAnchor } from '../../src/proofs/anchor.ts';
 import type { NodeCounts } from '../../src/proofs/results.ts';
+import { debit } from '../../src/shards/account.ts';
 import { anchorOf } from '../../src/shards/anchors.ts';
 import { type AuditGroup, auditGroup, auditRoundsOf, auditRule } from '../../src/shards/audit-rounds.ts';
 import { DEFAULT_AUDIT } from '../../src/shards/audit-rules.ts';
 import { epochStateOf, lastHeightOf } from '../../src/shards/epoch-state.ts';
+import { addDeposit, earnedIn, escrowOf } from '../../src/shards/escrow.ts';
 import type { RefusalCode } from '../../src/shards/operation.ts';
 import { anchorAudit, type AnchorAudit } from '../../src/shards/operations/anchor-audit.ts';
 import { returnNode } from '../../src/shards/operations/return-node.ts';
+import { retireNode } from '../../src/shards/operations/retire-node.ts';
 import { standingOf, stateOf } from '../../src/shards/standing.ts';
 import { supplyOf } from '../../src/shards/supply.ts';
 import { digestFrom } from '../helpers/records.ts';
-import { idOf, keyNamed, Ledger, type LedgerOptions, nameOf, NETWORK, TEST_PARAMETERS } from './stake-kit.ts';
+import {
+  accountNamed,
+  idOf,
+  keyNamed,
+  Ledger,
+  type LedgerOptions,
+  nameOf,
+  NETWORK,
+  TEST_PARAMETERS,
+} from './stake-kit.ts';
 
 /** Rounds of three seconds, and a short ladder. */
 const AUDIT = {
@@ -139,7 +151,7 @@ describe('rounds', () => {
     const groups = [0, 1, 2].map((group) => ledger.group(group));
     const audited = groups.flatMap(({ nodes }) => nodes.map(nameOf));
     expect(audited.toSorted()).toEqual(Array.from({ length: 10 }, (_, index) => `n${index}`).toSorted());
-    expect(groups.map(({ nodes }) => nodes.length).toSorted()).toEqual([3, 3, 4]);
+    expect(groups.map(({ nodes }) => nodes.length).toSorted((a, b) => a - b)).toEqual([3, 3, 4]);
     const index = ledger.set(ledger.epoch).findIndex(({ node }) => nameOf(node) === 'n0');
     for (const { seats } of groups) {
       expect(seats.reduce((sum, each) => sum + each, 0)).toBe(13);
@@ -275,4 +287,51 @@ test('capacity that is proven is stake, and none while the node is suspended', (
   }
   ledger.close();
   expect(ledger.node('n0').provenGib).toBe(0);
+});
+
+describe('what is paid for storage', () => {
+  const deposit = (ledger: Audited, value: bigint): void =>
+    ledger.write((state) => {
+      debit(state, accountNamed('alice'), [[0, value]]);
+      addDeposit(state, ledger.epoch, {
+        perEpoch: value,
+        from: ledger.epoch,
+        until: (ledger.epoch + 1) as Epoch,
+      });
+    });
+
+  test('is earned in rounds, by what they find with a node, and added to its stake at the border', () => {
+    const ledger = new Audited();
+    deposit(ledger, 700n);
+    const held = (heldKib: number, failed = 0): NodeCounts => ({ asked: 32, failed, heldKib });
+    expect(
+      ledger.anchor({ n0: held(400), n1: held(200), n2: held(400, 16), n3: held(900, 32) }),
+    ).toBeUndefined();
+    ledger.nextRound();
+    expect(ledger.anchor({ n0: held(0), n1: held(200), n2: held(400), n3: held(900, 32) })).toBeUndefined();
+    ledger.close();
+    // 400, 400, 600 and nothing of 1,400 KiB.
+    expect(['n0', 'n1', 'n2', 'n3'].map((name) => ledger.node(name).bonded)).toEqual([
+      [[0, 1200n]],
+      [[0, 1200n]],
+      [[0, 1300n]],
+      [[0, 1000n]],
+    ]);
+    expect(escrowOf(ledger.view).held).toBe(0n);
+  });
+
+  test('leaves no records where nothing was paid, and none of a node that is retired', () => {
+    const free = new Audited();
+    expect(free.anchor()).toBeUndefined();
+    expect([...free.state.records.values()].filter(({ key }) => key.kind === 'earned')).toEqual([]);
+    const ledger = new Audited();
+    deposit(ledger, 700n);
+    expect(ledger.anchor()).toBeUndefined();
+    expect(earnedIn(ledger.view, idOf('n1'), ledger.epoch)).toBe(1024);
+    expect(ledger.run('o1', retireNode, { node: idOf('n1') })).toBeUndefined();
+    expect(earnedIn(ledger.view, idOf('n1'), ledger.epoch)).toBe(0);
+    ledger.close();
+    expect(ledger.node('n0').bonded).toEqual([[0, 1233n]]);
+    expect(escrowOf(ledger.view)).toEqual({ held: 1n, left: 1n, rate: 0n });
+  });
 });

@@ -60,7 +60,7 @@ function world(copy = COPY): AuditWorld {
   expect(homes.do('ann', 'register-object', registration('ann', 'film', SHAPE))).toBeUndefined();
   homes.memory.run((state) => {
     const [first, ...rest] = homes.segments(id);
-    const roots = first!.roots.with(2, HASHED.root as PieceRoot);
+    const roots = first!.roots.with(2, HASHED.root as Uint8Array as PieceRoot);
     putSegments(state, id, 0, [{ ...first!, roots }, ...rest]);
     const object = homes.object(id)!;
     const manifest = { ...object.manifest, digest: fastSha256(copy) as Digest, lengthBytes: copy.length };

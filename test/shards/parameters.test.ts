@@ -49,6 +49,9 @@ const UNSOUND: Readonly<Record<string, Parameters>> = {
   'empty shards': { ...D, storage: { ...D.storage, shardMembersMin: 0 } },
   'a share of 1/0': { ...D, storage: { ...D.storage, operatorShareDivisor: 0 } },
   'no time to propose': { ...D, timeouts: { ...D.timeouts, proposeMs: 0 } },
+  'a price of everything': { ...D, prices: { ...D.prices, perGib: 2n ** 60n + 1n } },
+  'paid epochs without time': { ...D, prices: { ...D.prices, epochMs: 0 } },
+  'disputes that nobody can pay': { ...D, audit: { ...D.audit, disputeBond: 2n ** 60n + 1n } },
   'time-outs that stay': { ...D, timeouts: { ...D.timeouts, voteGrowthMs: 0 } },
 };
 

@@ -7,13 +7,14 @@ import type { EpochRecord, Member } from '../../src/base/epoch.ts';
 import type { Digest, Epoch, NetworkId, NodeId, OperatorId, OwnerId, Stake } from '../../src/base/ids.ts';
 import { DEFAULT_PARAMS } from '../../src/base/params.ts';
 import type { Signer } from '../../src/base/ports.ts';
-import { accountOf, accountRecord, credit } from '../../src/shards/account.ts';
-import { type Amounts, amountIn, NOTHING } from '../../src/shards/amounts.ts';
-import { bondsOf, STAKE_HOLDINGS, sumOf, unbondingOf } from '../../src/shards/bonds.ts';
+import { accountOf, credit } from '../../src/shards/account.ts';
+import { type Amounts, amountIn } from '../../src/shards/amounts.ts';
+import { bondsOf, sumOf, unbondingOf } from '../../src/shards/bonds.ts';
+import { auditRecord } from '../../src/shards/conservation.ts';
 import { closeEpoch, type EpochClosing } from '../../src/shards/epoch-border.ts';
 import { epochStateOf, lastHeightOf } from '../../src/shards/epoch-state.ts';
-import { FEES_KEY, feesRecord } from '../../src/shards/fees.ts';
 import { type Founding, writeGenesis } from '../../src/shards/genesis-state.ts';
+import { LEDGER_RULES } from '../../src/shards/ledger.ts';
 import { proveKey } from '../../src/shards/key-proof.ts';
 import { type NodeData, nodeOf, type NodeRecord, nodeWithKey } from '../../src/shards/node.ts';
 import { allRegistrations } from '../../src/shards/node-index.ts';
@@ -219,11 +220,9 @@ export class Ledger {
   /** Tokens are all there, sums are sums, and everything fits its record. */
   check(): void {
     const { view } = this;
-    const held = [...this.state.records.values()].map(({ key, record }): Amounts => {
-      if (key.kind === 'account') return view.get(key, accountRecord)!.balances;
-      if (key.text === FEES_KEY.text) return [[0, view.get(key, feesRecord)!]];
-      return STAKE_HOLDINGS.get(key.kind)?.(record) ?? NOTHING;
-    });
+    const held = [...this.state.records.values()].map(
+      ({ key, record }) => auditRecord(key.kind, record, LEDGER_RULES.holdings).held,
+    );
     expect(sumOf(held)).toEqual(supplyOf(view).total);
     for (const [place, registration] of allRegistrations(view).entries()) {
       const node = nodeOf(view, registration)!;

@@ -59,7 +59,9 @@ test('it pays once for an anchor, and others pay for themselves', () => {
   expect(report(world, evidence(world, 1))).toBeUndefined();
   expect(report(world, evidence(world, 1))).toBe('already-exists');
   expect(report(world, evidence(world, 0))).toBeUndefined();
-  expect(world.charged(world.round.round)).toEqual([0, 1].map((index) => world.auditorOf(index)).sort());
+  expect(world.charged(world.round.round)).toEqual(
+    [0, 1].map((index) => world.auditorOf(index)).sort((a, b) => a - b),
+  );
   expect([world.stake(0), world.stake(1), world.stake(2)]).toEqual([STAKE - 10_000n, STAKE - 10_000n, STAKE]);
 });
 
