@@ -6,14 +6,23 @@ import { type Amounts, amountIn, amountOf, NATIVE } from '../../src/shards/amoun
 import { bondsOf } from '../../src/shards/bonds.ts';
 import { epochStateOf } from '../../src/shards/epoch-state.ts';
 import { nodeWithKey } from '../../src/shards/node.ts';
+import { escrowOf } from '../../src/shards/escrow.ts';
+import { objectOf } from '../../src/shards/object-record.ts';
+import type { ObjectShape } from '../../src/shards/object-shape.ts';
+import type { RegisterObject } from '../../src/shards/operations/register-object.ts';
+import { keptKib } from '../../src/shards/prices.ts';
+import { recordQuorum } from '../../src/replication/code.ts';
+import { confirmedRecord, signConfirmation } from '../../src/replication/confirmation.ts';
+import { objectIdOf } from '../../src/replication/object.ts';
 import type { Outcome } from '../../src/shards/session.ts';
 import { homeOf, shardOfHome } from '../../src/shards/state-key.ts';
 import { SYSTEM } from '../../src/shards/system-key.ts';
-import type { SignedTransaction } from '../../src/shards/transaction.ts';
+import type { Action, SignedTransaction } from '../../src/shards/transaction.ts';
 import { turnsOf } from '../../src/shards/turns.ts';
 import { LedgerWorld } from './ledger-world.ts';
 import { PLAIN } from './stake-kit.ts';
-import { ownerOf, signerOf } from './world.ts';
+import { NETWORK, ownerOf, signerOf } from './world.ts';
+import { digestFrom } from '../helpers/records.ts';
 
 const SOME: Amounts = [[0, 10_000n]];
 
@@ -135,6 +144,83 @@ describe('stake from another shard', () => {
     expect([balance(world, alice), bonded(world)]).toEqual([9_500n, 1500n]);
     const owners = bondsOf(world.state, node).map(({ amounts }) => amountIn(amounts, NATIVE));
     expect(new Set(owners)).toEqual(new Set([1000n, 500n]));
+    expect(world.audit()).toBe(true);
+  });
+});
+
+describe('an object that is paid for', () => {
+  const BITS = 2;
+  const EPOCH_BLOCKS = 6;
+  const MANIFEST_LENGTH = 3000;
+  const prices = { perGib: 2n ** 20n, epochMs: 60_000 };
+  const shape: ObjectShape = {
+    lengthBytes: 900,
+    code: { k: 2, n: 4 },
+    segmentCells: 16,
+    isEncrypted: true,
+    isInline: true,
+  };
+  const shardOf = (kind: 'account' | 'object', id: Uint8Array): number => shardOfHome(homeOf(kind, id), BITS);
+  const people = Array.from({ length: 100 }, (_, index) => `person ${index}`);
+  const systemShard = shardOfHome(SYSTEM, BITS);
+  const alice = people.find((name) => shardOf('account', ownerOf(name)) !== systemShard)!;
+  const salts = people.map((name) => digestFrom(name).slice(0, 16));
+  const [salt, id] = salts
+    .map((each) => [each, objectIdOf(NETWORK, ownerOf(alice), each)] as const)
+    .find(
+      ([, each]) => ![systemShard, shardOf('account', ownerOf(alice))].includes(shardOf('object', each)),
+    )!;
+
+  function registrationUntil(expiresAtMs: number): Action {
+    const record = confirmedRecord(NETWORK, id, digestFrom('manifest'), MANIFEST_LENGTH);
+    const confirmations = ['v0', 'v1', 'v2', 'v3'].slice(0, recordQuorum(shape.code)).map((name) => {
+      const signer = signerOf(name);
+      return [signer.publicKey as NodeId, signConfirmation(record, signer)] as const;
+    });
+    const parameters: RegisterObject = {
+      object: id,
+      salt,
+      shape,
+      keyCheck: digestFrom('check').slice(0, 16),
+      manifest: { digest: digestFrom('manifest'), lengthBytes: MANIFEST_LENGTH, confirmations },
+      expiresAtMs,
+      payment: 10_000n,
+      segments: [],
+    };
+    return { kind: 'register-object', parameters };
+  }
+
+  test('moves tokens over three shards to escrow, through borders, and back when it is deleted', () => {
+    const world = new LedgerWorld({
+      shardBits: BITS,
+      parameters: {
+        epochBlocks: EPOCH_BLOCKS,
+        evidence: { ageBlocks: 2 * EPOCH_BLOCKS, ageMs: 8000, reporterPerMillion: 0 },
+        sharding: { bitsMin: BITS, bitsMax: BITS, splitLoad: 8, mergeLoad: 2 },
+        storage: { shardMembersMin: 1, operatorShareDivisor: 1, isTrial: false },
+        prices,
+      },
+      operators: ['o0', 'o1', 'o2', 'o3'],
+      balances: { [alice]: SOME },
+    });
+    const perEpoch = BigInt(keptKib(shape, MANIFEST_LENGTH));
+    const balance = (): bigint => amountIn(world.balances(alice), NATIVE);
+    const total = 9n * perEpoch;
+    const whole = registrationUntil(world.timeMs + 8 * prices.epochMs + 30_000);
+    const { outcomes } = world.step([world.sign(alice, 0, whole)]);
+    expect(outcomes.map(({ refusal }) => refusal)).toEqual([undefined]);
+    expect([balance(), escrowOf(world.state).held]).toEqual([10_000n - total, 0n]);
+    world.step();
+    expect([objectOf(world.state, id)!.deposits.length, escrowOf(world.state).held]).toEqual([1, 0n]);
+    world.step();
+    expect(escrowOf(world.state)).toEqual({ held: total, left: 0n, rate: perEpoch });
+    while (epochStateOf(world.state).epoch < 2) world.step();
+    expect(escrowOf(world.state)).toEqual({ held: total, left: 2n * perEpoch, rate: perEpoch });
+    world.step([world.sign(alice, 1, { kind: 'delete-object', parameters: { object: id } })]);
+    world.drain();
+    // Of nine epochs two are over and the third runs.
+    expect(balance()).toBe(10_000n - 3n * perEpoch);
+    expect(escrowOf(world.state)).toEqual({ held: 3n * perEpoch, left: 2n * perEpoch, rate: perEpoch });
     expect(world.audit()).toBe(true);
   });
 });
