@@ -10,7 +10,9 @@ import { bucket } from './bucket.ts';
 import { completion } from './completion.ts';
 import { cp } from './cp.ts';
 import { down } from './down.ts';
+import { drill } from './drill.ts';
 import { epoch } from './epoch.ts';
+import { explain } from './explain.ts';
 import { get } from './get.ts';
 import { health } from './health.ts';
 import { help } from './help.ts';
@@ -23,6 +25,7 @@ import { ls } from './ls.ts';
 import { mv } from './mv.ts';
 import { network } from './network.ts';
 import { node } from './node.ts';
+import { plan } from './plan.ts';
 import { prove } from './prove.ts';
 import { put } from './put.ts';
 import { rm } from './rm.ts';
@@ -46,6 +49,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ls,
   stat,
   health,
+  explain,
   prove,
   verify,
   rm,
@@ -65,6 +69,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   block,
   tx,
   stake,
+  plan,
+  drill,
   sim,
   keys,
   completion,

@@ -173,6 +173,10 @@ export function createStoreOver(ports: ClientPorts, options: StoreOverOptions): 
     care: {
       health: (target, asked = {}) =>
         during(asked, (signal) => care.health(target, guardedEvents(asked), signal)),
+      explain: (target, asked = {}) =>
+        during(asked, (signal) => care.explain(target, guardedEvents(asked), signal)),
+      plan: (node, asked = {}) => during(asked, (signal) => care.plan(node, guardedEvents(asked), signal)),
+      drill: (node, asked = {}) => during(asked, (signal) => care.drill(node, guardedEvents(asked), signal)),
       prove: (target, call = {}) => during(call, (signal) => care.prove(target, guardedEvents(call), signal)),
       owned: (call = {}) => during(call, (signal) => care.owned(guardedEvents(call), signal)),
     },

@@ -69,7 +69,10 @@ export class HealthTally {
     const manifest = this.#manifest!;
     const parts = this.#segments.length === 0 ? [manifest] : this.#segments;
     // What has segments can be read from the chain's records alone: its manifest is wanted back, and in no danger.
-    const least = Math.min(severity(manifest), STATES.indexOf('repair'));
+    const least = Math.min(
+      severity(manifest),
+      STATES.indexOf(manifest.missing.length > 0 ? 'repair' : 'reduced'),
+    );
     const worst = Math.max(least, ...parts.map(severity));
     const { height, timeMs } = moment;
     return {
