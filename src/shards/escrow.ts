@@ -154,7 +154,8 @@ export function earn(
   epoch: Epoch,
   { asked, failed, heldKib }: NodeCounts,
 ): void {
-  const found = asked === 0 ? 0 : Math.floor((heldKib * (asked - failed)) / asked);
+  // Of big integers: it decides who gets what.
+  const found = asked === 0 ? 0 : Number((BigInt(heldKib) * BigInt(asked - failed)) / BigInt(asked));
   if (found === 0) return;
   const before = earnedIn(state, registration, epoch);
   const kib = Math.min(Number.MAX_SAFE_INTEGER, before + found);

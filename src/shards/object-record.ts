@@ -42,7 +42,7 @@ export interface ObjectRecord {
   readonly manifest: KeptManifest;
   /** Segments whose records there are: the first so many. The object is complete when that is all of them. */
   readonly registered: number;
-  /** Height of the last transaction that registered any of it. */
+  /** The block in which any of it was registered last. */
   readonly registeredAtHeight: number;
   /** Milliseconds since 1970; null: kept until it is deleted. */
   readonly expiresAtMs: number | null;

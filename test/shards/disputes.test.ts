@@ -66,6 +66,7 @@ function world(copy = COPY): AuditWorld {
     const manifest = { ...object.manifest, digest: fastSha256(copy) as Digest, lengthBytes: copy.length };
     putObject(state, id, { ...object, manifest });
   });
+  homes.nextRound();
   homes.anchor(FINDINGS);
   return homes;
 }
@@ -196,6 +197,15 @@ describe('what is no dispute', () => {
     expect(at({ object: digestFrom<ObjectId>('nothing') })).toBe('no-such-object');
     expect(at({ segmentIndex: 2 })).toBe('invalid-argument');
     expect(at({ pieceIndex: 4 })).toBe('invalid-argument');
+    expect(homes.balance('eve')).toBe(BALANCE);
+  });
+
+  test('nor one of what came after the round had begun: another object may have had the same id before', () => {
+    const homes = world();
+    expect(homes.do('ann', 'delete-object', { object: id })).toBeUndefined();
+    expect(dispute(homes)).toBe('no-such-object');
+    expect(homes.do('ann', 'register-object', registration('ann', 'film', SHAPE))).toBeUndefined();
+    expect(dispute(homes)).toBe('condition-failed');
     expect(homes.balance('eve')).toBe(BALANCE);
   });
 

@@ -17,12 +17,19 @@ import { type ResultProof, resultProofSchema, resultProofTuple, verifyResult } f
 import { amountIn, amountOf, NATIVE } from '../amounts.ts';
 import { anchorKey, anchorOf } from '../anchors.ts';
 import { auditRoundsKey, auditRoundsOf } from '../audit-rounds.ts';
-import { disputesKey, disputesOf, isDisputable, isSameResult, putDisputes } from '../disputes.ts';
+import {
+  type Dispute,
+  disputesKey,
+  disputesOf,
+  isDisputable,
+  isSameResult,
+  putDisputes,
+} from '../disputes.ts';
 import { homeOperation, type HomeOperation } from '../home-operation.ts';
 import { presentObject } from '../object-access.ts';
-import { objectKey, segmentsOf } from '../object-record.ts';
+import { objectKey, type ObjectRecord, segmentsOf } from '../object-record.ts';
 import { pieceLengthOf, segmentsPerRecord } from '../object-shape.ts';
-import type { Delivery, RefusalCode } from '../operation.ts';
+import type { Delivery, ExecuteContext, RefusalCode } from '../operation.ts';
 import { parametersKey, parametersOf } from '../parameters.ts';
 import { objectHome } from '../state-key.ts';
 import { SYSTEM } from '../system-key.ts';
@@ -59,18 +66,20 @@ export const disputeResult: HomeOperation<DisputeResult> = homeOperation({
   touches: (_from, { result }) => [objectKey(result.asked.place.object)],
   execute: ({ state, message, send }, { from, action }) => {
     const { round, group, result } = action;
-    const content = contentAt(state, result.asked.place);
+    const { place } = result.asked;
+    const object = presentObject(state, place.object);
+    if (typeof object === 'string') return object;
+    const content = contentAt(state, object, place);
     if (typeof content === 'string') return content;
-    const payload: OpenDispute = { from, round, group, result, content };
+    const { registeredAtHeight } = object;
+    const payload: OpenDispute = { from, round, group, result, content, registeredAtHeight };
     send({ ...message, to: SYSTEM, kind: 'open-dispute', payload });
     return undefined;
   },
 });
 
 /** What the object's records say is at the place. */
-function contentAt(state: Overlay, place: Place): Content | RefusalCode {
-  const object = presentObject(state, place.object);
-  if (typeof object === 'string') return object;
+function contentAt(state: Overlay, object: ObjectRecord, place: Place): Content | RefusalCode {
   const { manifest, shape } = object;
   if (isCopy(place)) {
     if (place.pieceIndex >= manifest.holders.length) return 'invalid-argument';
@@ -93,6 +102,8 @@ export interface OpenDispute {
   readonly group: number;
   readonly result: ResultProof;
   readonly content: Content;
+  /** Of the object: one that came later is not what the round asked for, even under the same id. */
+  readonly registeredAtHeight: number;
 }
 
 export const openDisputeDelivery: Delivery<OpenDispute> = {
@@ -105,22 +116,25 @@ export const openDisputeDelivery: Delivery<OpenDispute> = {
       groupSchema,
       heldSchema,
       z.tuple([digestOf<Digest>(), uint(MANIFEST_LENGTH_MAX)]),
+      uint(),
     ])
     .transform(
-      ([from, round, group, result, [root, lengthBytes]]): OpenDispute => ({
+      ([from, round, group, result, [root, lengthBytes], registeredAtHeight]): OpenDispute => ({
         from,
         round,
         group,
         result,
         content: { root, lengthBytes },
+        registeredAtHeight,
       }),
     ),
-  tuple: ({ from, round, group, result, content }) => [
+  tuple: ({ from, round, group, result, content, registeredAtHeight }) => [
     from,
     round,
     group,
     resultProofTuple(result),
     [content.root, content.lengthBytes],
+    registeredAtHeight,
   ],
   touches: (_message, { round, group }) => [
     parametersKey(),
@@ -128,20 +142,32 @@ export const openDisputeDelivery: Delivery<OpenDispute> = {
     disputesKey(),
     anchorKey(round, group),
   ],
-  execute: ({ state, block, message }, { from, round, group, result, content }) => {
-    const last = auditRoundsOf(state).at(-1)?.round ?? 0;
-    const anchor = anchorOf(state, round, group);
-    if (anchor === undefined || !isDisputable(round, last, parametersOf(state).audit.roundsKept))
-      return 'too-late';
-    if (!verifyResult(anchor, round, result, block.sha256)) return 'invalid-evidence';
+  execute: ({ state, block, message }, dispute) => {
+    const refusal = disputeProblem({ state, block }, dispute);
+    if (refusal !== undefined) return refusal;
+    const { from, round, group, result, content } = dispute;
     const { open, owed } = disputesOf(state);
     const { node, asked, index } = result;
-    const name = { round, group, index };
-    if (open.some((other) => isSameResult(other, name))) return 'already-exists';
-    if (open.length + owed.length >= DISPUTES_MAX) return 'limit-exceeded';
     const bond = amountIn(message.value, NATIVE);
-    const dispute = { ...name, node, asked, content, disputer: from, bond };
-    putDisputes(state, { open: [...open, dispute], owed });
+    const added: Dispute = { round, group, index, node, asked, content, disputer: from, bond };
+    putDisputes(state, { open: [...open, added], owed });
     return undefined;
   },
 };
+
+function disputeProblem(
+  { state, block }: Pick<ExecuteContext, 'state' | 'block'>,
+  { round: number, group, result, registeredAtHeight }: OpenDispute,
+): RefusalCode | undefined {
+  const rounds = auditRoundsOf(state);
+  const round = rounds.find((each) => each.round === number);
+  const anchor = anchorOf(state, number, group);
+  if (round === undefined || anchor === undefined) return 'too-late';
+  if (!isDisputable(number, rounds.at(-1)!.round, parametersOf(state).audit.roundsKept)) return 'too-late';
+  if (registeredAtHeight >= round.height) return 'condition-failed';
+  if (!verifyResult(anchor, number, result, block.sha256)) return 'invalid-evidence';
+  const { open, owed } = disputesOf(state);
+  const name = { round: number, group, index: result.index };
+  if (open.some((other) => isSameResult(other, name))) return 'already-exists';
+  return open.length + owed.length < DISPUTES_MAX ? undefined : 'limit-exceeded';
+}

@@ -191,10 +191,11 @@ export const registerObjectDelivery: Delivery<Registration> = {
     .transform(([object, segments]): Registration => ({ object, segments })),
   tuple: ({ object, segments }) => [objectTuple(object), segmentsTuple(segments)],
   touches: ({ to }) => [objectKey(to.id as ObjectId)],
-  execute: ({ state, message, send }, { object, segments }) => {
+  execute: ({ state, block, message, send }, { object, segments }) => {
     const id = message.to.id as ObjectId;
     if (objectOf(state, id) !== undefined) return 'already-exists';
-    putObject(state, id, appendSegments(state, id, object, segments));
+    const registered = appendSegments(state, id, object, segments);
+    putObject(state, id, { ...registered, registeredAtHeight: block.height });
     for (const deposit of object.deposits) send(depositMessage(deposit, message.refundTo));
     return undefined;
   },
