@@ -850,6 +850,18 @@ export const REPAIR_REST = 3;
 export const REPAIR_SAID_EVERY_MS = 60_000;
 /** Members asked for a record, the likeliest first. */
 export const RESTORE_RECORD_ASKED_MAX = 64;
+/** Nodes whose standing is read at a time. */
+export const REPAIR_SURVEY_PAGE = 256;
+/** Places of lost holders that are looked at in one step, between which pieces are made again. */
+export const REPAIR_SCAN_BATCH = 32;
+/** After so many slots everything that lost holders have is looked at again: what found no room, or did not press then. */
+export const REPAIR_RESCAN_SLOTS = 16;
+/** Pieces known to be lost although their holders answer, at some half a kilobyte each; audits name the others again. */
+export const PROVEN_LOSSES_MAX = 4096;
+/** Transactions that are being filled with pieces of one object each. */
+export const TAKE_OVERS_OPEN_MAX = 64;
+/** Pieces made again of which the records do not say yet whose they are. */
+export const TAKE_OVERS_PENDING_MAX = 4096;
 
 // ---- Disputes and prices -------------------------------------------------------------------------------------
 

@@ -159,21 +159,23 @@ async function openNode(
     logger,
     submit: chain.account === undefined ? undefined : (action: Action) => chain.account!.submit(action),
   };
+  const audits = startAudits({ ...common, onLacking: (place) => repair.lacking(place) });
+  opened.push(() => audits.stop());
   const repair: Repair = startRepair({
     ...common,
     coder,
-    epoch: () => membership.current(),
+    membership,
     holdings: chain.holdings,
+    groups: () => audits.groups,
     isCurrent: () => !['syncing', 'fetching'].includes(chain.status().role),
   });
   opened.push(() => repair.stop());
   pieces.onDamage((key) => repair.damaged(key));
-  const audits = startAudits({ ...common, onLacking: (place) => repair.lacking(place) });
-  opened.push(() => audits.stop());
   let members: ChainMembers | undefined;
   chain.onService((service) => {
     void members?.stop();
     members = followChain({ chain: service.chain, membership, sha256: nativeSha256, logger });
+    service.chain.onCommit(({ executed }) => repair.committed(executed.changes));
   });
   opened.push(async () => members?.stop());
   logger.info({ network: genesis.name, ...addresses() }, 'node is up');

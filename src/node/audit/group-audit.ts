@@ -3,7 +3,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { equal, toHex } from '../../base/bytes.ts';
-import type { NetworkId, NodeId } from '../../base/ids.ts';
+import type { NetworkId, NodeId, Signature } from '../../base/ids.ts';
 import type { AnchorText } from '../../proofs/anchor.ts';
 import type { Asked } from '../../proofs/draw.ts';
 import type { Hashes } from '../../proofs/opening.ts';
@@ -29,6 +29,9 @@ export const HELD: number = VERDICTS.indexOf('held');
 export const FAILED: number = VERDICTS.indexOf('failed');
 export const MOVED: number = VERDICTS.indexOf('moved');
 
+/** Leaders differ now and then; few of them sign different lists before one comes onto the chain. */
+const SIGNED_MAX = 8;
+
 /** Where an opening can be taken from when somebody wants to see it. */
 type Seen = { readonly part: ResponsePart; readonly index: number } | ShownOpening;
 
@@ -43,8 +46,10 @@ export class GroupAudit {
   readonly lines: readonly Line[];
   readonly #network: NetworkId;
   readonly #seen: (Seen | undefined)[];
-  /** Positions that their node says it has not got: it need not be asked again. */
-  readonly #admitted = new Set<number>();
+  /** By position, the signature under which its node says that it has not got it: it need not be asked again. */
+  readonly #admitted = new Map<number, Signature>();
+  /** What this auditor has signed, by the root that it amounts to. */
+  readonly #signed = new Map<string, VerdictList>();
   /** Position by node and what is asked. */
   readonly #positions: ReadonlyMap<string, number>;
 
@@ -92,7 +97,27 @@ export class GroupAudit {
       const text = lineText({ node, asked });
       this.#seen[this.#positions.get(text)!] ??= { part, index: indices.get(text)! };
     }
-    for (const asked of admitted) this.#admitted.add(this.#positions.get(lineText({ node, asked }))!);
+    const signatures = new Map(part.admissions.map(({ place, signature }) => [placeText(place), signature]));
+    for (const asked of admitted) {
+      const position = this.#positions.get(lineText({ node, asked }))!;
+      this.#admitted.set(position, signatures.get(placeText(asked.place))!);
+    }
+  }
+
+  /** The node's own word that it has not got what stands at the position. */
+  admissionAt(position: number): Signature | undefined {
+    return this.#admitted.get(position);
+  }
+
+  /** This auditor signs the anchor that these verdicts amount to. */
+  noteSigned({ root }: AnchorText, verdicts: VerdictList): void {
+    if (this.#signed.size === SIGNED_MAX) this.#signed.delete(this.#signed.keys().next().value!);
+    this.#signed.set(toHex(root), verdicts.slice());
+  }
+
+  /** The verdicts under a root that this auditor has signed. */
+  signedVerdicts(root: Uint8Array): VerdictList | undefined {
+    return this.#signed.get(toHex(root));
   }
 
   /** Verified already. */

@@ -9,7 +9,7 @@
 import { assert } from '../../base/assert.ts';
 import { concat } from '../../base/bytes.ts';
 import type { Sha256 } from '../../base/hash.ts';
-import type { NodeId } from '../../base/ids.ts';
+import { DIGEST_LENGTH, type NodeId } from '../../base/ids.ts';
 import { Reader, Writer } from '../../consensus/binary.ts';
 import type { ClassTotal, HashRange, HeldPlace } from '../../proofs/draw.ts';
 import {
@@ -78,6 +78,16 @@ export function readHeld(key: Uint8Array, value: Uint8Array): HeldPlace {
 
 export function totalKey(node: NodeId): Uint8Array {
   return concat(subjectKey('total'), node);
+}
+
+/** Totals of all nodes that hold something, or of those behind `after`. */
+export function totalsRange(after?: NodeId): KeyRange {
+  const from = after === undefined ? subjectKey('total') : concat(totalKey(after), new Uint8Array(1));
+  return { from, to: subjectKey('place') };
+}
+
+export function nodeOfTotal(key: Uint8Array): NodeId {
+  return key.slice(key.length - DIGEST_LENGTH) as NodeId;
 }
 
 export function encodeTotals(totals: readonly ClassTotal[]): Uint8Array {

@@ -19,7 +19,16 @@ import {
   type Window,
 } from '../../proofs/draw.ts';
 import type { KeyValueSnapshot } from '../../runtime/key-value.ts';
-import { decodeTotals, hashRange, nodeRange, placeKey, readHeld, totalKey } from './holdings-keys.ts';
+import {
+  decodeTotals,
+  hashRange,
+  nodeOfTotal,
+  nodeRange,
+  placeKey,
+  readHeld,
+  totalKey,
+  totalsRange,
+} from './holdings-keys.ts';
 
 /** What a node is asked in a round, and what it was to hold then. */
 export interface Drawn {
@@ -70,6 +79,19 @@ export class HoldingsReader {
         last = key;
       }
       yield* page;
+      if (page.length < HOLDINGS_PAGE) return;
+    }
+  }
+
+  /** Nodes that hold something, a page at a time, as they are then. */
+  async *holders(): AsyncGenerator<NodeId> {
+    let last: NodeId | undefined;
+    for (;;) {
+      const { from, to } = totalsRange(last);
+      const page: NodeId[] = [];
+      for await (const [key] of this.#source.range(from, to, HOLDINGS_PAGE)) page.push(nodeOfTotal(key));
+      yield* page;
+      last = page.at(-1);
       if (page.length < HOLDINGS_PAGE) return;
     }
   }

@@ -123,6 +123,12 @@ export class HoldingsStore implements Derived {
     yield* this.#reader.piecesOf(node, after);
   }
 
+  /** Nodes that hold something. Throws BUSY while the index is built. */
+  async *holders(): AsyncGenerator<NodeId> {
+    this.#checkWhole();
+    yield* this.#reader.holders();
+  }
+
   /** What the node would be asked for if the round began after the head. Throws BUSY while the index is built. */
   async drawOf(round: AuditRound, node: NodeId, params: AuditParams, signal?: AbortSignal): Promise<Drawn> {
     const snapshot = this.snapshot();

@@ -68,6 +68,7 @@ export async function lead(
     signal.throwIfAborted();
     const verdicts = audit.verdicts(await contentsOf(ports.chain, audit.unseenPlaces()));
     const text = audit.anchorText(verdicts, ports.hashes);
+    audit.noteSigned(text, verdicts);
     const own: AnchorSignature = { auditor: self, signature: signAnchor(text, ports.signer) };
     const asked = reviewers.filter(({ isSilent }) => !isSilent);
     const given = await Promise.all(asked.map((each) => ask(ports, audit, verdicts, text, each, signal)));

@@ -3,7 +3,7 @@
 
 import { equal, short } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
-import type { NodeId } from '../../base/ids.ts';
+import type { NodeId, Signature } from '../../base/ids.ts';
 import { AUDIT_SHOWN_MAX } from '../../base/limits.ts';
 import type { Signer, Verify } from '../../base/ports.ts';
 import { signAnchor } from '../../proofs/anchor.ts';
@@ -41,13 +41,19 @@ export async function review(
   const { needs, unseen, elsewhere } = differences;
   const agrees = needs.length + unseen.length + elsewhere.length === 0;
   return {
-    signature: agrees ? signAnchor(audit.anchorText(verdicts, ports.hashes), ports.signer) : null,
+    signature: agrees ? sign(ports, audit, verdicts) : null,
     needs: needs.slice(0, AUDIT_SHOWN_MAX),
     shown: unseen
       .slice(0, AUDIT_SHOWN_MAX)
       .map((position) => ({ position, shown: audit.show(position, ports.hashes) })),
     elsewhere: elsewhere.slice(0, AUDIT_SHOWN_MAX),
   };
+}
+
+function sign({ signer, hashes }: ReviewingPorts, audit: GroupAudit, verdicts: VerdictList): Signature {
+  const text = audit.anchorText(verdicts, hashes);
+  audit.noteSigned(text, verdicts);
+  return signAnchor(text, signer);
 }
 
 function checkFrom({ watched, group }: GroupAudit, from: NodeId): void {

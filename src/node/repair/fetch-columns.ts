@@ -99,7 +99,7 @@ async function fetchFrom(
   } catch (error) {
     signal.throwIfAborted();
     const { code, message } = toStoreError(error, 'INTERNAL', 'piece');
-    const facts = { node: short(node), segmentIndex, pieceIndex: column, code, reason: message };
+    const facts = { peer: short(node), segmentIndex, pieceIndex: column, code, reason: message };
     ports.logger.debug(facts, 'a piece that repair needs is not to be had there');
     return undefined;
   }
@@ -112,7 +112,7 @@ function isRight(
   root: Uint8Array,
 ): boolean {
   if (equal(root, roots[column]!)) return true;
-  const facts = { node: short(node), object: short(object), segmentIndex, pieceIndex: column };
+  const facts = { peer: short(node), object: short(object), segmentIndex, pieceIndex: column };
   logger.warn(facts, 'a node gave repair a piece that is not what the chain says');
   return false;
 }

@@ -56,12 +56,12 @@ export class OwnPlaces {
 
   /** The chain names this node for a place; whoever put the object may still be about to bring it. */
   gained(place: Place, graceMs: number): void {
-    this.#offer({ place, dueMs: this.#nowMs + graceMs, isUrgent: false, withPages: false });
+    this.#offer({ place, dueMs: this.#nowMs + graceMs, isUrgent: false });
   }
 
   /** Somebody wanted it and did not get it. */
   lacking(place: Place): void {
-    this.#offer({ place, dueMs: this.#nowMs, isUrgent: true, withPages: false });
+    this.#offer({ place, dueMs: this.#nowMs, isUrgent: true });
   }
 
   lost(place: Place): void {
@@ -104,7 +104,7 @@ export class OwnPlaces {
     for await (const { place } of holdings.piecesOf(signer.publicKey as NodeId)) {
       while (!this.#queue.hasRoomForWalk) await clock.sleep(LOOK_MS, signal);
       signal.throwIfAborted();
-      this.#offer({ place, dueMs: this.#nowMs, isUrgent: false, withPages: isCopy(place) });
+      this.#offer({ place, dueMs: this.#nowMs, isUrgent: false });
       places++;
     }
     logger.debug({ places }, 'compares what it has with what the chain says it holds');
@@ -171,7 +171,8 @@ export class OwnPlaces {
         this.#stop.signal.throwIfAborted();
         const content = contents.at(task.place);
         if (content === undefined || !equal(content.holder, signer.publicKey)) continue;
-        if (task.withPages || !(await this.#has(task.place, content))) lacking.push(task);
+        // Of a copy also the pages are looked for.
+        if (isCopy(task.place) || !(await this.#has(task.place, content))) lacking.push(task);
       }
       return lacking;
     } catch (error) {
@@ -208,20 +209,14 @@ export class OwnPlaces {
     }
   }
 
-  async #restorePlace({ place, withPages }: OwnTask): Promise<RestoredBy | undefined> {
+  async #restorePlace({ place }: OwnTask): Promise<RestoredBy | undefined> {
     const { signal } = this.#stop;
     const held = await heldSegment(this.#ports.chain, place);
     const holder = held?.holders[place.pieceIndex];
     if (held === undefined || holder === undefined || !equal(holder, this.#ports.signer.publicKey))
       return undefined;
     if (!isCopy(place)) return restorePiece(this.#ports, held, place.pieceIndex, { signal });
-    // Who has to fetch the manifest was not there when its pages came either.
-    const isMissing = !(await this.#has(place, {
-      root: held.roots[0]!,
-      lengthBytes: held.lengthBytes,
-      holder,
-    }));
-    return restoreCopy(this.#ports, held, { signal, withPages: withPages || isMissing });
+    return restoreCopy(this.#ports, held, signal);
   }
 
   // ---- Saying ------------------------------------------------------------------------------------------------

@@ -11,8 +11,6 @@ export interface OwnTask {
   readonly dueMs: number;
   /** Somebody wanted it and did not get it. */
   readonly isUrgent: boolean;
-  /** Of a copy: the pages, too. */
-  readonly withPages: boolean;
   /** How often it was tried in vain. */
   readonly tries: number;
 }
@@ -87,7 +85,6 @@ function merged(known: OwnTask, offered: OwnTask): OwnTask {
     place: known.place,
     dueMs: Math.min(known.dueMs, offered.dueMs),
     isUrgent: known.isUrgent || offered.isUrgent,
-    withPages: known.withPages || offered.withPages,
     tries: Math.max(known.tries, offered.tries),
   };
 }

@@ -16,18 +16,18 @@ import type { HeldSegment } from './held-segment.ts';
 import type { RestoredBy } from './restore-piece.ts';
 import { RESTORE_TIMING, type RestorePorts } from './restore-ports.ts';
 
-/** How it came; durable when it resolves. With `withPages`, those too. Throws NOT_FOUND, and what the log throws. */
+/** How the manifest came, or that only pages came; durable when it resolves. Throws NOT_FOUND, and what the log throws. */
 export async function restoreCopy(
   ports: RestorePorts,
   held: HeldSegment,
-  options: { readonly signal: AbortSignal; readonly withPages: boolean },
+  signal: AbortSignal,
 ): Promise<RestoredBy> {
   const digest = held.record.manifest.digest;
   const came = (await isHere(ports, recordKey(digest), held.lengthBytes))
     ? 'here'
-    : await restoreRecord(ports, held, digest, options.signal);
-  if (!options.withPages || held.record.shape.isInline) return came;
-  return (await restorePages(ports, held, digest, options.signal)) ? 'copy' : came;
+    : await restoreRecord(ports, held, digest, signal);
+  if (held.record.shape.isInline) return came;
+  return (await restorePages(ports, held, digest, signal)) ? 'copy' : came;
 }
 
 /** True when one was not here. One page at a time is in memory. */
@@ -93,7 +93,7 @@ async function askFor(
     signal.throwIfAborted();
     const { code, message } = toStoreError(error, 'INTERNAL', 'record');
     ports.logger.debug(
-      { node: short(node), code, reason: message },
+      { peer: short(node), code, reason: message },
       'a record that repair needs is not to be had there',
     );
     return undefined;

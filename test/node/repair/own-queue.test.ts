@@ -14,7 +14,6 @@ const task = (pieceIndex: number, more: Partial<OwnTask> = {}): OwnTask => ({
   place: placeAt(pieceIndex),
   dueMs: 0,
   isUrgent: false,
-  withPages: false,
   tries: 0,
   ...more,
 });
@@ -35,11 +34,11 @@ test('what is due comes by time, and what presses before it; the rest stays', ()
 
 test('a place is there once, as early and as pressing as anybody wanted it', () => {
   const queue = new OwnQueue();
-  queue.offer(task(0, { dueMs: 50, withPages: true }));
+  queue.offer(task(0, { dueMs: 50 }));
   queue.offer(task(0, { dueMs: 10, isUrgent: true }));
   queue.offer(task(0, { dueMs: 90 }));
   expect(queue.size).toBe(1);
-  expect(queue.takeDue(10, 9)).toEqual([task(0, { dueMs: 10, isUrgent: true, withPages: true })]);
+  expect(queue.takeDue(10, 9)).toEqual([task(0, { dueMs: 10, isUrgent: true })]);
 });
 
 test('a full queue takes what presses in place of what does not, and nothing else', () => {

@@ -2,16 +2,33 @@
 // whose rules are the real ones, executed at once and by nobody's agreement.
 
 import { equal, toHex } from '../../../src/base/bytes.ts';
-import { type EpochRecord, type Member, findMember } from '../../../src/base/epoch.ts';
-import type { Digest, NodeId, ObjectId, PieceRoot } from '../../../src/base/ids.ts';
+import type { EpochRecord } from '../../../src/base/epoch.ts';
+import type { Digest, Epoch, NodeId, ObjectId, PieceRoot } from '../../../src/base/ids.ts';
 import type { Signer } from '../../../src/base/ports.ts';
 import { createKeeper } from '../../../src/node/keeper.ts';
-import { encodePieceMeta, objectRecordKey, pieceKey, recordKey } from '../../../src/node/entry-keys.ts';
+import {
+  decodePieceMeta,
+  encodePieceMeta,
+  objectRecordKey,
+  pieceKey,
+  recordKey,
+} from '../../../src/node/entry-keys.ts';
 import { type Holding, copiesOf, piecesOfPart } from '../../../src/node/audit/holdings-diff.ts';
 import type { Moved } from '../../../src/node/audit/holdings-store.ts';
 import type { OwnPlacesPorts } from '../../../src/node/repair/own-places.ts';
+import { heldSegment } from '../../../src/node/repair/held-segment.ts';
+import type { LostPiecesPorts } from '../../../src/node/repair/lost-pieces.ts';
+import { portableHasher } from '../../../src/replication/blake3.ts';
+import { amountOf } from '../../../src/shards/amounts.ts';
+import { auditRoundsKey, auditRoundsRecord } from '../../../src/shards/audit-rounds.ts';
+import { putBonds } from '../../../src/shards/bonds.ts';
+import { type NodeRecord, putNode, takeKey } from '../../../src/shards/node.ts';
+import { putStanding } from '../../../src/shards/standing.ts';
+import { putSupply } from '../../../src/shards/supply.ts';
+import type { Action } from '../../../src/shards/transaction.ts';
+import { expect } from 'vitest';
 import type { HeldPlace } from '../../../src/proofs/draw.ts';
-import { placeBytes } from '../../../src/proofs/place.ts';
+import { isCopy, type Place, placeBytes } from '../../../src/proofs/place.ts';
 import type { Code } from '../../../src/replication/code.ts';
 import { encodeManifest, encodePage, segmentCapacity } from '../../../src/replication/manifest.ts';
 import { hashPiece } from '../../../src/replication/piece-tree.ts';
@@ -58,6 +75,12 @@ export class RepairWorld {
   readonly chain: Objects;
   readonly nodes: readonly RepairNode[];
   readonly lines: string[] = [];
+  /** What was handed in, by whose operator, and what the chain said. */
+  readonly actions: {
+    readonly index: number;
+    readonly action: Action;
+    readonly refusal: string | undefined;
+  }[] = [];
   readonly #coder = createTwinCoder();
   readonly #listeners = new Set<(moved: Moved) => void>();
   #held = new Map<string, Holding>();
@@ -287,13 +310,115 @@ export class RepairWorld {
     return { debug: say, info: say, warn: say, error: say };
   }
 
-  member(index: number): Member {
-    return findMember(this.epoch, nodeId(index))!;
+  // ---- Standings ---------------------------------------------------------------------------------------------
+
+  /** All members as nodes of the chain, with stake; an audit round runs. */
+  registerNodes(): void {
+    this.chain.memory.run((state) => {
+      for (const [index, { id }] of this.nodes.entries()) {
+        putNode(state, nodeRecordOf(index));
+        takeKey(state, id, id);
+        putBonds(state, id, [{ owner: ownerOf(`operator ${index}`), amounts: amountOf(0, STAKE) }]);
+      }
+      putSupply(state, { total: amountOf(0, BigInt(this.nodes.length) * STAKE), issued: [], burned: [] });
+      const begun = {
+        round: ROUND,
+        epoch: 0 as Epoch,
+        height: 9,
+        timeMs: 0,
+        seed: digestFrom('seed'),
+        groups: 1,
+      };
+      state.put(auditRoundsKey(), auditRoundsRecord, [begun]);
+    });
+  }
+
+  setSilent(index: number, silentRounds: number): void {
+    const standing = { round: ROUND, provenHeight: 0, asked: 9, failed: 9, heldKib: 0, score: 0 };
+    this.chain.memory.run((state) => putStanding(state, nodeId(index), { ...standing, silentRounds }));
+  }
+
+  retire(index: number): void {
+    this.chain.memory.run((state) => putNode(state, { ...nodeRecordOf(index), isRetired: true }));
+  }
+
+  /** The members are the nodes of these indices from now on. */
+  setMembers(indices: readonly number[]): void {
+    this.chain.setMembers(indices.map((index) => memberAt(index)));
+  }
+
+  /** What repair of others' pieces stands on; what the chain refused stands in `refusals`. */
+  lostPortsOf(index: number): LostPiecesPorts {
+    const ports = this.portsOf(index);
+    const nodes = this.nodes.map(({ id }) => id);
+    return {
+      ...ports,
+      hasher: portableHasher,
+      holdings: {
+        ...ports.holdings,
+        async *holders() {
+          yield* nodes;
+        },
+      },
+      submit: async (action) => {
+        this.change(() => {
+          const refusal = this.chain.do(`operator ${index}`, action.kind, action.parameters);
+          this.actions.push({ index, action, refusal });
+        });
+      },
+    };
+  }
+
+  /** Of every place: whoever the chain names has it whole. */
+  async expectAllHere(object: ObjectId): Promise<void> {
+    for (const { node, place } of this.#holdings()) {
+      if (!equal(place.object, object)) continue;
+      const log = this.nodes.find(({ id }) => equal(id, node))!.log;
+      const { held } = await this.#heldAt(place);
+      const key = isCopy(place) ? recordKey(held as Digest) : pieceKey({ ...place, root: held as PieceRoot });
+      const { payloadLength, meta } = (await log.stat(key))!;
+      const bytes = await log.read(key, 0, payloadLength);
+      expect(toHex(isCopy(place) ? nativeSha256(bytes) : hashPiece(bytes).root)).toBe(toHex(held));
+      if (!isCopy(place)) expect(decodePieceMeta(meta).outboard).toEqual(hashPiece(bytes).outboard);
+    }
+  }
+
+  async #heldAt(place: Place): Promise<{ readonly held: Uint8Array }> {
+    const source = this.portsOf(0).chain;
+    const segment = await heldSegment(source, place);
+    return { held: segment!.roots[place.pieceIndex]! };
   }
 }
 
 const textOf = ({ node, place, weight }: Holding): string =>
   `${toHex(node)} ${toHex(placeBytes(place))} ${weight}`;
+
+const STAKE = 1_000_000n;
+export const ROUND = 5;
+
+function nodeRecordOf(index: number): NodeRecord {
+  return {
+    registration: nodeId(index),
+    operator: ownerOf(`operator ${index}`),
+    key: nodeId(index),
+    place: index,
+    registeredEpoch: 0 as Epoch,
+    keyedEpoch: 0 as Epoch,
+    admissionSeed: digestFrom<Digest>(`admission ${index}`),
+    provenGib: 0,
+    capacityBytes: 2 ** 40,
+    domains: [],
+    validates: true,
+    acceptsDelegation: false,
+    bonded: amountOf(0, STAKE),
+    waiting: [],
+    isRetired: false,
+    isTombstoned: false,
+    isJailed: false,
+    jailedUntil: 0 as Epoch,
+    offence: null,
+  };
+}
 
 /** Waits for a condition, for a minute at most. */
 export async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
