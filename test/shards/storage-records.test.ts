@@ -3,12 +3,14 @@ import { expect, test } from 'vitest';
 import type { ZodType } from 'zod';
 import { fromHex, toHex } from '../../src/base/bytes.ts';
 import { decodeCanonical, encode } from '../../src/base/codec.ts';
+import type { Epoch } from '../../src/base/ids.ts';
 import { STATE_RECORD_LENGTH_MAX } from '../../src/base/limits.ts';
 import { bucketIdOf, bucketListRecord, bucketRecord } from '../../src/shards/bucket.ts';
 import { decodePage } from '../../src/shards/directory/page.ts';
 import { decodeEntry } from '../../src/shards/name-entry.ts';
 import { objectRecord } from '../../src/shards/object-record.ts';
 import { segmentsRecord } from '../../src/shards/segments.ts';
+import { STORAGE_DELIVERIES } from '../../src/shards/storage-rules.ts';
 import { expectCode } from '../helpers/expect-code.ts';
 import { fastSha256 } from './kinds.ts';
 import {
@@ -19,6 +21,7 @@ import {
   MOVING,
   OBJECT,
   SEGMENTS,
+  STORAGE_MESSAGES,
   STORAGE_SAMPLES,
   STORAGE_TRANSACTIONS,
 } from './storage-samples.ts';
@@ -35,13 +38,21 @@ function read(schema: ZodType, bytes: Uint8Array): unknown {
 test('records of names and objects, and transactions about them, are their bytes, for ever', () => {
   const { 'bucket id': bucketId, ...frozen } = vectors;
   const now = Object.fromEntries(
-    Object.entries({ ...STORAGE_SAMPLES, ...STORAGE_TRANSACTIONS }).map(([name, bytes]) => [
-      name,
-      toHex(bytes),
-    ]),
+    Object.entries({ ...STORAGE_SAMPLES, ...STORAGE_TRANSACTIONS, ...STORAGE_MESSAGES }).map(
+      ([name, bytes]) => [name, toHex(bytes)],
+    ),
   );
   expect(now).toEqual(frozen);
   expect(toHex(bucketIdOf(NETWORK, ownerOf('ann'), 'photos', fastSha256))).toBe(bucketId);
+});
+
+test('messages come back from their bytes, and are refused with a byte more', () => {
+  for (const { kind, schema, tuple } of STORAGE_DELIVERIES) {
+    const bytes = STORAGE_MESSAGES[`message ${kind}`];
+    if (bytes === undefined) continue;
+    expect(encode(tuple(read(schema, bytes)))).toEqual(bytes);
+    expectCode('INVALID_ENCODING', () => read(schema, new Uint8Array([...bytes, 0])));
+  }
 });
 
 test('what was frozen is read as what it was', () => {
@@ -90,4 +101,17 @@ test.each([
   ['too few', [table, [first, [second[0], second[1], [1, 2, 3]]]]],
 ])('segments with a holder %s are refused: a list has one form', (_what, tuple) => {
   expectCode('INVALID_ENCODING', () => read(segmentsRecord.schema, encode(tuple)));
+});
+
+const deposit = OBJECT.deposits[0]!;
+test.each([
+  ['of nothing', [{ ...deposit, perEpoch: 0n }]],
+  ['for no epoch', [{ ...deposit, until: deposit.from }]],
+  ['for epochs that were', [{ ...deposit, from: 32 as Epoch }]],
+  ['twice for an epoch', [deposit, { ...deposit, from: 30 as Epoch, until: 40 as Epoch }]],
+  ['out of order', OBJECT.deposits.toReversed()],
+])('an object with deposits %s is refused', (_what, deposits) => {
+  expectCode('INVALID_ENCODING', () =>
+    read(objectRecord.schema, encode(objectRecord.tuple({ ...OBJECT, deposits }))),
+  );
 });

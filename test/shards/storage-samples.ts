@@ -22,7 +22,8 @@ import { type Page, pageRecord } from '../../src/shards/directory/page.ts';
 import { encodeEntry, type NameEntry, type ObjectReference } from '../../src/shards/name-entry.ts';
 import { type ObjectRecord, objectRecord } from '../../src/shards/object-record.ts';
 import { type PlacedSegment, segmentsRecord } from '../../src/shards/segments.ts';
-import { STORAGE_OPERATIONS } from '../../src/shards/storage-rules.ts';
+import type { DisputeResult } from '../../src/shards/operations/dispute-result.ts';
+import { STORAGE_DELIVERIES, STORAGE_OPERATIONS } from '../../src/shards/storage-rules.ts';
 import { encodeTransaction, Operations, signTransaction } from '../../src/shards/transaction.ts';
 import { digestFrom, signerFrom } from '../helpers/records.ts';
 
@@ -199,5 +200,38 @@ export const STORAGE_TRANSACTIONS: Readonly<Record<string, Uint8Array>> = Object
       action: { kind, parameters: ACTIONS[kind] },
     };
     return [kind, encodeTransaction(signTransaction(transaction, STORAGE_KINDS, signer), STORAGE_KINDS)];
+  }),
+);
+
+// ---- Messages that are no orders -------------------------------------------------------------------------------
+
+const DEPOSITS = OBJECT.deposits;
+const PAYLOADS: Readonly<Record<string, unknown>> = {
+  'take-over': {
+    from: node(3),
+    holder: node(7),
+    loss: 'admitted',
+    atHeight: 28_900,
+    admissions: { round: 12, signatures: [signature] },
+    replacements: [{ segmentIndex: null, pieceIndex: 1, signature }],
+  },
+  'charge-loss': { from: node(3), repairer: node(7), loss: 'failed', pieces: 2 },
+  'open-dispute': {
+    from: OBJECT.owner,
+    round: 12,
+    group: 1,
+    result: (ACTIONS['dispute-result'] as DisputeResult).result,
+    content: { root: digestFrom('piece'), lengthBytes: 2 ** 22 },
+    registeredAtHeight: 12,
+  },
+  deposit: DEPOSITS[0],
+  'refund-deposits': { owner: OBJECT.owner, deposits: DEPOSITS },
+};
+
+/** By kind: the payload of one message of each. */
+export const STORAGE_MESSAGES: Readonly<Record<string, Uint8Array>> = Object.fromEntries(
+  Object.entries(PAYLOADS).map(([kind, payload]) => {
+    const { tuple } = STORAGE_DELIVERIES.find((delivery) => delivery.kind === kind)!;
+    return [`message ${kind}`, encode(tuple(payload))];
   }),
 );

@@ -1,6 +1,8 @@
 // Every operation on stake is a message to the system's home: nothing but the sender's account is touched before it arrives, wherever that is.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { toHex } from '../../src/base/bytes.ts';
 import { decodeCanonical, encode } from '../../src/base/codec.ts';
 import type { ObjectId } from '../../src/base/ids.ts';
 import { CONSENSUS_MESSAGE_LENGTH_MAX, RECEIPT_LENGTH_MAX } from '../../src/base/limits.ts';
@@ -87,6 +89,13 @@ test('kinds and numbers are one to one, and each operation has its delivery', ()
   expect(STAKE_DELIVERIES.map(({ kind, tag }) => [kind, tag])).toEqual(
     STAKE_OPERATIONS.map(({ kind, tag }) => [kind, tag]),
   );
+});
+
+test('what they say is its bytes, for ever', () => {
+  const file = new URL('../vectors/stake-actions.json', import.meta.url);
+  const frozen = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+  const now = STAKE_OPERATIONS.map(({ kind, tuple }) => [kind, toHex(encode(tuple(ACTIONS[kind])))]);
+  expect(Object.fromEntries(now)).toEqual(frozen);
 });
 
 describe.each(STAKE_OPERATIONS.map((operation) => [operation.kind, operation] as const))(
