@@ -882,3 +882,37 @@ export const BUNDLE_RECORDS_MAX = 2048;
 export const BUNDLE_BLOCKS_MAX: number = LIGHT_REQUESTS_MAX;
 /** A bundle is read whole. */
 export const BUNDLE_LENGTH_MAX: number = 256 * MIB;
+
+// ---- Garbage collection ------------------------------------------------------------------------------------------
+
+/** What nothing names is taken away when that was so for this long: tickets last a day, and clients register what they have put within a day and a half. */
+export const GARBAGE_GRACE_HOURS = 48;
+/** An operator may let it stay for as long as a year. */
+export const GARBAGE_GRACE_HOURS_MAX: number = 365 * 24;
+/** In a trial on one machine, where puts take minutes. */
+export const GARBAGE_GRACE_TRIAL_MS: number = 3600 * 1000;
+/** A client does not register what was put longer ago: some of it may be gone before the chain has it. A quarter of the grace is for what the chain takes. */
+export const REGISTER_WITHIN_MS: number = 36 * 3600 * 1000;
+export const REGISTER_WITHIN_TRIAL_MS: number = GARBAGE_GRACE_TRIAL_MS * (3 / 4);
+/** A put that goes on keeps what came first, for so many graces: by then its parts could have been objects of their own. */
+export const GARBAGE_OPEN_GRACES = 15;
+/** Everything is looked at so often in the time of a grace. */
+export const GARBAGE_ROUNDS_PER_GRACE = 4;
+/** Entries looked at in one step: their records of the chain are in memory, at 64 KiB each at most. */
+export const GARBAGE_BATCH = 64;
+/** Entries of a place that is looked at because it changed hands; the rest is left to the next round. */
+export const GARBAGE_LOOK_ENTRIES = 1024;
+/** Places that changed hands and are not looked at yet, at some 300 bytes each; the next round finds the others. */
+export const GARBAGE_LOOKS_MAX = 4096;
+/** Half a megabyte to remember which objects something was stored of: with a million in one round, every fifth waits for another. */
+export const GARBAGE_STORED_BITS = 22;
+/** Nothing is taken away when the last block is older, by this node's clock: the chain says what is needed, and is not heard. */
+export const GARBAGE_HEAD_AGE_MAX_MS = 600_000;
+/** A block counts for so much of a grace at most: after a standstill clients need time to register. */
+export const GARBAGE_AGE_STEP_MAX_MS = 60_000;
+/** So much of a grace may be forgotten in a crash, and passes again. */
+export const GARBAGE_AGE_SAVED_EVERY_MS = 600_000;
+/** While there is nothing to do, what there is is looked for this often. */
+export const GARBAGE_LOOK_MS = 2_000;
+/** What was taken away is said in the log this often. */
+export const GARBAGE_SAID_EVERY_MS = 60_000;

@@ -11,6 +11,8 @@ import {
   BLOCKS_KEPT_MIN,
   CAPACITY_MIN,
   DOMAIN_LABELS_MAX,
+  GARBAGE_GRACE_HOURS,
+  GARBAGE_GRACE_HOURS_MAX,
   HEIGHT_MAX,
   LABEL_LENGTH_MAX,
   OWNERS_ALLOWED_MAX,
@@ -50,6 +52,8 @@ export interface NodeConfig {
   readonly allowedOwners: readonly string[];
   /** Everything stored is read again within this many days. */
   readonly scrubDays: number;
+  /** What the chain does not name stays for so long; undefined: two days, in a trial an hour. */
+  readonly graceHours: number | undefined;
   /** Blocks of the chain that are kept, or all of them. */
   readonly keepBlocks: number | 'all';
   /** A block that the operator vouches for, for a node that was away for long: its height and its id (64 hex digits); 0 and empty: none. */
@@ -86,6 +90,7 @@ export const CONFIG_DEFAULTS: NodeConfig = {
   presharedKeyFile: '',
   allowedOwners: [],
   scrubDays: SCRUB_PERIOD_MS / DAY_MS,
+  graceHours: undefined,
   keepBlocks: BLOCKS_KEPT,
   trustHeight: 0,
   trustHash: '',
@@ -169,6 +174,7 @@ const RULES: { readonly [Key in keyof NodeConfig]: Rule<NodeConfig[Key]> } = {
   presharedKeyFile: { schema: z.string(), must: 'the path of a file' },
   allowedOwners: list(z.string().regex(/^[0-9a-f]{64}$/), OWNERS_ALLOWED_MAX, 'owner ids of 64 hex digits'),
   scrubDays: wholeNumber(1, 365),
+  graceHours: wholeNumber(GARBAGE_GRACE_HOURS, GARBAGE_GRACE_HOURS_MAX),
   keepBlocks: {
     schema: z.union([z.literal('all'), KEPT_BLOCKS.schema]),
     must: `all, or ${KEPT_BLOCKS.must}`,

@@ -17,6 +17,8 @@ import { z } from 'zod';
 const PIECE = 0x70;
 const RECORD = 0x72;
 const RECORD_OF_OBJECT = 0x6f;
+/** Every key of ours begins with one of these. */
+export const ENTRY_KINDS: readonly number[] = [PIECE, RECORD_OF_OBJECT, RECORD];
 
 /** Where the parts of a piece's key begin. */
 const PIECE_INDEX_AT = 1 + 32 + 4;

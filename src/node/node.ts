@@ -7,7 +7,13 @@
 import { pino } from 'pino';
 import { concat, equal, short, toHex, toUtf8 } from '../base/bytes.ts';
 import { StoreError, toStoreError } from '../base/errors.ts';
-import { NODE_CODER_MEMORY, NODE_INLINE_JOB_LENGTH, NODE_STOP_MS } from '../base/limits.ts';
+import {
+  GARBAGE_GRACE_HOURS,
+  GARBAGE_GRACE_TRIAL_MS,
+  NODE_CODER_MEMORY,
+  NODE_INLINE_JOB_LENGTH,
+  NODE_STOP_MS,
+} from '../base/limits.ts';
 import type { Clock, KeyValue, PieceLog } from '../base/ports.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createCoder } from '../runtime/coder/coder.ts';
@@ -27,6 +33,9 @@ import type { ChainService, ChainStatus } from './chain/chain-service.ts';
 import { type ConfigInput, loadConfig, type LogLevel, type NodeConfig } from './config.ts';
 import { type DataFolder, dataFolder } from './data-folder.ts';
 import { type ChainMembers, followChain } from './chain-members.ts';
+import { type GarbageStatus, startGarbage } from './garbage/garbage.ts';
+import { KeptLog } from './garbage/kept-log.ts';
+import { openSightings } from './garbage/sightings.ts';
 import { lazyHasher } from './group-hasher.ts';
 import { readGenesis } from './genesis.ts';
 import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts';
@@ -54,6 +63,7 @@ export interface RunningStatus extends StorageNodeStatus {
   readonly chain: ChainStatus;
   /** Where programs of this machine reach the chain over HTTP; undefined where that is off. */
   readonly http: string | undefined;
+  readonly garbage: GarbageStatus;
 }
 
 export interface Node {
@@ -65,7 +75,8 @@ export interface Node {
   stop(): Promise<void>;
 }
 
-const DAY_MS = 24 * 3600 * 1000;
+const HOUR_MS = 3600 * 1000;
+const DAY_MS = 24 * HOUR_MS;
 
 /**
  * Starts the node of a data folder. Throws NOT_FOUND (no such folder), INVALID_CONFIG (settings, or a folder of another network or
@@ -102,6 +113,8 @@ async function openNode(
   const membership = await openMembership({ keyValue }, firstEpochRecord(founding, nativeSha256));
   const pieces = await openPieces(folder, config, identity, membership, clock, logger);
   opened.push(() => pieces.log.close());
+  const sightings = await openSightings(keyValue);
+  const log = new KeptLog(pieces.log, sightings);
   const coder = createCoder({
     workers: 1,
     maxMemory: NODE_CODER_MEMORY,
@@ -115,7 +128,7 @@ async function openNode(
     {
       clock,
       random: systemRandom,
-      log: pieces.log,
+      log,
       coder,
       signer: identity.signer,
       verify: nativeVerify,
@@ -149,7 +162,7 @@ async function openNode(
     networkId: membership.network,
     signer: identity.signer,
     network,
-    log: pieces.log,
+    log,
     clock,
     verify: nativeVerify,
     sha256: nativeSha256,
@@ -157,6 +170,7 @@ async function openNode(
     chain: { load: (keys: readonly StateKey[]) => serviceOf(chain).chain.load(keys) },
     watcher: chain.watcher,
     logger,
+    isCurrent: () => !['syncing', 'fetching'].includes(chain.status().role),
     submit: chain.account === undefined ? undefined : (action: Action) => chain.account!.submit(action),
   };
   const audits = startAudits({ ...common, onLacking: (place) => repair.lacking(place) });
@@ -167,10 +181,14 @@ async function openNode(
     membership,
     holdings: chain.holdings,
     groups: () => audits.groups,
-    isCurrent: () => !['syncing', 'fetching'].includes(chain.status().role),
   });
   opened.push(() => repair.stop());
   pieces.onDamage((key) => repair.damaged(key));
+  const garbage = startGarbage(
+    { ...common, self: identity.nodeId, sightings, store: chain.store, holdings: chain.holdings },
+    { graceMs: graceOf(config, founding), onRecordsRemoved: (digests) => node.recordsRemoved(digests) },
+  );
+  opened.push(() => garbage.stop());
   let members: ChainMembers | undefined;
   chain.onService((service) => {
     void members?.stop();
@@ -190,9 +208,15 @@ async function openNode(
       lanes: network.networkStatus(),
       chain: chain.status(),
       http: chain.http?.url,
+      garbage: garbage.status(),
     }),
     stop: () => (stopping ??= closeAll(opened, clock).then(() => logger.info({}, 'node has stopped'))),
   };
+}
+
+function graceOf({ graceHours }: NodeConfig, { signed }: FoundingDocument): number {
+  if (graceHours !== undefined) return graceHours * HOUR_MS;
+  return signed.record.params.isTrial ? GARBAGE_GRACE_TRIAL_MS : GARBAGE_GRACE_HOURS * HOUR_MS;
 }
 
 /** Throws what there is instead of a chain. */

@@ -6,7 +6,7 @@
 
 import { short, toHex } from '../base/bytes.ts';
 import { StoreError } from '../base/errors.ts';
-import type { NodeId } from '../base/ids.ts';
+import type { Digest, NodeId } from '../base/ids.ts';
 import type { Gossip, GossipVerdict, KeyValue, Network, NodeAddresses, Random } from '../base/ports.ts';
 import type { NodeDirectory } from '../dht/directory.ts';
 import type { NodeStatus } from '../replication/messages.ts';
@@ -68,6 +68,8 @@ export interface StorageNode {
   status(): StorageNodeStatus;
   /** Nodes to catch up with the chain from, the best first. */
   sources(): readonly NodeId[];
+  /** These records are gone from the log. */
+  recordsRemoved(digests: readonly Digest[]): void;
   stop(): Promise<void>;
 }
 
@@ -136,6 +138,7 @@ export async function startStorageNode(
       store: keeper.status(),
     }),
     sources: () => neighbours.sources(),
+    recordsRemoved: (digests) => publicObjects.removed(digests),
     async stop() {
       endOnChange();
       announcer.stop();

@@ -1,16 +1,24 @@
 // What the services of pieces and of records have in common: is it here already, and what of a disk's failure is told.
 
 import { StoreError } from '../base/errors.ts';
-import type { ServedReply } from '../base/ports.ts';
-import type { KeeperPorts } from './keeper-ports.ts';
+import type { PieceLog, ServedReply } from '../base/ports.ts';
 
-/** True when the entry is here, whole as far as is known. One known to be damaged counts as absent: a new copy replaces it. */
+/** A log from which entries that nobody needs are taken away: who relies on one says so first. */
+export interface StoredLog extends Pick<PieceLog, 'stat' | 'read'> {
+  readonly touch?: (key: Uint8Array) => Promise<void>;
+}
+
+/**
+ * True when the entry is here, whole as far as is known, and stays for a while. One known to be damaged counts as absent: a new copy
+ * replaces it.
+ */
 export async function isHere(
-  ports: Pick<KeeperPorts, 'log'>,
+  ports: { readonly log: StoredLog },
   key: Uint8Array,
   lengthBytes: number,
 ): Promise<boolean> {
   try {
+    await ports.log.touch?.(key);
     if ((await ports.log.stat(key))?.payloadLength !== lengthBytes) return false;
     // `stat` also speaks of quarantined entries; a read does not.
     await ports.log.read(key, 0, 1);

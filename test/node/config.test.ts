@@ -57,6 +57,7 @@ describe('settings', () => {
       presharedKeyFile: '/etc/holdfast/network.psk',
       allowedOwners: ['ab'.repeat(32)],
       scrubDays: 30,
+      graceHours: 72,
       keepBlocks: 5000,
       trustHeight: 77,
       trustHash: 'cd'.repeat(32),
@@ -76,6 +77,7 @@ describe('settings', () => {
       HOLDFAST_PRESHARED_KEY_FILE: '/etc/holdfast/network.psk',
       HOLDFAST_ALLOWED_OWNERS: 'ab'.repeat(32),
       HOLDFAST_SCRUB_DAYS: '30',
+      HOLDFAST_GRACE_HOURS: '72',
       HOLDFAST_KEEP_BLOCKS: '5000',
       HOLDFAST_TRUST_HEIGHT: '77',
       HOLDFAST_TRUST_HASH: 'cd'.repeat(32),
@@ -96,6 +98,7 @@ describe('a configuration that is not understood is refused with', () => {
   test.each([
     ['contolPort: 4001', ':1: contolPort is not a setting', 'Did you mean controlPort?'],
     ['\n\nloglevel: info', ':3: loglevel is not a setting', 'Did you mean logLevel?'],
+    ['graceHours: 24', ':1: graceHours must be a whole number from 48 to 8760', undefined],
     ['color: blue', ':1: color is not a setting', 'docs/operating.md lists every setting.'],
     [
       'controlPort: 70000',
