@@ -821,6 +821,8 @@ export const AUDIT_JUDGE_AT = 10;
 export const AUDIT_LEADERS_MAX = 12;
 /** Times that a leader and a reviewer tell each other what the other one missed. */
 export const AUDIT_EXCHANGES_MAX = 6;
+/** Long copies of manifests that an auditor keeps of what it was shown, of all groups: others that have not seen one ask its node. */
+export const AUDIT_COPIES_LENGTH_MAX: number = 64 * MIB;
 /** Openings in one message of a review, so that many of them do not make it longer than a part. */
 export const AUDIT_SHOWN_MAX = 64;
 

@@ -93,7 +93,8 @@ export function partsOf(asked: readonly Asked[], contentOf: ContentOf): readonly
 /** Signature and heads of lists take a place's worth. */
 const PART_ROOM: number = AUDIT_PART_LENGTH_MAX - OPENING_HEAD_LENGTH_MAX;
 
-function answerLength(place: Place, contentOf: ContentOf): number {
+/** Bytes of a part that an opening takes, at most. */
+export function answerLength(place: Place, contentOf: ContentOf): number {
   const lengthBytes = isCopy(place) ? (contentOf(place)?.lengthBytes ?? 0) : 1024;
   return OPENING_HEAD_LENGTH_MAX + Math.min(lengthBytes, MANIFEST_LENGTH_MAX);
 }

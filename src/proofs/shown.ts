@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import { decodeCanonical, digestOf, encode, uint } from '../base/codec.ts';
+import { portableSha256, type Sha256 } from '../base/hash.ts';
 import type { Digest, Signature } from '../base/ids.ts';
 import { AUDIT_PART_ASKED_MAX, MANIFEST_LENGTH_MAX, OPENING_HEAD_LENGTH_MAX } from '../base/limits.ts';
 import { merkleRoot, proveInclusion, verifyInclusion } from '../base/merkle.ts';
@@ -32,20 +33,44 @@ export interface ShownOpening {
   readonly signature: Signature;
 }
 
-export function showOpening(
-  part: ResponsePart,
-  index: number,
+/** An opening of a part, and what it takes to show it without the rest of the part. */
+export interface SignedOpening {
+  readonly opening: Opening;
+  readonly index: number;
+  /** Of all openings of the part. */
+  readonly digests: readonly Digest[];
+  readonly signature: Signature;
+}
+
+/** All of the part, hashed once. */
+export function signedOpenings(
+  { openings, signature }: ResponsePart,
   { sha256 }: Hashes = PORTABLE_HASHES,
+): readonly SignedOpening[] {
+  const digests = openings.map((opening) => openingDigest(opening, sha256));
+  return openings.map((opening, index) => ({ opening, index, digests, signature }));
+}
+
+export function showSigned(
+  { opening, index, digests, signature }: SignedOpening,
+  sha256: Sha256 = portableSha256,
 ): ShownOpening {
-  const digests = part.openings.map((opening) => openingDigest(opening, sha256));
   return {
-    opening: part.openings[index]!,
+    opening,
     index,
     count: digests.length,
     path: proveInclusion(digests, index, sha256),
     root: merkleRoot(digests, sha256),
-    signature: part.signature,
+    signature,
   };
+}
+
+export function showOpening(
+  part: ResponsePart,
+  index: number,
+  hashes: Hashes = PORTABLE_HASHES,
+): ShownOpening {
+  return showSigned(signedOpenings(part, hashes)[index]!, hashes.sha256);
 }
 
 /** True when the node of `context` answered with it in its round and it is of what the chain says is at its place. */

@@ -1,12 +1,12 @@
 // The first half of a round at an auditor: every node of its groups is asked for what the draw says, at once, and twice more for what is still open. The
 // leaves stay the same, so what a node did not get at in time it can still show; and what it is silent about is open by itself, so that
-// nothing hides behind something else.
+// nothing hides behind something else. Whoever is slow uses up its own share of the time, and nobody else's.
 
 import { equal, short } from '../../base/bytes.ts';
 import { toStoreError } from '../../base/errors.ts';
 import type { NetworkId, NodeId } from '../../base/ids.ts';
 import { AUDIT_CALLS_MAX, AUDIT_PART_LENGTH_MAX, AUDIT_TIMEOUT_MS } from '../../base/limits.ts';
-import type { Network, Signer, Verify } from '../../base/ports.ts';
+import type { Clock, Network, Signer, Verify } from '../../base/ports.ts';
 import type { Asked } from '../../proofs/draw.ts';
 import type { Hashes } from '../../proofs/opening.ts';
 import { encodeReceipt, receiptText, signReceipt } from '../../proofs/receipt.ts';
@@ -30,18 +30,29 @@ export interface AskingPorts {
   readonly verify: Verify;
   readonly chain: RecordSource;
   readonly hashes: Hashes;
+  readonly clock: Pick<Clock, 'monotonic'>;
   readonly logger: NodeLogger;
   /** This node's own answer, which no network carries. */
   readonly answerSelf: (header: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>;
 }
 
-/** Asks all nodes of the group for what is open, a few at a time. Never throws but for `signal`. */
-export async function askGroup(ports: AskingPorts, audit: GroupAudit, signal: AbortSignal): Promise<void> {
-  const waiting = [...audit.group.nodes];
+/**
+ * Asks all nodes of the group for what is open, a few at a time, and is done at `untilMs` of the clock's monotonic time. Each gets an even share of
+ * the time that is left when it is its turn. Never throws but for `signal`, and where the chain cannot be read.
+ */
+export async function askGroup(
+  ports: AskingPorts,
+  audit: GroupAudit,
+  untilMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const waiting = audit.group.nodes.filter((node) => audit.openOf(node).length > 0);
   const work = async (): Promise<void> => {
     for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
       signal.throwIfAborted();
-      await askNode(ports, audit, node, signal);
+      const nowMs = ports.clock.monotonic();
+      const turns = Math.ceil((waiting.length + 1) / AUDIT_CALLS_MAX);
+      await askNode(ports, audit, node, nowMs + (untilMs - nowMs) / turns, signal);
     }
   };
   await Promise.all(Array.from({ length: AUDIT_CALLS_MAX }, work));
@@ -51,18 +62,20 @@ async function askNode(
   ports: AskingPorts,
   audit: GroupAudit,
   node: NodeId,
+  untilMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   const open = audit.openOf(node);
-  if (open.length === 0) return;
   const contents = await contentsOf(
     ports.chain,
     open.map(({ place }) => place),
   );
   const before = audit.heldOf(node).length;
   for (const part of partsOf(open, contents.of)) {
+    const timeoutMs = timeLeft(ports, untilMs);
+    if (timeoutMs === 0) break;
     try {
-      await askPart(ports, audit, node, part, contents.of, signal);
+      await askPart(ports, audit, node, part, contents.of, { timeoutMs, signal });
     } catch (error) {
       if (signal.aborted) throw error;
       const { code, message } = toStoreError(error, 'INTERNAL', 'audit');
@@ -71,7 +84,20 @@ async function askNode(
       break;
     }
   }
-  if (audit.heldOf(node).length > before) await giveReceipt(ports, audit, node, signal);
+  const timeoutMs = timeLeft(ports, untilMs);
+  if (timeoutMs > 0 && audit.heldOf(node).length > before) {
+    await giveReceipt(ports, audit, node, { timeoutMs, signal });
+  }
+}
+
+/** For one call. */
+function timeLeft({ clock }: AskingPorts, untilMs: number): number {
+  return Math.max(0, Math.min(AUDIT_TIMEOUT_MS, Math.floor(untilMs - clock.monotonic())));
+}
+
+interface CallTime {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
 }
 
 async function askPart(
@@ -80,13 +106,14 @@ async function askPart(
   node: NodeId,
   asked: readonly Asked[],
   contentOf: ContentOf,
-  signal: AbortSignal,
+  time: CallTime,
 ): Promise<void> {
   const { round, seed } = audit.watched.round;
   const header = encodeRequest({ round, seed, asked });
-  const options = { signal, timeoutMs: AUDIT_TIMEOUT_MS, maxBodyLength: AUDIT_PART_LENGTH_MAX };
+  const options = { ...time, maxBodyLength: AUDIT_PART_LENGTH_MAX };
+  audit.noteTried(node);
   const body = equal(node, signer.publicKey)
-    ? await answerSelf(header, signal)
+    ? await answerSelf(header, time.signal)
     : (await network.call(node, AUDIT_SERVICES.audit, { header }, options)).body;
   const part = decodeResponse(body);
   const judgement = judgeResponse(audit.context(node), asked, part, contentOf, verify, hashes);
@@ -94,7 +121,7 @@ async function askPart(
     logger.warn({ node: short(node), round }, 'a node answered its audit with what no honest node says');
     return;
   }
-  audit.noteAnswer(node, part, judgement);
+  audit.noteAnswer(node, part, judgement, hashes);
 }
 
 /** Whether it arrives is the node's affair: a receipt only ever helps the node. */
@@ -102,13 +129,12 @@ async function giveReceipt(
   { networkId, network, signer, hashes }: AskingPorts,
   audit: GroupAudit,
   node: NodeId,
-  signal: AbortSignal,
+  time: CallTime,
 ): Promise<void> {
   if (equal(node, signer.publicKey)) return;
   const { round } = audit.watched.round;
   const held = audit.heldOf(node);
   const signature = signReceipt(receiptText(networkId, round, node, held, hashes.sha256), signer);
   const request = { header: new Uint8Array(0), body: [encodeReceipt({ round, held, signature })] };
-  const options = { signal, timeoutMs: AUDIT_TIMEOUT_MS };
-  await network.call(node, AUDIT_SERVICES.receipt, request, options).catch(() => undefined);
+  await network.call(node, AUDIT_SERVICES.receipt, request, time).catch(() => undefined);
 }

@@ -1,14 +1,16 @@
 // Audits at a node: it answers those who audit it, and audits the groups in which it has seats. All of a round is timed from when this node heard that
 // it began; nothing here is exact to the second, and who is late for one round is there for the next.
 //
-// Invariants: it signs an anchor only for a round whose draws it made itself; after `stop` nothing runs.
+// Invariants: it signs an anchor only for a round whose draws it made itself, and failures only when it has asked for the last time; after `stop`
+// nothing runs.
 
-import { equal } from '../../base/bytes.ts';
+import { equal, short } from '../../base/bytes.ts';
 import { StoreError, toStoreError } from '../../base/errors.ts';
 import type { NetworkId, NodeId } from '../../base/ids.ts';
 import {
   AUDIT_ASK_EVERY,
   AUDIT_ASKS,
+  AUDIT_COPIES_LENGTH_MAX,
   AUDIT_JUDGE_AT,
   AUDIT_LEADERS_MAX,
   AUDIT_PARTS_OF_ROUND,
@@ -27,7 +29,7 @@ import { type RecordSource, settle } from '../chain/settle.ts';
 import { EMPTY_HEADER } from '../keeper-ports.ts';
 import type { NodeLogger } from '../storage-node.ts';
 import { askGroup } from './asking.ts';
-import { GroupAudit } from './group-audit.ts';
+import { type CopyRoom, GroupAudit } from './group-audit.ts';
 import { lead, leadersOf, summaryOf } from './leading.ts';
 import { Receipts } from './receipts.ts';
 import { auditServices } from './responder.ts';
@@ -76,6 +78,7 @@ class RunningAudits implements Audits {
   readonly #own: readonly Service[];
   readonly #work = new Map<number, Work>();
   readonly #groups: GroupAudit[] = [];
+  readonly #room: CopyRoom = { left: AUDIT_COPIES_LENGTH_MAX };
   readonly #endWatch: () => void;
 
   constructor(ports: AuditsPorts) {
@@ -103,6 +106,10 @@ class RunningAudits implements Audits {
       timeoutMs: AUDIT_TIMEOUT_MS,
       maxConcurrentPerPeer: 2,
       maxPerSecondPerPeer: 10,
+      admit: async (from) => {
+        if (this.#groups.some((each) => each.isAuditor(from))) return;
+        throw new StoreError('UNAUTHORIZED', `node ${short(from)} audits nothing together with this one`);
+      },
       handle: async (from, _header, body) => {
         const asked = decodeReview(body);
         const audit = this.#groupOf(asked.round, asked.group);
@@ -135,18 +142,27 @@ class RunningAudits implements Audits {
 
   #begin(watched: WatchedRound): void {
     const { round } = watched.round;
-    const audits = watched.groups.map((group) => new GroupAudit(this.#ports.networkId, watched, group));
-    this.#groups.push(...audits);
     const oldest = round - AUDIT_ROUNDS_WATCHED;
-    while (this.#groups.length > 0 && this.#groups[0]!.watched.round.round <= oldest) this.#groups.shift();
+    while (this.#groups.length > 0 && this.#groups[0]!.watched.round.round <= oldest)
+      this.#groups.shift()!.close();
+    const audits = watched.groups.map(
+      (group) => new GroupAudit(this.#ports.networkId, watched, group, this.#room),
+    );
+    this.#groups.push(...audits);
     for (const [number, { abort }] of this.#work) if (number <= oldest) abort.abort();
     const abort = new AbortController();
     const begunMs = this.#ports.clock.monotonic();
-    const audited = audits.map((audit) => this.#audit(audit, begunMs, abort.signal));
-    const done = Promise.all([this.#comeBack(watched, abort.signal), ...audited])
-      .then(() => undefined)
-      .catch((error: unknown) => this.#failed(round, error, abort.signal))
-      .finally(() => this.#work.delete(round));
+    const parts = [
+      this.#comeBack(watched, abort.signal),
+      ...audits.map((audit) => this.#audit(audit, begunMs, abort.signal)),
+    ];
+    // One that fails ends none of the others: all have ended when the round has.
+    const ended = parts.map((part) =>
+      part.catch((error: unknown) => this.#failed(round, error, abort.signal)),
+    );
+    const done = Promise.all(ended).then(() => {
+      this.#work.delete(round);
+    });
     this.#work.set(round, { abort, done });
   }
 
@@ -176,12 +192,15 @@ class RunningAudits implements Audits {
     const at = (part: number): number => begunMs + (part * rules.roundMs) / AUDIT_PARTS_OF_ROUND;
     for (let time = 0; time < AUDIT_ASKS; time++) {
       await this.#until(at(time * AUDIT_ASK_EVERY), signal);
+      const untilMs = at(Math.min((time + 1) * AUDIT_ASK_EVERY, AUDIT_JUDGE_AT));
       await askGroup(
         { ...this.#ports, answerSelf: (header, abort) => this.#answerSelf(header, abort) },
         audit,
+        untilMs,
         signal,
       );
     }
+    audit.endAsking();
     const leaders = leadersOf(audit, this.#ports.hashes);
     for (let turn = 0; turn < AUDIT_LEADERS_MAX; turn++) {
       const leader = leaders[turn % leaders.length]!;

@@ -6,7 +6,7 @@ import { equal, short, toHex } from '../../base/bytes.ts';
 import { toStoreError } from '../../base/errors.ts';
 import { digest } from '../../base/hash.ts';
 import type { NodeId } from '../../base/ids.ts';
-import { AUDIT_EXCHANGES_MAX, AUDIT_SHOWN_MAX, AUDIT_TIMEOUT_MS } from '../../base/limits.ts';
+import { AUDIT_EXCHANGES_MAX, AUDIT_TIMEOUT_MS } from '../../base/limits.ts';
 import type { Network } from '../../base/ports.ts';
 import {
   type AnchorSignature,
@@ -19,7 +19,7 @@ import type { Hashes } from '../../proofs/opening.ts';
 import type { AnchorAudit } from '../../shards/operations/anchor-audit.ts';
 import type { NodeLogger } from '../storage-node.ts';
 import { contentsOf } from './contents.ts';
-import { type GroupAudit, HELD, type VerdictList } from './group-audit.ts';
+import type { GroupAudit, VerdictList } from './group-audit.ts';
 import {
   decodeReviewReply,
   encodeReview,
@@ -41,6 +41,9 @@ export function leadersOf({ watched, group }: GroupAudit, { sha256 }: Hashes): r
   const first = (draw[0]! * 256 + draw[1]! + group.group) % auditors.length;
   return [...auditors.slice(first), ...auditors.slice(0, first)].map(({ node }) => node);
 }
+
+/** Where rounds are short, so long is waited for a review: a part of the round. */
+const REVIEWS_PER_ROUND = 4;
 
 interface Reviewer {
   readonly auditor: number;
@@ -67,26 +70,64 @@ export async function lead(
   for (let exchange = 0; exchange < AUDIT_EXCHANGES_MAX; exchange++) {
     signal.throwIfAborted();
     const verdicts = audit.verdicts(await contentsOf(ports.chain, audit.unseenPlaces()));
-    const text = audit.anchorText(verdicts, ports.hashes);
-    audit.noteSigned(text, verdicts);
-    const own: AnchorSignature = { auditor: self, signature: signAnchor(text, ports.signer) };
-    const asked = reviewers.filter(({ isSilent }) => !isSilent);
-    const given = await Promise.all(asked.map((each) => ask(ports, audit, verdicts, text, each, signal)));
-    const signatures = [own, ...given.flatMap((each) => each ?? [])].toSorted(
-      (a, b) => a.auditor - b.auditor,
-    );
-    const signed = signatures.reduce((sum, { auditor }) => sum + group.seats[auditor]!, 0);
-    if (isEnough(signed, auditors)) return actionOf(text, signatures);
+    const proposal = { verdicts, text: audit.anchorText(verdicts, ports.hashes) };
+    const isOwn = audit.mayFail(verdicts);
+    const signatures = isOwn ? [signOwn(ports, audit, proposal, self)] : [];
+    const isDone = (): boolean => {
+      const signed = signatures.reduce((sum, { auditor }) => sum + group.seats[auditor]!, 0);
+      return isOwn && isEnough(signed, auditors);
+    };
+    if (!isDone()) await collect(ports, audit, proposal, reviewers, { signatures, isDone }, signal);
+    if (isDone()) return actionOf(proposal.text, signatures);
   }
   return undefined;
+}
+
+/** What a leader puts before the others. */
+interface Proposal {
+  readonly verdicts: VerdictList;
+  readonly text: AnchorText;
+}
+
+function signOwn(
+  { signer }: LeadingPorts,
+  audit: GroupAudit,
+  { verdicts, text }: Proposal,
+  auditor: number,
+): AnchorSignature {
+  audit.noteSigned(text, verdicts);
+  return { auditor, signature: signAnchor(text, signer) };
+}
+
+/** Asks all who are not silent at once, and waits no longer than until there is enough: who says nothing holds nobody up. */
+async function collect(
+  ports: LeadingPorts,
+  audit: GroupAudit,
+  proposal: Proposal,
+  reviewers: readonly Reviewer[],
+  { signatures, isDone }: { readonly signatures: AnchorSignature[]; readonly isDone: () => boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const rest = new AbortController();
+  const within = AbortSignal.any([signal, rest.signal]);
+  const work = async (reviewer: Reviewer): Promise<void> => {
+    try {
+      const signature = await ask(ports, audit, proposal, reviewer, within);
+      if (signature !== undefined && !isDone()) signatures.push(signature);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!rest.signal.aborted) throw error;
+    }
+    if (isDone()) rest.abort();
+  };
+  await Promise.all(reviewers.filter(({ isSilent }) => !isSilent).map(work));
 }
 
 /** A reviewer's signature, if it agrees; what it says otherwise is taken in for the next exchange. */
 async function ask(
   ports: LeadingPorts,
   audit: GroupAudit,
-  verdicts: VerdictList,
-  text: AnchorText,
+  { verdicts, text }: Proposal,
   reviewer: Reviewer,
   signal: AbortSignal,
 ): Promise<AnchorSignature | undefined> {
@@ -115,20 +156,19 @@ async function send(
   { node, needs }: Reviewer,
   signal: AbortSignal,
 ): Promise<ReviewReply> {
-  const shown = needs
-    .filter((position) => position < verdicts.length && verdicts[position] === HELD)
-    .slice(0, AUDIT_SHOWN_MAX)
-    .map((position) => ({ position, shown: audit.show(position, hashes) }));
+  const shown = audit.show(needs, hashes);
+  const { rules } = audit.watched;
   const { round } = audit.watched.round;
   const body = encodeReview({ round, group: audit.group.group, verdicts, shown });
-  const options = { signal, timeoutMs: AUDIT_TIMEOUT_MS, maxBodyLength: REVIEW_LENGTH_MAX };
+  const timeoutMs = Math.min(AUDIT_TIMEOUT_MS, Math.ceil(rules.roundMs / REVIEWS_PER_ROUND));
+  const options = { signal, timeoutMs, maxBodyLength: REVIEW_LENGTH_MAX };
   const request = { header: new Uint8Array(0), body: [body] };
   return decodeReviewReply((await network.call(node, REVIEW_SERVICE, request, options)).body);
 }
 
 function actionOf(text: AnchorText, signatures: readonly AnchorSignature[]): AnchorAudit {
   const { network: _network, ...body } = text;
-  return { ...body, signatures };
+  return { ...body, signatures: signatures.toSorted((a, b) => a.auditor - b.auditor) };
 }
 
 /** For logs. */

@@ -1,13 +1,13 @@
 // Receipts that auditors gave this node, for the last rounds: with them it convicts an auditor that signs the opposite.
 
-import { equal, toHex } from '../../base/bytes.ts';
+import { toHex } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { Sha256 } from '../../base/hash.ts';
 import type { NetworkId, NodeId } from '../../base/ids.ts';
 import { AUDIT_ROUNDS_WATCHED } from '../../base/limits.ts';
 import type { Verify } from '../../base/ports.ts';
 import { decodeReceipt, type Receipt, receiptText, verifyReceipt } from '../../proofs/receipt.ts';
-import type { RoundWatcher } from './round-watcher.ts';
+import { isAuditorOf, type RoundWatcher } from './round-watcher.ts';
 
 export interface ReceiptsPorts {
   readonly network: NetworkId;
@@ -26,14 +26,16 @@ export class Receipts {
     this.#ports = ports;
   }
 
-  /** Throws INVALID_ENCODING, UNAUTHORIZED (no auditor of this node), INVALID_SIGNATURE. */
+  /** Throws INVALID_ENCODING, UNAUTHORIZED (no auditor of this node), INVALID_ARGUMENT (lists what was not asked), INVALID_SIGNATURE. */
   take(from: NodeId, bytes: Uint8Array): void {
     const receipt = decodeReceipt(bytes);
     const { network, self, verify, sha256, watcher } = this.#ports;
     const watched = watcher.round(receipt.round);
-    const index = watched?.validators.findIndex(({ node }) => equal(node, from)) ?? -1;
-    if (watched === undefined || (watched.ownGroup?.seats[index] ?? 0) === 0) {
+    if (watched === undefined || !isAuditorOf(watched, from)) {
       throw new StoreError('UNAUTHORIZED', 'a receipt of nobody who audits this node in this round');
+    }
+    if (receipt.held.length > watched.own.asked.length) {
+      throw new StoreError('INVALID_ARGUMENT', 'a receipt of more than was asked');
     }
     const text = receiptText(network, receipt.round, self, receipt.held, sha256);
     if (!verifyReceipt(text, from, receipt.signature, verify)) {

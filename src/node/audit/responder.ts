@@ -8,10 +8,12 @@ import { StoreError } from '../../base/errors.ts';
 import type { NetworkId, NodeId } from '../../base/ids.ts';
 import {
   AUDIT_OPENED_LENGTH_MAX,
+  AUDIT_PART_LENGTH_MAX,
   AUDIT_TIMEOUT_MS,
   GROUP_LENGTH,
   LEAF_LENGTH,
   MANIFEST_LENGTH_MAX,
+  OPENING_HEAD_LENGTH_MAX,
   SERVICE_HEADER_LENGTH_MAX,
 } from '../../base/limits.ts';
 import type { Clock, PieceLog, ServedReply, Service, Signer } from '../../base/ports.ts';
@@ -19,14 +21,20 @@ import type { Asked } from '../../proofs/draw.ts';
 import { type Hashes, openCopy, type Opening, openLeaf } from '../../proofs/opening.ts';
 import { isCopy, type Place } from '../../proofs/place.ts';
 import { RECEIPT_LENGTH_MAX } from '../../proofs/receipt.ts';
-import { AUDIT_SERVICES, decodeRequest, encodeResponse, signResponse } from '../../proofs/response.ts';
+import {
+  answerLength,
+  AUDIT_SERVICES,
+  decodeRequest,
+  encodeResponse,
+  signResponse,
+} from '../../proofs/response.ts';
 import { decodePieceMeta, pieceKey, recordKey } from '../entry-keys.ts';
 import { EMPTY_HEADER } from '../keeper-ports.ts';
 import type { PieceRoot, Digest } from '../../base/ids.ts';
 import type { RecordSource } from '../chain/settle.ts';
 import { contentsOf, type HeldContent, placeText } from './contents.ts';
 import type { Receipts } from './receipts.ts';
-import type { RoundWatcher, WatchedRound } from './round-watcher.ts';
+import { isAuditorOf, type RoundWatcher, type WatchedRound } from './round-watcher.ts';
 
 export interface ResponderPorts {
   readonly network: NetworkId;
@@ -34,7 +42,7 @@ export interface ResponderPorts {
   readonly log: Pick<PieceLog, 'read' | 'stat'>;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly chain: RecordSource;
-  readonly watcher: Pick<RoundWatcher, 'round'>;
+  readonly watcher: Pick<RoundWatcher, 'round' | 'rounds'>;
   readonly receipts: Pick<Receipts, 'take'>;
   readonly hashes: Hashes;
   /** Told of every place that this node should have and has not. */
@@ -48,6 +56,9 @@ const BOUNDS = {
   maxPerSecondPerPeer: 20,
 } as const;
 
+/** An auditor gives one after each time that it asks. */
+const RECEIPTS_PER_SECOND = 4;
+
 export function auditServices(ports: ResponderPorts): readonly Service[] {
   const responder = new Responder(ports);
   return [
@@ -55,12 +66,16 @@ export function auditServices(ports: ResponderPorts): readonly Service[] {
       ...BOUNDS,
       name: AUDIT_SERVICES.audit,
       maxBodyLength: 0,
+      admit: async (from) => checkAuditorNow(ports, from),
       handle: (from, header, _body, signal) => responder.answer(from, header, signal),
     },
     {
       ...BOUNDS,
       name: AUDIT_SERVICES.receipt,
       maxBodyLength: RECEIPT_LENGTH_MAX,
+      maxConcurrentPerPeer: 1,
+      maxPerSecondPerPeer: RECEIPTS_PER_SECOND,
+      admit: async (from) => checkAuditorNow(ports, from),
       handle: (from, _header, body) => {
         ports.receipts.take(from, body.slice());
         return Promise.resolve({ header: EMPTY_HEADER });
@@ -106,7 +121,10 @@ class Responder {
     this.#openedLength = 0;
   }
 
-  /** What the chain does not say of this node any more is left out, as is what the disk does not give now. */
+  /**
+   * What the chain does not say of this node any more is left out, as is what the disk does not give now, and what an answer has no room for:
+   * who asks for more copies than fit one gets the first.
+   */
   async #open(
     asked: readonly Asked[],
     signal: AbortSignal,
@@ -118,10 +136,13 @@ class Responder {
     );
     const openings: Opening[] = [];
     const lacking = new Map<string, Lacking>();
+    let room = AUDIT_PART_LENGTH_MAX - OPENING_HEAD_LENGTH_MAX;
     for (const each of asked) {
       signal.throwIfAborted();
       const content = contents.at(each.place);
       if (content === undefined || !equal(content.holder, signer.publicKey)) continue;
+      room -= answerLength(each.place, contents.of);
+      if (room < 0) break;
       const text = placeText(each.place);
       if (lacking.has(text)) continue;
       const opening = await this.#openOne(each, content);
@@ -187,9 +208,14 @@ interface Lacking {
 /** Codes that say the bytes are gone; others say that they cannot be read now. */
 const LOST: ReadonlySet<string> = new Set(['DAMAGED', 'NOT_FOUND', 'INVALID_ENCODING', 'INVALID_ARGUMENT']);
 
-function checkAuditor({ validators, ownGroup }: WatchedRound, from: NodeId): void {
-  const index = validators.findIndex(({ node }) => equal(node, from));
-  if ((ownGroup?.seats[index] ?? 0) > 0) return;
+/** Before anything of the request is read. */
+function checkAuditorNow({ watcher }: ResponderPorts, from: NodeId): void {
+  if (watcher.rounds.some((watched) => isAuditorOf(watched, from))) return;
+  throw new StoreError('UNAUTHORIZED', `node ${short(from)} does not audit this node now`);
+}
+
+function checkAuditor(watched: WatchedRound, from: NodeId): void {
+  if (isAuditorOf(watched, from)) return;
   throw new StoreError('UNAUTHORIZED', `node ${short(from)} does not audit this node in this round`);
 }
 

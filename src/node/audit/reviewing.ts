@@ -1,7 +1,8 @@
 // An auditor that is asked to sign what the leader of its group found: it signs what agrees with what it has seen itself, and nothing else. What it
-// has seen and the leader has not, it shows; what it has not seen, it wants to be shown.
+// has seen and the leader has not, it shows; what it has not seen, it wants to be shown. That somebody has failed it signs only of whom it has asked itself,
+// after it has asked for the last time.
 
-import { equal, short } from '../../base/bytes.ts';
+import { short } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { NodeId, Signature } from '../../base/ids.ts';
 import { AUDIT_SHOWN_MAX } from '../../base/limits.ts';
@@ -22,14 +23,19 @@ export interface ReviewingPorts {
   readonly hashes: Hashes;
 }
 
-/** Throws UNAUTHORIZED (no auditor of the group), INVALID_ARGUMENT (not as many verdicts as were asked, or none that there is). */
+/** Throws UNAUTHORIZED (no auditor of the group, or one that asks without end), INVALID_ARGUMENT (not as many verdicts as were asked, or none that there is). */
 export async function review(
   ports: ReviewingPorts,
   audit: GroupAudit,
   from: NodeId,
   { verdicts, shown }: Review,
 ): Promise<ReviewReply> {
-  checkFrom(audit, from);
+  if (!audit.takeReview(from)) {
+    throw new StoreError(
+      'UNAUTHORIZED',
+      `node ${short(from)} has no seat in this group, or has asked enough`,
+    );
+  }
   if (verdicts.length !== audit.lines.length || verdicts.some((each) => each > MOVED)) {
     throw new StoreError(
       'INVALID_ARGUMENT',
@@ -39,13 +45,11 @@ export async function review(
   await takeShown(ports, audit, shown);
   const differences = await differencesOf(ports, audit, verdicts);
   const { needs, unseen, elsewhere } = differences;
-  const agrees = needs.length + unseen.length + elsewhere.length === 0;
+  const agrees = needs.length + unseen.length + elsewhere.length === 0 && audit.mayFail(verdicts);
   return {
     signature: agrees ? sign(ports, audit, verdicts) : null,
     needs: needs.slice(0, AUDIT_SHOWN_MAX),
-    shown: unseen
-      .slice(0, AUDIT_SHOWN_MAX)
-      .map((position) => ({ position, shown: audit.show(position, ports.hashes) })),
+    shown: audit.show(unseen, ports.hashes),
     elsewhere: elsewhere.slice(0, AUDIT_SHOWN_MAX),
   };
 }
@@ -54,12 +58,6 @@ function sign({ signer, hashes }: ReviewingPorts, audit: GroupAudit, verdicts: V
   const text = audit.anchorText(verdicts, hashes);
   audit.noteSigned(text, verdicts);
   return signAnchor(text, signer);
-}
-
-function checkFrom({ watched, group }: GroupAudit, from: NodeId): void {
-  const index = watched.validators.findIndex(({ node }) => equal(node, from));
-  if ((group.seats[index] ?? 0) > 0) return;
-  throw new StoreError('UNAUTHORIZED', `node ${short(from)} has no seat in this group`);
 }
 
 /** Takes in what is shown and holds; the rest is left aside. */

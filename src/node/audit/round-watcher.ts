@@ -54,6 +54,12 @@ export interface WatchedRound {
   readonly drawn: ReadonlyMap<string, Drawn>;
 }
 
+/** Whether `node` has a seat in the group in which this node is audited. */
+export function isAuditorOf({ validators, ownGroup }: WatchedRound, node: NodeId): boolean {
+  const index = validators.findIndex((each) => equal(each.node, node));
+  return (ownGroup?.seats[index] ?? 0) > 0;
+}
+
 /** What is known of a round when its block is written. */
 interface Begun {
   readonly round: AuditRound;

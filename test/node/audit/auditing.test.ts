@@ -41,7 +41,8 @@ test('nodes that have everything pass, and what the anchor says is what the draw
     expect(asked.length).toBeGreaterThan(0);
     expect(anchor.counts[index]).toEqual({ asked: asked.length, failed: 0, heldKib });
   }
-  expect(anchor.signatures.length).toBe(4);
+  // More than two thirds, and nobody waited for the rest.
+  expect(anchor.signatures.length).toBe(3);
 });
 
 test('a node that is away fails all that it was asked, and nobody else does', async () => {
