@@ -150,6 +150,21 @@ describe('a dispute', () => {
     expect(homes.balance('eve')).toBe(BALANCE + 1_500n);
   });
 
+  test('is settled with its own round, and no other', () => {
+    const homes = world();
+    expect(dispute(homes, 0)).toBeUndefined();
+    homes.nextRound();
+    homes.anchor(FINDINGS);
+    expect(dispute(homes, 2)).toBeUndefined();
+    endRounds(homes, AUDIT.roundsKept - 1);
+    expect(homes.openDisputes).toBe(1);
+    expect(homes.burned).toBe(28_500n);
+    endRounds(homes, 1);
+    expect(homes.openDisputes).toBe(0);
+    // A hundredth of what the first one left.
+    expect(homes.stake(0)).toBe(STAKE - 10_000n - 9_900n);
+  });
+
   test('gets its bond back later when the lane to its account is full', () => {
     const homes = world();
     expect(dispute(homes)).toBeUndefined();

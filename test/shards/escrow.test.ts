@@ -322,6 +322,8 @@ test('whatever happens in whatever order, no token is lost, and escrow holds exa
       expect(homes.escrow.rate).toBe(0n);
       expect(homes.escrow.held).toBe(homes.escrow.left);
       expect(unspentIn(homes)).toBe(0n);
+      const changes = [...homes.memory.records.values()].filter(({ key }) => key.kind === 'escrow-change');
+      expect(changes.length, 'records of changes go with them').toBe(0);
       expect(homes.epoch).toBeLessThan(2 ** 20);
     }),
     { numRuns: 60 },
