@@ -864,6 +864,8 @@ export const PROVEN_LOSSES_MAX = 4096;
 export const TAKE_OVERS_OPEN_MAX = 64;
 /** Pieces made again of which the records do not say yet whose they are. */
 export const TAKE_OVERS_PENDING_MAX = 4096;
+/** A node looks this often whether it was retired, and then whether it holds anything still. */
+export const HAND_OVER_LOOK_MS = 5_000;
 
 // ---- Disputes and prices -------------------------------------------------------------------------------------
 

@@ -3,15 +3,15 @@
 
 import { equal, short } from '../../base/bytes.ts';
 import { toStoreError } from '../../base/errors.ts';
-import type { Digest, NodeId, ObjectId, PieceRoot, Signature } from '../../base/ids.ts';
+import type { NodeId, ObjectId } from '../../base/ids.ts';
 import { TAKE_OVERS_PENDING_MAX } from '../../base/limits.ts';
 import { COPY_SEGMENT, type Place } from '../../proofs/place.ts';
-import { confirmedRecord, signConfirmation } from '../../replication/confirmation.ts';
 import { returnedPiece } from '../../replication/repair.ts';
 import type { Action } from '../../shards/transaction.ts';
 import { placeText } from '../audit/contents.ts';
 import type { RecordSource } from '../chain/settle.ts';
 import { recordKey } from '../entry-keys.ts';
+import { confirmPlace } from './hand-over-service.ts';
 import { type HeldSegment, heldSegment, isOfCopies } from './held-segment.ts';
 import { holdingsOf, type OwnShare, type RepairView } from './own-share.ts';
 import { restoreCopy } from './restore-copy.ts';
@@ -67,7 +67,7 @@ export class PieceMaker {
     const { pieceIndex, from, cause } = share;
     const begunMs = clock.monotonic();
     const by = await this.#restore(held, pieceIndex);
-    const signature = this.#confirm(held, pieceIndex);
+    const signature = confirmPlace(this.#ports, held, pieceIndex);
     const replacement = { segmentIndex: isOfCopies(held) ? null : segmentIndex, pieceIndex, signature };
     const nowMs = clock.monotonic();
     this.#takeOvers.add({ object, from, cause, replacement }, nowMs);
@@ -81,16 +81,6 @@ export class PieceMaker {
     const signal = this.#signal;
     if (isOfCopies(held)) return restoreCopy(this.#ports, held, signal);
     return restorePiece(this.#ports, held, pieceIndex, { signal });
-  }
-
-  #confirm(held: HeldSegment, pieceIndex: number): Signature {
-    const { networkId: network, signer } = this.#ports;
-    const { object, segmentIndex, lengthBytes } = held;
-    const root = held.roots[pieceIndex]!;
-    const confirmed = isOfCopies(held)
-      ? confirmedRecord(network, object, root as Digest, lengthBytes)
-      : { network, object, segmentIndex, pieceIndex, root: root as PieceRoot, lengthBytes };
-    return signConfirmation(confirmed, signer);
   }
 
   #expect(place: Place, pending: Pending): void {

@@ -17,11 +17,13 @@ import type { HoldingsStore } from '../audit/holdings-store.ts';
 import type { RoundWatcher } from '../audit/round-watcher.ts';
 import type { Membership } from '../membership.ts';
 import { damagedPlace } from './damage.ts';
-import { LostPieces, type LostPiecesPorts } from './lost-pieces.ts';
+import { HandOver, type HandOverPorts } from './hand-over.ts';
+import { handOverService } from './hand-over-service.ts';
+import { LostPieces } from './lost-pieces.ts';
 import { OwnPlaces } from './own-places.ts';
 import { lossesOf } from './proven-losses.ts';
 
-export interface RepairPorts extends Omit<LostPiecesPorts, 'epoch' | 'hasher' | 'holdings' | 'submit'> {
+export interface RepairPorts extends Omit<HandOverPorts, 'epoch' | 'hasher' | 'holdings' | 'submit'> {
   readonly hashes: Hashes;
   readonly membership: Pick<Membership, 'current' | 'onChange'>;
   readonly holdings: Pick<HoldingsStore, 'isWhole' | 'piecesOf' | 'holders' | 'onMoved'>;
@@ -52,6 +54,7 @@ class RunningRepair implements Repair {
   readonly #self: NodeId;
   readonly #own: OwnPlaces;
   readonly #lost: LostPieces | undefined;
+  readonly #handOver: HandOver | undefined;
   readonly #ends: readonly (() => void)[];
   #rules: AuditRules = DEFAULT_AUDIT;
 
@@ -63,6 +66,8 @@ class RunningRepair implements Repair {
     this.#own = new OwnPlaces(common);
     const { submit } = ports;
     this.#lost = submit === undefined ? undefined : new LostPieces({ ...common, submit }, this.#rules);
+    this.#handOver = submit === undefined ? undefined : new HandOver({ ...common, submit });
+    ports.network.serve(handOverService(common));
     this.#ends = [
       watcher.onRound(({ rules }) => {
         this.#rules = rules;
@@ -122,6 +127,6 @@ class RunningRepair implements Repair {
 
   async stop(): Promise<void> {
     for (const end of this.#ends) end();
-    await Promise.all([this.#own.stop(), this.#lost?.stop()]);
+    await Promise.all([this.#own.stop(), this.#lost?.stop(), this.#handOver?.stop()]);
   }
 }

@@ -23,13 +23,13 @@ import { subjectOf } from '../../../src/node/entry-keys.ts';
 
 const READY_MS = 60_000;
 
-/** Rounds of seconds: silent for two of them is lost. */
+/** Rounds of seconds: silent for three of them is lost. */
 export const SHORT_ROUNDS: Partial<AuditRules> = {
   roundMs: 3000,
   leaves: 16,
   sweepRounds: 10,
   suspendRounds: 1,
-  lostRounds: 2,
+  lostRounds: 3,
 };
 
 export class HealingNetwork {
