@@ -23,8 +23,9 @@ interface RunFlags extends NodeFlags {
 
 export const node: CommandSpec = {
   name: 'node',
-  summary: 'run the node of this machine',
-  operands: '',
+  summary: 'run the node of this machine, or show how it stands',
+  operands: '[action]',
+  completes: ['status'],
   options: [
     ...NODE_OPTIONS,
     {
@@ -52,8 +53,16 @@ export const node: CommandSpec = {
   ],
   details: `Runs in the foreground until Ctrl-C or SIGTERM; the log goes to standard error,
 one JSON object a line. Flags win over node.yaml in the data folder, which
-"store init" and "store join" write; docs/operating.md lists its settings.`,
-  run: (context, _, flags) => serve(context, context.home, flags as unknown as RunFlags),
+"store init" and "store join" write; docs/operating.md lists its settings.
+
+store node status shows what the node holds, how it stands by its audits, what the
+last rounds asked of it, its stake and what it earns. Exit code 0: all is well;
+4: it is silent, jailed, retired, does not answer or has damage; 3: no such node.`,
+  run: async (context, [action], flags) => {
+    if (action === undefined) return serve(context, context.home, flags as unknown as RunFlags);
+    const { showNode } = await import('./node-status.ts');
+    return showNode(context, action, flags as unknown as RunFlags);
+  },
 };
 
 async function serve({ output, signal }: Context, home: string, flags: RunFlags): Promise<undefined> {

@@ -74,7 +74,7 @@ async function nodeHere(folder: string, view: NetworkView): Promise<NodeHere | u
   return member === undefined ? undefined : { ...member, http: await httpOf(folder) };
 }
 
-async function httpOf(folder: string): Promise<string | null> {
+export async function httpOf(folder: string): Promise<string | null> {
   const { loadConfig } = await import('../src/node/config.ts');
   const { dataFolder } = await import('../src/node/data-folder.ts');
   const { httpPort } = await loadConfig({ file: dataFolder(folder).configFile });

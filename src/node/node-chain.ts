@@ -17,6 +17,7 @@ import { RoundWatcher } from './audit/round-watcher.ts';
 import { type Beacon, openBeacon } from './beacon-file.ts';
 import { type ChainLife, startChainLife } from './chain/chain-life.ts';
 import { openChainStore } from './chain/chain-store.ts';
+import { type AuditView, auditView } from './audit/audit-view.ts';
 import { type HttpServer, startHttp } from './chain/http/server.ts';
 import type { Keeping } from './chain/pruner.ts';
 import type { ChainStore, Derived } from './chain/types.ts';
@@ -75,7 +76,8 @@ export async function openNodeChain(
     const building = buildHoldings(holdings, life, ports.logger);
     const account = accountOf(operator, network, life);
     const stopTending = tend(ports, operator, network, life, beacon);
-    const http = await serveHttp(ports, life, network, httpPort).catch(async (error: unknown) => {
+    const audits = (): Promise<AuditView> => auditView(watcher, holdings, ports.identity.nodeId);
+    const http = await serveHttp(ports, life, network, httpPort, audits).catch(async (error: unknown) => {
       await stopTending();
       await life.stop();
       throw error;
@@ -193,6 +195,7 @@ async function serveHttp(
   life: ChainLife,
   networkId: NetworkId,
   port: NodeConfig['httpPort'],
+  audits: () => Promise<AuditView>,
 ): Promise<HttpServer | undefined> {
   if (port === 'off') return undefined;
   return startHttp({
@@ -203,6 +206,7 @@ async function serveHttp(
     store: life.store,
     networkId,
     status: () => life.status(),
+    audits,
     isWaiting: (id) => life.service?.isWaiting(id) ?? false,
     port,
     clock,

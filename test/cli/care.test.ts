@@ -51,19 +51,81 @@ test('a put without a name says that it is done when the chain has the object', 
 
 test('health of all covers what has a name and what has none, and ends with 0 while nothing needs repair', async () => {
   await run('put', file, 'store://kept/a', '--create-bucket');
-  const all = await json<{ objects: { uri: string | null; state: string }[]; notOnChain: unknown[] }>(
-    'health',
-    '--all',
-  );
+  const [all, text, neither] = await Promise.all([
+    json<{ objects: { uri: string | null; state: string }[]; notOnChain: unknown[] }>('health', '--all'),
+    run('health', '--all'),
+    run('health'),
+  ]);
   expect(all.objects.map((each) => `${each.uri} ${each.state}`).sort()).toEqual([
     'null whole',
     'store://kept/a whole',
   ]);
   expect(all.notOnChain).toEqual([]);
-  const text = await run('health', '--all');
   expect([text.exitCode, text.stdout.toString().split('\n')[0]]).toEqual([0, '2 objects: 2 whole']);
-  const neither = await run('health');
   expect(neither.exitCode).toBe(2);
+});
+
+test('why it lies where it lies is said with ranks and weights', async () => {
+  const [explained, text] = await Promise.all([
+    json<{ members: unknown[]; placedElsewhere: number }>('explain', uri),
+    run('explain', uri),
+  ]);
+  expect([explained.members.length, explained.placedElsewhere]).toEqual([5, 0]);
+  expect(text.stdout.toString()).toMatch(/^ +1 +[0-9a-f]{8} +[0-9a-f]{8} +20\.0 %/m);
+});
+
+test('a bundle verifies in an empty home without any network, and not when a bit of it is changed', async () => {
+  const bundle = inRoot('file.bundle');
+  const made = await json<{ network: string }>('prove', uri, bundle);
+  const id = made.network;
+  const empty = inRoot('empty');
+  mkdirSync(empty);
+  const offline = (...args: string[]): Promise<CommandResult> =>
+    runStore(args, { env: { HOLDFAST_HOME: empty } });
+  const bytes = readFileSync(bundle);
+  bytes[Math.floor(bytes.length / 2)]! ^= 1;
+  writeFileSync(inRoot('changed.bundle'), bytes);
+  const [verified, unnamed, refused] = await Promise.all([
+    offline('verify', bundle, '--network', id, '--json'),
+    offline('verify', bundle),
+    offline('verify', inRoot('changed.bundle'), '--network', id),
+  ]);
+  expect(JSON.parse(verified.stdout.toString())).toMatchObject({
+    verified: true,
+    network: id,
+    state: 'whole',
+    trustedHeight: 0,
+  });
+  expect(unnamed.exitCode).toBe(2);
+  expect([refused.exitCode, refused.stdout.length]).toEqual([7, 0]);
+  expect(refused.stderr).toMatch(/^error: /);
+});
+
+test('a drill rebuilds what a node holds from the others, and a plan says what it would take to take it out', async () => {
+  const [holder] = (await health()).holders.filter(({ pieces }) => pieces > 0);
+  const [drill, plan, wrong] = await Promise.all([
+    json<{ held: number; rebuilt: number }>('drill', holder!.node.slice(0, 8)),
+    json<Record<string, unknown>>('plan', 'remove', holder!.node),
+    run('plan', 'add', holder!.node),
+  ]);
+  expect(drill.held).toBeGreaterThan(0);
+  expect(drill.rebuilt).toBe(drill.held);
+  expect(plan).toMatchObject({ standing: 'healthy', takers: 4, lowestMargin: 2, lowestMarginAtOnce: 1 });
+  expect(wrong.exitCode).toBe(2);
+});
+
+test('a node says what it holds, how it stands and what it has staked', async () => {
+  const { node, folder } = network.nodes[0]!;
+  const [status, text, nobody, wrong] = await Promise.all([
+    json<Record<string, unknown>>('node', 'status', '--dir', folder),
+    run('node', 'status', '--dir', folder),
+    run('node', 'status', '--dir', inRoot('nothing')),
+    run('node', 'restart'),
+  ]);
+  expect(status).toMatchObject({ node, standing: 'healthy', isMember: true, failed: 0, score: 1_000_000 });
+  expect(status['bonded']).toEqual([{ asset: 0, amount: '100' }]);
+  expect([text.exitCode, /^standing +healthy$/m.test(text.stdout.toString())]).toEqual([0, true]);
+  expect([nobody.exitCode, wrong.exitCode]).toEqual([3, 2]);
 });
 
 test(
@@ -81,46 +143,6 @@ test(
   },
   ROUNDS_MS,
 );
-
-test('why it lies where it lies is said with ranks and weights', async () => {
-  const explained = await json<{ members: unknown[]; placedElsewhere: number }>('explain', uri);
-  expect([explained.members.length, explained.placedElsewhere]).toEqual([5, 0]);
-  expect((await run('explain', uri)).stdout.toString()).toMatch(/^ +1 +[0-9a-f]{8} +[0-9a-f]{8} +20\.0 %/m);
-});
-
-test('a bundle verifies in an empty home without any network, and not when a bit of it is changed', async () => {
-  const bundle = inRoot('file.bundle');
-  expect((await run('prove', uri, bundle)).exitCode).toBe(0);
-  const { network: id } = await json<{ network: string }>('status');
-  const empty = inRoot('empty');
-  mkdirSync(empty);
-  const offline = (...args: string[]): Promise<CommandResult> =>
-    runStore(args, { env: { HOLDFAST_HOME: empty } });
-  const verified = await offline('verify', bundle, '--network', id, '--json');
-  expect(JSON.parse(verified.stdout.toString())).toMatchObject({
-    verified: true,
-    network: id,
-    state: 'whole',
-    trustedHeight: 0,
-  });
-  expect((await offline('verify', bundle)).exitCode).toBe(2);
-  const bytes = readFileSync(bundle);
-  bytes[Math.floor(bytes.length / 2)]! ^= 1;
-  writeFileSync(bundle, bytes);
-  const refused = await offline('verify', bundle, '--network', id);
-  expect([refused.exitCode, refused.stdout.length]).toEqual([7, 0]);
-  expect(refused.stderr).toMatch(/^error: /);
-});
-
-test('a drill rebuilds what a node holds from the others, and a plan says what it would take to take it out', async () => {
-  const [holder] = (await health()).holders.filter(({ pieces }) => pieces > 0);
-  const drill = await json<{ held: number; rebuilt: number }>('drill', holder!.node.slice(0, 8));
-  expect(drill.held).toBeGreaterThan(0);
-  expect(drill.rebuilt).toBe(drill.held);
-  const plan = await json<Record<string, unknown>>('plan', 'remove', holder!.node);
-  expect(plan).toMatchObject({ standing: 'healthy', takers: 4, lowestMargin: 2, lowestMarginAtOnce: 1 });
-  expect((await run('plan', 'add', holder!.node)).exitCode).toBe(2);
-});
 
 test('an object that is removed is on the chain no more', async () => {
   const { object } = await health();

@@ -6,6 +6,8 @@
 
 import { toHex } from '../../../base/bytes.ts';
 import type { Digest, ObjectId, OwnerId } from '../../../base/ids.ts';
+import { isCopy } from '../../../proofs/place.ts';
+import type { AuditView } from '../../audit/audit-view.ts';
 import type { CommitCertificate } from '../../../consensus/types.ts';
 import type { Account } from '../../../shards/account.ts';
 import type { Block } from '../../../shards/block.ts';
@@ -178,5 +180,26 @@ export function objectRecordJson(
     isComplete: registered === segmentCount(shape),
     segmentsPerPart: segmentsPerRecord(shape.code),
     part: toJson(segments),
+  };
+}
+
+export function auditsJson({ pieces, leaves, rounds }: AuditView): JsonObject {
+  return {
+    pieces,
+    leaves,
+    rounds: rounds.map(({ round, height, timeMs, group, auditors, audits, asked }) => ({
+      round,
+      height,
+      timeMs,
+      group: group ?? null,
+      auditors,
+      audits,
+      asked: asked.map(({ place, leafIndex }) => ({
+        object: toHex(place.object),
+        segment: isCopy(place) ? null : place.segmentIndex,
+        piece: place.pieceIndex,
+        leaf: leafIndex,
+      })),
+    })),
   };
 }

@@ -5,6 +5,7 @@ import { fromHex } from '../../../base/bytes.ts';
 import { StoreError } from '../../../base/errors.ts';
 import type { NetworkId } from '../../../base/ids.ts';
 import { CHAIN_WAIT_MS_MAX, HEIGHT_MAX } from '../../../base/limits.ts';
+import type { AuditView } from '../../audit/audit-view.ts';
 import type { ChainStatus } from '../chain-service.ts';
 import type { ChainQueries } from '../queries.ts';
 import type { ChainStore } from '../types.ts';
@@ -18,6 +19,8 @@ export interface RoutePorts {
   readonly store: Pick<ChainStore, 'head' | 'oldestBlock' | 'oldestState'>;
   readonly networkId: NetworkId;
   readonly status: () => Pick<ChainStatus, 'role' | 'epoch' | 'waitingTransactions' | 'fetching'>;
+  /** What the last audits asked of the node. Throws BUSY while it does not know what it holds. */
+  readonly audits: () => Promise<AuditView>;
   /** Whether the transaction of this id (hex) waits for a block here. */
   readonly isWaiting: (id: string) => boolean;
 }

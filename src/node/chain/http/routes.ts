@@ -6,9 +6,9 @@ import type { Digest } from '../../../base/ids.ts';
 import { encodeLightBlock } from '../../../shards/light-block.ts';
 import { decodeTransaction } from '../../../shards/transaction.ts';
 import type { ChainStatus } from '../chain-service.ts';
-import { blockJson, headerJson, type JsonObject, lightJson, transactionJson } from './json.ts';
+import { auditsJson, blockJson, headerJson, type JsonObject, lightJson, transactionJson } from './json.ts';
 import { FLAG, HEIGHT, idOf, type Route, type RoutePorts, route, WAIT_MS } from './route.ts';
-import { BLOCK, HEAD, HEADER, INCLUDED, LIGHT, STATUS, SUBMITTED } from './schemas.ts';
+import { AUDITS, BLOCK, HEAD, HEADER, INCLUDED, LIGHT, STATUS, SUBMITTED } from './schemas.ts';
 import { STATE_ROUTES } from './state-routes.ts';
 
 export const ROUTES: readonly Route[] = [
@@ -40,6 +40,18 @@ export const ROUTES: readonly Route[] = [
         fetching: role === 'fetching' ? fetchingJson(fetching) : null,
       };
     },
+  }),
+  route({
+    method: 'GET',
+    template: '/v1/audits',
+    name: 'getAudits',
+    summary:
+      'What the chain says that the node holds, and what the last audit rounds asked of it. BUSY while it reads what it holds.',
+    path: {},
+    query: {},
+    status: 200,
+    answer: AUDITS,
+    handle: async ({ audits }) => auditsJson(await audits()),
   }),
   route({
     method: 'GET',

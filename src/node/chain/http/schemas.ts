@@ -160,6 +160,35 @@ export const STATUS: z.ZodType = z.strictObject({
     .nullable(),
 });
 
+// ---- Audits ------------------------------------------------------------------------------------------------------
+
+export const AUDITS: z.ZodType = z.strictObject({
+  pieces: integer.meta({ description: 'Pieces, and copies of manifests.' }),
+  leaves: integer.meta({ description: 'Of 1,024 bytes, as many as those are long.' }),
+  rounds: z
+    .array(
+      z.strictObject({
+        round: integer,
+        height: integer.meta({ description: 'Of the block that began it.' }),
+        timeMs: integer,
+        group: integer
+          .nullable()
+          .meta({ description: 'In which the node is audited; null for one that is no member.' }),
+        auditors: integer.meta({ description: 'Validators with seats in that group.' }),
+        audits: integer.meta({ description: 'Groups that this node audits.' }),
+        asked: z.array(
+          z.strictObject({
+            object: digest,
+            segment: integer.nullable().meta({ description: 'Null: a copy of the manifest.' }),
+            piece: integer,
+            leaf: integer,
+          }),
+        ),
+      }),
+    )
+    .meta({ description: 'The last that the node took part in since it was started, the newest last.' }),
+});
+
 // ---- Transactions ------------------------------------------------------------------------------------------------
 
 export const INCLUDED: z.ZodType = z.discriminatedUnion('status', [

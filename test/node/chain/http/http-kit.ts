@@ -2,9 +2,33 @@
 
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
+import type { ObjectId } from '../../../../src/base/ids.ts';
+import type { AuditView } from '../../../../src/node/audit/audit-view.ts';
 import { type HttpOptions, type HttpServer, startHttp } from '../../../../src/node/chain/http/server.ts';
+import { placeOf } from '../../../../src/proofs/place.ts';
 import { systemClock } from '../../../../src/runtime/clock.ts';
 import { SoloChain, type SoloOptions } from '../query-kit.ts';
+
+/** Of a node that holds two pieces, and was asked for a leaf and for a copy. */
+export const AUDITS: AuditView = {
+  pieces: 2,
+  leaves: 40,
+  rounds: [
+    {
+      round: 7,
+      height: 90,
+      timeMs: 1_750_000_000_000,
+      group: 0,
+      auditors: 3,
+      audits: 1,
+      asked: [
+        { place: placeOf(new Uint8Array(32).fill(1) as ObjectId, 0, 2), leafIndex: 30 },
+        { place: placeOf(new Uint8Array(32).fill(2) as ObjectId, null, 1), leafIndex: 0 },
+      ],
+    },
+    { round: 8, height: 110, timeMs: 1_750_000_020_000, group: undefined, auditors: 0, audits: 0, asked: [] },
+  ],
+};
 
 export interface Answer {
   readonly status: number;
@@ -38,6 +62,7 @@ export class Served {
       store: chain.store,
       networkId: chain.network,
       status: () => ({ role: 'following', epoch: 0, waitingTransactions: chain.intake.pool.size }),
+      audits: async () => AUDITS,
       isWaiting: (id) => chain.intake.pool.has(Buffer.from(id, 'hex') as Uint8Array as never),
       port: 0,
       clock: systemClock,

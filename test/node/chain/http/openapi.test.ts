@@ -97,6 +97,7 @@ describe('live answers are what the document says', () => {
     const none = toHex(digestFrom('nothing'));
     return {
       '/v1/status': [''],
+      '/v1/audits': [''],
       '/v1/head': [''],
       '/v1/blocks/{height}': ['/v1/blocks/1', '/v1/blocks/4'],
       '/v1/headers/{height}': ['/v1/headers/2'],

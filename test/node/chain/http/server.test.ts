@@ -20,7 +20,7 @@ import { decodeCanonical } from '../../../../src/base/codec.ts';
 import { expectCodeAsync } from '../../../helpers/expect-code.ts';
 import { digestFrom } from '../../../helpers/records.ts';
 import { ownerOf } from '../query-kit.ts';
-import { type Answer, callAt, Served } from './http-kit.ts';
+import { AUDITS, type Answer, callAt, Served } from './http-kit.ts';
 
 let served: Served;
 beforeAll(async () => {
@@ -360,7 +360,7 @@ describe('while a state is fetched', () => {
   let progress: Pick<ChainStatus, 'fetching'> = {};
   let server: HttpServer;
   beforeAll(async () => {
-    const { networkId, store, isWaiting, clock, logger } = optionsOf();
+    const { networkId, store, audits, isWaiting, clock, logger } = optionsOf();
     server = await startHttp({
       get queries(): never {
         throw busy;
@@ -368,6 +368,7 @@ describe('while a state is fetched', () => {
       status: () => ({ role: 'fetching', epoch: 0, waitingTransactions: 0, ...progress }),
       networkId,
       store,
+      audits,
       isWaiting,
       clock,
       logger,
@@ -418,6 +419,7 @@ function optionsOf(): Omit<Parameters<typeof startHttp>[0], 'port'> {
     store: served.solo.store,
     networkId: served.solo.network,
     status: () => ({ role: 'following', epoch: 0, waitingTransactions: 0 }),
+    audits: async () => AUDITS,
     isWaiting: () => false,
     clock: { timer: () => silent },
     logger: { debug: silent, info: silent, warn: silent, error: silent },
