@@ -1,5 +1,6 @@
 // A pass that somebody doubts: whoever has the opening shows it and gets the bond, and when nobody has, those who vouched for it pay.
 
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encode } from '../../src/base/codec.ts';
 import type { Digest, ObjectId, OwnerId, PieceRoot } from '../../src/base/ids.ts';
@@ -325,4 +326,81 @@ test('a dispute takes less than a kilobyte, signed and all, and an answer of a l
   expect(sizeOf('answer-dispute', leaf)).toBeLessThan(2560);
   expect(encode([new Uint8Array(DISPUTED_COPY_LENGTH_MAX)]).length).toBeLessThan(TRANSACTION_LENGTH_MAX);
   expect(ownerOf('eve')).toEqual(signerOf('eve').publicKey);
+});
+
+// ---- Any life of disputes ----------------------------------------------------------------------------------------
+
+type Step =
+  | { readonly kind: 'dispute' | 'answer'; readonly index: number; readonly isFalse: boolean }
+  | { readonly kind: 'round' | 'arrive' | 'expire' | 'lanes' };
+
+const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('dispute' as const, 'answer' as const),
+        index: fc.constantFrom(0, 2),
+        isFalse: fc.boolean(),
+      }),
+    },
+    { weight: 5, arbitrary: fc.record({ kind: fc.constant('arrive' as const) }) },
+    fc.record({ kind: fc.constantFrom('round' as const, 'expire' as const, 'lanes' as const) }),
+  ),
+  { maxLength: 40 },
+);
+
+/** Starts it; its messages wait. */
+function begin(homes: AuditWorld, step: Step): void {
+  switch (step.kind) {
+    case 'dispute': {
+      const result = homes.prove(FINDINGS, step.index);
+      const group = step.isFalse ? 1 : 0;
+      homes.act('eve', 'dispute-result', { round: homes.round.round, group, result, bond: BOND });
+      return;
+    }
+    case 'answer': {
+      const asked = (step.index === 0) === step.isFalse ? WHOLE : LEAF;
+      const what = { round: homes.round.round, group: 0, index: step.index, shown: shown(homes, asked) };
+      homes.act('bob', 'answer-dispute', what);
+      return;
+    }
+    case 'round':
+      homes.nextRound();
+      homes.anchor(FINDINGS);
+      return;
+    case 'arrive':
+      if (homes.waiting.length > 0) homes.arrive();
+      return;
+    case 'expire':
+      if (['dispute-result', 'open-dispute', 'answer-dispute'].includes(homes.waiting[0]?.kind ?? ''))
+        homes.expire();
+      return;
+    case 'lanes':
+      homes.areLanesFull = !homes.areLanesFull;
+      return;
+  }
+}
+
+test('whatever happens in whatever order, no token is lost, every bond ends with somebody, and nobody else pays', () => {
+  fc.assert(
+    fc.property(steps, (life) => {
+      const homes = world();
+      for (const step of life) {
+        begin(homes, step);
+        homes.check();
+      }
+      homes.settle();
+      homes.areLanesFull = false;
+      endRounds(homes, AUDIT.roundsKept + 1);
+      expect([...homes.memory.records.values()].some(({ key }) => key.kind === 'disputes')).toBe(false);
+      expect([3, 4, 5].map((node) => homes.stake(node))).toEqual([STAKE, STAKE, STAKE]);
+      const lost = [0, 1, 2].reduce((sum, node) => sum + STAKE - homes.stake(node), 0n);
+      const won = homes.balance('eve') + homes.balance('bob') - 2n * BALANCE;
+      expect(won + homes.burned).toBe(lost);
+      // Bob only shows what is there, and puts nothing at stake.
+      expect(homes.balance('bob')).toBeGreaterThanOrEqual(BALANCE);
+    }),
+    { numRuns: 30 },
+  );
 });
