@@ -137,22 +137,69 @@ export function touchesOfGroups(state: Overlay): readonly StateKey[] {
   return memberPageKeys(epochStateOf(state).memberCount);
 }
 
+/** Nodes in a group: as even as can be, sizes differ by one at most. */
+export function groupSize(state: Overlay, { groups }: AuditRound, group: number): number {
+  const { from, to } = cut(epochStateOf(state).memberCount, groups, group);
+  return to - from;
+}
+
 /** Undefined when the round has no such group, or is of another epoch than the one that runs. Throws MissingRecords. */
 export function auditGroup(
   state: Overlay,
-  { epoch, sha256 }: Pick<BlockContext, 'epoch' | 'sha256'>,
+  context: Pick<BlockContext, 'epoch' | 'sha256'>,
   round: AuditRound,
   group: number,
 ): AuditGroup | undefined {
-  if (round.epoch !== epoch || group >= round.groups) return undefined;
-  const nodes = membersOf(state, epochStateOf(state).memberCount).map(({ node }) => node);
-  const order = shuffled(nodes, new DrawStream('audit-groups', round.seed, sha256));
-  // As even as can be: sizes differ by one at most.
-  const from = Math.floor((group * order.length) / round.groups);
-  const to = Math.floor(((group + 1) * order.length) / round.groups);
-  const powers = settledEntries(state, epoch).map(({ power }) => power);
+  if (round.epoch !== context.epoch || group >= round.groups) return undefined;
+  return groupFrom(orderOf(state, context, round), context, round, group);
+}
+
+/** All groups of the round, in order: who wants more than one shuffles the members once. Throws MissingRecords. */
+export function* auditGroups(
+  state: Overlay,
+  context: Pick<BlockContext, 'epoch' | 'sha256'>,
+  round: AuditRound,
+): Generator<AuditGroup> {
+  if (round.epoch !== context.epoch || round.groups === 0) return;
+  const order = orderOf(state, context, round);
+  for (let group = 0; group < round.groups; group++) yield groupFrom(order, context, round, group);
+}
+
+/** What all groups of a round are cut from. */
+interface Order {
+  readonly nodes: readonly NodeId[];
+  readonly powers: readonly bigint[];
+  readonly seats: number;
+}
+
+function orderOf(
+  state: Overlay,
+  { epoch, sha256 }: Pick<BlockContext, 'epoch' | 'sha256'>,
+  { seed }: AuditRound,
+): Order {
+  const members = membersOf(state, epochStateOf(state).memberCount).map(({ node }) => node);
+  return {
+    nodes: shuffled(members, new DrawStream('audit-groups', seed, sha256)),
+    powers: settledEntries(state, epoch).map(({ power }) => power),
+    seats: parametersOf(state).audit.seats,
+  };
+}
+
+function groupFrom(
+  { nodes, powers, seats }: Order,
+  { sha256 }: Pick<BlockContext, 'sha256'>,
+  round: AuditRound,
+  group: number,
+): AuditGroup {
+  const { from, to } = cut(nodes.length, round.groups, group);
   const seed = digest('audit-seats', [round.seed, uint32(group)], sha256);
-  const { seats } = parametersOf(state).audit;
   const draws = new DrawStream('audit-seats', seed, sha256);
-  return { round, group, nodes: order.slice(from, to), seats: apportion(powers, seats, draws) };
+  return { round, group, nodes: nodes.slice(from, to), seats: apportion(powers, seats, draws) };
+}
+
+function cut(members: number, groups: number, group: number): { readonly from: number; readonly to: number } {
+  return {
+    from: Math.floor((group * members) / groups),
+    to: Math.floor(((group + 1) * members) / groups),
+  };
 }

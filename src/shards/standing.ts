@@ -25,7 +25,10 @@ export interface Standing {
   /** Of all rounds. */
   readonly asked: number;
   readonly failed: number;
-  /** What it had to hold in the last round in which it was not silent, or was asked for nothing. */
+  /**
+   * What it had to hold in the last round in which it was not silent, or was asked for nothing. Never 0 while it is silent about something,
+   * so that nobody takes who has never shown anything for one that holds nothing.
+   */
   readonly heldKib: number;
   /** Parts of a million. */
   readonly score: number;
@@ -85,25 +88,30 @@ export function forgetStanding(state: Overlay, registration: Registration): void
   state.remove(standingKey(registration));
 }
 
-/** The standing after a round that began at `height`. */
-export function afterRound(
-  before: Standing,
-  round: number,
-  height: number,
-  { asked, failed, heldKib }: NodeCounts,
-): Standing {
-  // Who holds nothing is not asked: whether it is there, nobody has seen.
-  if (asked === 0) return { ...before, round, heldKib };
+/**
+ * The standing after a round that began at `height`. Anchors come in any order: whether the node is there, the newest round says, or
+ * whoever keeps an old anchor back could end a silence with it.
+ */
+export function afterRound(before: Standing, round: number, height: number, counts: NodeCounts): Standing {
+  const { asked, failed, heldKib } = counts;
+  const isOlder = round < before.round;
+  // Who holds nothing is not asked: whether it is there, nobody has seen, nor what of its places that went to others meanwhile.
+  if (asked === 0) return isOlder ? before : { ...before, round, heldKib: Math.min(before.heldKib, heldKib) };
   const isSilent = failed === asked;
   const share = Math.floor(((asked - failed) * FULL_SCORE) / asked);
-  return {
-    round,
-    provenHeight: failed === 0 ? height : before.provenHeight,
-    silentRounds: isSilent ? before.silentRounds + 1 : 0,
+  const after: Standing = {
+    ...before,
+    provenHeight: failed === 0 ? Math.max(before.provenHeight, height) : before.provenHeight,
     asked: before.asked + asked,
     failed: before.failed + failed,
-    heldKib: isSilent ? before.heldKib : heldKib,
     score: Math.floor((before.score * (SCORE_ROUNDS - 1) + share) / SCORE_ROUNDS),
+  };
+  if (isOlder) return after;
+  return {
+    ...after,
+    round,
+    silentRounds: isSilent ? before.silentRounds + 1 : 0,
+    heldKib: isSilent ? Math.max(1, before.heldKib) : heldKib,
   };
 }
 

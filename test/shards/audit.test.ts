@@ -5,7 +5,14 @@ import { type AnchorText, signAnchor } from '../../src/proofs/anchor.ts';
 import type { NodeCounts } from '../../src/proofs/results.ts';
 import { debit } from '../../src/shards/account.ts';
 import { anchorOf } from '../../src/shards/anchors.ts';
-import { type AuditGroup, auditGroup, auditRoundsOf, auditRule } from '../../src/shards/audit-rounds.ts';
+import {
+  type AuditGroup,
+  auditGroup,
+  auditGroups,
+  auditRoundsOf,
+  auditRule,
+  groupSize,
+} from '../../src/shards/audit-rounds.ts';
 import { DEFAULT_AUDIT } from '../../src/shards/audit-rules.ts';
 import { epochStateOf, lastHeightOf } from '../../src/shards/epoch-state.ts';
 import { addDeposit, earnedIn, escrowOf } from '../../src/shards/escrow.ts';
@@ -13,7 +20,7 @@ import type { RefusalCode } from '../../src/shards/operation.ts';
 import { anchorAudit, type AnchorAudit } from '../../src/shards/operations/anchor-audit.ts';
 import { returnNode } from '../../src/shards/operations/return-node.ts';
 import { retireNode } from '../../src/shards/operations/retire-node.ts';
-import { standingOf, stateOf } from '../../src/shards/standing.ts';
+import { provenGib, standingOf, stateOf } from '../../src/shards/standing.ts';
 import { supplyOf } from '../../src/shards/supply.ts';
 import { digestFrom } from '../helpers/records.ts';
 import {
@@ -159,6 +166,12 @@ describe('rounds', () => {
       expect(seats[index]).toBe(4);
     }
     expect(auditGroup(ledger.view, ledger.block, ledger.round, 3)).toBeUndefined();
+    expect([...auditGroups(ledger.view, ledger.block, ledger.round)]).toEqual(groups);
+    expect(groups.map(({ group }) => groupSize(ledger.view, ledger.round, group))).toEqual(
+      groups.map(({ nodes }) => nodes.length),
+    );
+    const old = { ...ledger.round, epoch: 7 as Epoch };
+    expect([...auditGroups(ledger.view, ledger.block, old)]).toEqual([]);
   });
 });
 
@@ -175,7 +188,7 @@ describe('an anchor', () => {
       heldKib: 1024,
     });
     expect(ledger.standing('n1')).toMatchObject({ provenHeight: 0, silentRounds: 0, asked: 32, failed: 8 });
-    expect(ledger.standing('n2')).toMatchObject({ provenHeight: 0, silentRounds: 1, heldKib: 0 });
+    expect(ledger.standing('n2')).toMatchObject({ provenHeight: 0, silentRounds: 1, heldKib: 1 });
     expect(ledger.standing('n0').score).toBe(1_000_000);
     expect(ledger.standing('n2').score).toBeLessThan(ledger.standing('n1').score);
   });
@@ -189,6 +202,11 @@ describe('an anchor', () => {
     expect(send({ ...ledger.signed(text), signatures: other.signatures })).toBe('invalid-certificate');
     expect(send({ ...ledger.signed(text), counts: text.counts.slice(1) })).toBe('invalid-argument');
     expect(send({ ...ledger.signed(text), group: 1 })).toBe('invalid-argument');
+    expect(send({ ...ledger.signed(text), signatures: [] })).toBe('invalid-certificate');
+    const [first] = ledger.signed(text).signatures;
+    expect(send({ ...ledger.signed(text), signatures: [{ ...first!, auditor: 99 }] })).toBe(
+      'invalid-certificate',
+    );
     expect(send(ledger.signed(text))).toBeUndefined();
     expect(send(ledger.signed(text))).toBe('already-exists');
   });
@@ -255,6 +273,54 @@ describe('silence', () => {
     expect(back('o2')).toBe('not-the-operator');
     expect(back()).toBeUndefined();
     expect(ledger.standing('n3').silentRounds).toBe(0);
+  });
+
+  test('of a node that has never shown anything, and holds something, does not end by a word of its operator', () => {
+    const ledger = new Audited();
+    const back = () => ledger.run('o3', returnNode, { node: idOf('n3') });
+    for (let round = 0; round < 3; round++) {
+      expect(ledger.anchor({ n3: SILENT })).toBeUndefined();
+      expect(back()).toBe('condition-failed');
+      ledger.nextRound();
+    }
+    expect(stateOf(ledger.standing('n3'), AUDIT)).toBe('lost');
+    // All has gone to others; it gets something again, and is silent again.
+    expect(ledger.anchor({ n3: { asked: 0, failed: 0, heldKib: 0 } })).toBeUndefined();
+    expect(back()).toBeUndefined();
+    ledger.nextRound();
+    expect(ledger.anchor({ n3: SILENT })).toBeUndefined();
+    expect(back()).toBe('condition-failed');
+    expect(provenGib(ledger.standing('n3'), AUDIT)).toBe(0);
+  });
+
+  test('is what the newest round says, in whatever order the anchors come', () => {
+    const ledger = new Audited({}, { roundsKept: 4 });
+    const rounds = [ledger.group()];
+    for (let more = 0; more < 2; more++) {
+      ledger.nextRound();
+      rounds.push(ledger.group());
+    }
+    const [first, second, third] = rounds as [AuditGroup, AuditGroup, AuditGroup];
+    const hand = (group: AuditGroup, counts: Readonly<Record<string, NodeCounts>>) =>
+      ledger.run('anybody', anchorAudit, ledger.signed(ledger.anchorOf(counts, group), undefined, group));
+    expect(hand(third, { n3: SILENT })).toBeUndefined();
+    expect(hand(first, {})).toBeUndefined();
+    expect(ledger.standing('n3')).toMatchObject({
+      round: third.round.round,
+      silentRounds: 1,
+      provenHeight: first.round.height,
+      heldKib: 1,
+      asked: 64,
+      failed: 32,
+    });
+    // The others had shown everything in the third.
+    expect(hand(second, { n0: SILENT })).toBeUndefined();
+    expect(ledger.standing('n0')).toMatchObject({
+      round: third.round.round,
+      silentRounds: 0,
+      provenHeight: third.round.height,
+      failed: 32,
+    });
   });
 
   test('that lasts puts the node out at the border, and costs it a share of its stake', () => {

@@ -17,6 +17,7 @@ import type { Clock } from '../../base/ports.ts';
 import {
   type AuditGroup,
   auditGroup,
+  auditGroups,
   type AuditRound,
   auditRoundsRecord,
 } from '../../shards/audit-rounds.ts';
@@ -215,13 +216,11 @@ export class RoundWatcher implements Derived {
     const index = validators.findIndex(({ node }) => isSelf(node));
     const groups: AuditGroup[] = [];
     let ownGroup: AuditGroup | undefined;
-    for (let number = 0; number < round.groups; number++) {
+    for (const group of auditGroups(state, { epoch: round.epoch, sha256: this.#ports.sha256 }, round)) {
       signal.throwIfAborted();
-      const group = auditGroup(state, { epoch: round.epoch, sha256: this.#ports.sha256 }, round, number);
-      if (group === undefined) break;
       if ((group.seats[index] ?? 0) > 0) groups.push(group);
       if (group.nodes.some(isSelf)) ownGroup = group;
-      // Each takes a shuffle of all members: others get their turn in between.
+      // There are hundreds: others get their turn in between.
       await setImmediate();
     }
     return { groups, ownGroup };

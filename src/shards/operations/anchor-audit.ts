@@ -11,7 +11,7 @@ import {
   AUDIT_ROUND_MAX,
   VALIDATORS_MAX,
 } from '../../base/limits.ts';
-import { anchorProblem, type AnchorSignature } from '../../proofs/anchor.ts';
+import { anchorProblem, type AnchorSignature, isAnchorSigned } from '../../proofs/anchor.ts';
 import { type NodeCounts, RESULTS_MAX } from '../../proofs/results.ts';
 import { anchorKey, anchorOf, putAnchor } from '../anchors.ts';
 import {
@@ -19,6 +19,7 @@ import {
   auditGroup,
   auditRoundOf,
   auditRoundsKey,
+  groupSize,
   touchesOfGroups,
 } from '../audit-rounds.ts';
 import { epochStateKey } from '../epoch-state.ts';
@@ -95,12 +96,19 @@ export const anchorAudit: SystemOperation<AnchorAudit> = systemOperation({
     const round = auditRoundOf(state, action.round);
     if (round === undefined) return 'too-late';
     if (anchorOf(state, action.round, action.group) !== undefined) return 'already-exists';
-    readAll(state, touchesOfGroups(state));
-    const group = auditGroup(state, block, round, action.group);
-    if (group === undefined) return round.epoch === block.epoch ? 'invalid-argument' : 'too-late';
-    if (action.counts.length !== group.nodes.length) return 'invalid-argument';
-    const auditors = { keys: settledEntries(state, block.epoch).map(({ node }) => node), seats: group.seats };
+    if (round.epoch !== block.epoch) return 'too-late';
+    if (action.group >= round.groups) return 'invalid-argument';
+    if (action.counts.length !== groupSize(state, round, action.group)) return 'invalid-argument';
+    const keys = settledEntries(state, block.epoch).map(({ node }) => node);
     const text = { ...action, network: block.network };
+    // Groups are made of all members: nobody but a validator makes everybody shuffle thousands.
+    const [first] = action.signatures;
+    const signer = first === undefined ? undefined : keys[first.auditor];
+    if (signer === undefined || !isAnchorSigned(text, signer, first!.signature, block.verify))
+      return 'invalid-certificate';
+    readAll(state, touchesOfGroups(state));
+    const group = auditGroup(state, block, round, action.group)!;
+    const auditors = { keys, seats: group.seats };
     if (anchorProblem(text, action.signatures, auditors, block.verify) !== undefined)
       return 'invalid-certificate';
     return anchor(state, block, action, round, group.nodes);
