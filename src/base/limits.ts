@@ -823,6 +823,8 @@ export const AUDIT_LEADERS_MAX = 12;
 export const AUDIT_EXCHANGES_MAX = 6;
 /** Long copies of manifests that an auditor keeps of what it was shown, of all groups: others that have not seen one ask its node. */
 export const AUDIT_COPIES_LENGTH_MAX: number = 64 * MIB;
+/** Groups of rounds that are over whose openings an auditor has at hand, at about a megabyte each: somebody may dispute that it saw them. */
+export const AUDIT_PAST_GROUPS_MAX = 128;
 /** Openings in one message of a review, so that many of them do not make it longer than a part. */
 export const AUDIT_SHOWN_MAX = 64;
 

@@ -14,6 +14,7 @@ import {
   AUDIT_JUDGE_AT,
   AUDIT_LEADERS_MAX,
   AUDIT_PARTS_OF_ROUND,
+  AUDIT_PAST_GROUPS_MAX,
   AUDIT_ROUNDS_WATCHED,
   AUDIT_TIMEOUT_MS,
 } from '../../base/limits.ts';
@@ -29,6 +30,7 @@ import { type RecordSource, settle } from '../chain/settle.ts';
 import { EMPTY_HEADER } from '../keeper-ports.ts';
 import type { NodeLogger } from '../storage-node.ts';
 import { askGroup } from './asking.ts';
+import { defend } from './defending.ts';
 import { type CopyRoom, GroupAudit } from './group-audit.ts';
 import { lead, leadersOf, summaryOf } from './leading.ts';
 import { Receipts } from './receipts.ts';
@@ -78,6 +80,8 @@ class RunningAudits implements Audits {
   readonly #own: readonly Service[];
   readonly #work = new Map<number, Work>();
   readonly #groups: GroupAudit[] = [];
+  /** Of rounds that are over and can still be disputed, the oldest first. */
+  readonly #past: GroupAudit[] = [];
   readonly #room: CopyRoom = { left: AUDIT_COPIES_LENGTH_MAX };
   readonly #endWatch: () => void;
 
@@ -144,7 +148,7 @@ class RunningAudits implements Audits {
     const { round } = watched.round;
     const oldest = round - AUDIT_ROUNDS_WATCHED;
     while (this.#groups.length > 0 && this.#groups[0]!.watched.round.round <= oldest)
-      this.#groups.shift()!.close();
+      this.#keep(this.#groups.shift()!);
     const audits = watched.groups.map(
       (group) => new GroupAudit(this.#ports.networkId, watched, group, this.#room),
     );
@@ -154,6 +158,7 @@ class RunningAudits implements Audits {
     const begunMs = this.#ports.clock.monotonic();
     const parts = [
       this.#comeBack(watched, abort.signal),
+      this.#defend(watched, begunMs, abort.signal),
       ...audits.map((audit) => this.#audit(audit, begunMs, abort.signal)),
     ];
     // One that fails ends none of the others: all have ended when the round has.
@@ -164,6 +169,25 @@ class RunningAudits implements Audits {
       this.#work.delete(round);
     });
     this.#work.set(round, { abort, done });
+  }
+
+  #keep(audit: GroupAudit): void {
+    audit.close();
+    this.#past.push(audit);
+    const { rules } = audit.watched;
+    const { round } = audit.watched.round;
+    const isOld = ({ watched }: GroupAudit): boolean => watched.round.round <= round - rules.roundsKept;
+    while (this.#past.length > AUDIT_PAST_GROUPS_MAX || (this.#past.length > 0 && isOld(this.#past[0]!)))
+      this.#past.shift();
+  }
+
+  async #defend({ rules }: WatchedRound, begunMs: number, signal: AbortSignal): Promise<void> {
+    const { submit } = this.#ports;
+    if (submit === undefined) return;
+    const partMs = rules.roundMs / AUDIT_PARTS_OF_ROUND;
+    await defend({ ...this.#ports, submit }, [...this.#past, ...this.#groups], (turn) =>
+      this.#until(begunMs + turn * partMs, signal),
+    );
   }
 
   /** A node that holds nothing is asked for nothing: if it counts as silent, its operator has to say that it is back. */

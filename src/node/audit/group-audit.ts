@@ -102,8 +102,11 @@ export class GroupAudit {
     this.#starts = starts;
   }
 
-  /** The round is forgotten: others may have its room. */
+  /** Nobody takes part in the round any more. What can be disputed is kept; others may have the room of the rest. */
   close(): void {
+    for (const [position, seen] of this.#seen.entries()) {
+      if (seen !== undefined && seen !== 'unkept' && isLong(seen)) this.#seen[position] = 'unkept';
+    }
     this.#room.left += this.#roomTaken;
     this.#roomTaken = 0;
   }
@@ -201,17 +204,12 @@ export class GroupAudit {
 
   #noteSeen(position: number, seen: SignedOpening | ShownOpening): void {
     if (this.#seen[position] !== undefined) return;
-    const { length } = seen.opening.bytes;
-    const isLong = length > DISPUTED_COPY_LENGTH_MAX;
-    if (isLong && length > this.#room.left) {
-      this.#seen[position] = 'unkept';
-      return;
-    }
-    if (isLong) {
-      this.#room.left -= length;
-      this.#roomTaken += length;
-    }
-    this.#seen[position] = seen;
+    const length = isLong(seen) ? seen.opening.bytes.length : 0;
+    const isKept = length <= this.#room.left || length === 0;
+    this.#seen[position] = isKept ? seen : 'unkept';
+    if (!isKept) return;
+    this.#room.left -= length;
+    this.#roomTaken += length;
   }
 
   /** The openings at those of `positions` where there is one to show: each once, and no more of them than fit a message. */
@@ -280,6 +278,10 @@ export class GroupAudit {
       return { node, heldKib, findings };
     });
   }
+}
+
+function isLong({ opening }: SignedOpening | ShownOpening): boolean {
+  return opening.bytes.length > DISPUTED_COPY_LENGTH_MAX;
 }
 
 function drawnOf(watched: WatchedRound, node: NodeId): Drawn {
