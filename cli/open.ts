@@ -40,6 +40,8 @@ export async function withStore<T>(
   setFlagsFromString('--semi-space-growth-factor=1');
   const { createStore } = await import('../src/client/store.ts');
   const { output, home, signal } = context;
+  /** The command has its result: nobody is asked for anything any more. */
+  let isDone = false;
   const store = await createStore({
     home,
     signal,
@@ -49,8 +51,10 @@ export async function withStore<T>(
     ...(await trustIn(flags)),
     onChainWait: waitingLine(output),
     passphrase: async (key) => {
+      const file = process.env['HOLDFAST_PASSPHRASE_FILE'] || undefined;
+      if (isDone && file === undefined) throw notAsked(key);
       const { askPassphrase } = await import('./passphrase.ts');
-      return askPassphrase(context, key, process.env['HOLDFAST_PASSPHRASE_FILE'] || undefined);
+      return askPassphrase(context, key, file);
     },
   });
   const progress = createProgress(output);
@@ -79,6 +83,7 @@ export async function withStore<T>(
   const events: CallEvents = { signal, onProgress: (event) => progress.update(event), onNotice };
   try {
     const result = await use({ store, events, notices, clearProgress: () => progress.clear() });
+    isDone = true;
     await finishRegistrations(store, events, output);
     return result;
   } finally {
@@ -86,6 +91,10 @@ export async function withStore<T>(
     tellRest();
     await store.close();
   }
+}
+
+function notAsked(key: string): StoreError {
+  return new StoreError('UNAUTHORIZED', `key ${key} is protected, and this command does not need it`);
 }
 
 /** What earlier puts left to do. It is nobody's failure when the chain is still not there. */

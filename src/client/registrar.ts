@@ -4,6 +4,7 @@
 // A chain that cannot be reached, or stands still, keeps nobody from storing: the put succeeds and says so, and the next command goes on.
 
 import { equal, short, toHex } from '../base/bytes.ts';
+import { cidOfDigest, cidToText } from '../base/cid.ts';
 import { type ErrorCode, StoreError, toStoreError } from '../base/errors.ts';
 import type { Digest, ObjectId, OwnerId } from '../base/ids.ts';
 import type { SegmentRecord } from '../replication/manifest.ts';
@@ -23,7 +24,7 @@ import {
   pendingRegistrations,
 } from './registrations.ts';
 import { failureOf, linkedAbort } from './tasks.ts';
-import type { CallEvents, RegistrationTally } from './types.ts';
+import type { CallEvents, NoticeEvent, RegistrationTally } from './types.ts';
 import type { Publication } from './uploaded.ts';
 import type { ObjectUri } from './uri.ts';
 
@@ -108,7 +109,8 @@ class HomeRegistrar implements Registrar {
     const tally = { registered: 0, waiting: 0 };
     const all = await pendingRegistrations(home);
     if (all.length === 0) return tally;
-    const owner = await context.owner.load();
+    // A key that cannot be opened now is opened by a command that needs it.
+    const owner = await context.owner.load().catch(() => undefined);
     for (const pending of all) {
       const isOurs = owner !== undefined && equal(owner.publicKey, pending.owner);
       if (!isOurs || !equal(pending.network, context.networkId)) continue;
@@ -179,7 +181,7 @@ class HomeRegistrar implements Registrar {
       const isFinal = FINAL.has(failure.code);
       if (isFinal || isGone) await dropRegistration(home, manifest.digest);
       else this.#putOffAtMs.set(key, context.clock.monotonic());
-      if (!isGone && !life.aborted) events.onNotice?.(noticeOf(failure, isFinal));
+      if (!life.aborted) events.onNotice?.(isGone ? goneNotice(manifest.digest) : noticeOf(failure, isFinal));
       return false;
     } finally {
       this.#running.delete(key);
@@ -250,11 +252,16 @@ function uriOf({ networkId }: Context, digest: Digest): ObjectUri {
   return { cid: '', digest, network: short(networkId), key: undefined };
 }
 
-function noticeOf(failure: StoreError, isFinal: boolean): Parameters<NonNullable<CallEvents['onNotice']>>[0] {
+function noticeOf(failure: StoreError, isFinal: boolean): NoticeEvent {
   const what = isFinal
     ? 'the bytes are stored, but the chain refuses the object, so nobody will look after them: put them again'
     : 'the bytes are stored, but the object is not on the chain yet; the next command of this home goes on with that';
   return { kind: 'not-registered', message: `${what} (${failure.message})` };
+}
+
+function goneNotice(manifest: Digest): NoticeEvent {
+  const what = `object ${cidToText(cidOfDigest(manifest))} went before the chain had it, or was removed elsewhere`;
+  return { kind: 'not-registered', message: `${what}: put it again if it is wanted` };
 }
 
 function tellDisk(events: CallEvents, error: unknown): void {

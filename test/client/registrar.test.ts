@@ -93,7 +93,10 @@ test('a note that a crash tore, and one of an object that is gone, are no obstac
   for (const { entries } of cluster.nodes) entries.clear();
   cluster.chain.isHalted = false;
   const next = await cluster.client({ home: client.home });
-  expect(await next.finishRegistrations()).toEqual({ registered: 0, waiting: 0 });
+  const messages: string[] = [];
+  const onNotice = ({ message }: NoticeEvent): number => messages.push(message);
+  expect(await next.finishRegistrations({ onNotice })).toEqual({ registered: 0, waiting: 0 });
+  expect(messages).toEqual([expect.stringMatching(/^object bafy\w+ went before the chain had it/)]);
   expect(await waiting()).toBe(0);
 });
 

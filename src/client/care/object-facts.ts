@@ -2,7 +2,7 @@
 // time, and from a bundle that somebody sent.
 
 import { short, toHex } from '../../base/bytes.ts';
-import { type EpochRecord, findMember } from '../../base/epoch.ts';
+import type { EpochRecord } from '../../base/epoch.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { NetworkId, NodeId, ObjectId } from '../../base/ids.ts';
 import type { AuditRules } from '../../shards/audit-rules.ts';
@@ -78,8 +78,4 @@ export function holdersOf(
   for (const node of [...manifest.holders, ...segments.flatMap(({ holders }) => holders)])
     nodes.set(toHex(node), node);
   return holdersFacts(state, members, rules, nodes.values());
-}
-
-export function operatorOf({ epoch }: NetworkFacts, node: NodeId): string | undefined {
-  return findMember(epoch, node)?.operator;
 }
