@@ -17,13 +17,14 @@ import { registerObject, type UploadedObject } from './names/registration.ts';
 import type { StoreNamesPorts } from './name-release.ts';
 import { openObject } from './object-reader.ts';
 import { noteObject } from './owned-objects.ts';
+import { registerWithinMs } from './register-within.ts';
 import {
   dropRegistration,
   keepRegistration,
   type PendingRegistration,
   pendingRegistrations,
 } from './registrations.ts';
-import { failureOf, linkedAbort } from './tasks.ts';
+import { failureOf, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { CallEvents, NoticeEvent, RegistrationTally } from './types.ts';
 import type { Publication } from './uploaded.ts';
 import type { ObjectUri } from './uri.ts';
@@ -52,8 +53,6 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   'INVALID_ARGUMENT',
   'UNAUTHORIZED',
 ]);
-/** Notes older than this are of no use: the holders' words are of members who have long changed, or the bytes are collected. */
-const AGE_MAX_MS: number = 30 * 24 * 3600 * 1000;
 
 export function createRegistrar(ports: StoreNamesPorts): Registrar {
   return new HomeRegistrar(ports);
@@ -137,9 +136,13 @@ class HomeRegistrar implements Registrar {
   // ---- One object ----------------------------------------------------------------------------------------------
 
   async #again(pending: PendingRegistration, events: CallEvents, signal: AbortSignal): Promise<boolean> {
-    const { context, home } = this.#ports;
-    if (context.clock.now() - pending.createdAtMs > AGE_MAX_MS) {
+    const { context, home, membership } = this.#ports;
+    const epoch = await membership.current(signal).catch(() => undefined);
+    throwIfAborted(signal);
+    // Nodes may be about to take away what the chain does not name: the holders' words are good no longer.
+    if (context.clock.now() - pending.createdAtMs > registerWithinMs(epoch)) {
       await dropRegistration(home, pending.manifest.digest);
+      events.onNotice?.({ kind: 'not-registered', message: tooLate(pending.manifest.digest) });
       return false;
     }
     return this.#register(pending, (limit) => this.#uploaded(pending, limit), events, signal);
@@ -257,6 +260,10 @@ function noticeOf(failure: StoreError, isFinal: boolean): NoticeEvent {
     ? 'the bytes are stored, but the chain refuses the object, so nobody will look after them: put them again'
     : 'the bytes are stored, but the object is not on the chain yet; the next command of this home goes on with that';
   return { kind: 'not-registered', message: `${what} (${failure.message})` };
+}
+
+function tooLate(manifest: Digest): string {
+  return `object ${short(manifest)} was put too long ago and never came onto the chain: nodes take its bytes away, put them again`;
 }
 
 function goneNotice(manifest: Digest): NoticeEvent {

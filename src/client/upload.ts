@@ -39,6 +39,7 @@ import { planPut, type PutPlan } from './put-plan.ts';
 import { createPutTotals, type PutTotals } from './put-totals.ts';
 import { storeRecord, type StoredRecord } from './records.ts';
 import { withdrawObject } from './remove.ts';
+import { registerWithinMs } from './register-within.ts';
 import { readSource, sourceLength, type SourceReader } from './source.ts';
 import { failureOf, type LinkedAbort, linkedAbort, throwIfAborted } from './tasks.ts';
 import type { NoticeEvent, PutOptions, PutResult, Source } from './types.ts';
@@ -378,19 +379,22 @@ function journalHeader({ plan, context }: Upload): Journal['header'] {
   };
 }
 
-/** A new one where the interrupted upload may have come onto the chain: another manifest of the same object would be refused there. */
+/**
+ * A new one where nodes may be about to take away what the interrupted upload has left, or where it may have come onto the chain: another manifest of
+ * the same object would be refused there.
+ */
 async function openFitting(upload: Upload, home: string, resumeKey: string): Promise<Journal> {
   const journal = await openJournal(home, resumeKey, journalHeader(upload));
   if (journal.segments.size === 0) return journal;
-  const { network, owner, objectSalt } = journal.header;
-  let isTaken = false;
+  const { network, owner, objectSalt, createdAtMs } = journal.header;
+  let isOver = upload.context.clock.now() - createdAtMs > registerWithinMs(upload.epoch);
   try {
-    isTaken = await upload.publication.isTaken(objectIdOf(network, owner, objectSalt), upload.abort.signal);
+    isOver ||= await upload.publication.isTaken(objectIdOf(network, owner, objectSalt), upload.abort.signal);
   } catch (error) {
     await journal.close(false);
     throw error;
   }
-  if (!isTaken) return journal;
+  if (!isOver) return journal;
   journal.discard();
   await journal.close(true);
   return openJournal(home, resumeKey, journalHeader(upload));

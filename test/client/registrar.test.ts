@@ -4,7 +4,9 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { equal } from '../../src/base/bytes.ts';
+import { REGISTER_WITHIN_MS } from '../../src/base/limits.ts';
 import { ownedObjects } from '../../src/client/owned-objects.ts';
+import { keepRegistration, pendingRegistrations } from '../../src/client/registrations.ts';
 import type { NoticeEvent, PutResult, Store } from '../../src/client/types.ts';
 import { parseUri } from '../../src/client/uri.ts';
 import { SERVICES } from '../../src/replication/messages.ts';
@@ -98,6 +100,22 @@ test('a note that a crash tore, and one of an object that is gone, are no obstac
   expect(await next.finishRegistrations({ onNotice })).toEqual({ registered: 0, waiting: 0 });
   expect(messages).toEqual([expect.stringMatching(/^object bafy\w+ went before the chain had it/)]);
   expect(await waiting()).toBe(0);
+});
+
+test('what was put so long ago that nodes take it away is not registered any more, and its owner is told', async () => {
+  await start();
+  cluster.chain.isHalted = true;
+  await (await client.put(patterned(10_240))).registered;
+  cluster.chain.isHalted = false;
+  const [pending] = await pendingRegistrations(client.home);
+  const createdAtMs = pending!.createdAtMs - REGISTER_WITHIN_MS - 1;
+  await keepRegistration(client.home, { ...pending!, createdAtMs });
+  const next = await cluster.client({ home: client.home });
+  const notices: NoticeEvent[] = [];
+  const onNotice = (notice: NoticeEvent): void => void notices.push(notice);
+  expect(await next.finishRegistrations({ onNotice })).toEqual({ registered: 0, waiting: 0 });
+  expect(notices.map(({ kind, message }) => `${kind}: ${message}`).join()).toContain('put them again');
+  expect([await waiting(), (await objects()).length]).toEqual([0, 0]);
 });
 
 test('an object that is removed goes from the chain before its pieces go', async () => {

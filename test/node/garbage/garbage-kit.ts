@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { equal, toHex } from '../../../src/base/bytes.ts';
 import { StoreError } from '../../../src/base/errors.ts';
 import type { Digest, NodeId, ObjectId, PieceRoot } from '../../../src/base/ids.ts';
-import type { Clock, LogEntry } from '../../../src/base/ports.ts';
+import type { Clock, KeyValue, LogEntry, PieceLog } from '../../../src/base/ports.ts';
 import { copiesOf, type Holding, piecesOfPart } from '../../../src/node/audit/holdings-diff.ts';
 import type { Moved } from '../../../src/node/audit/holdings-store.ts';
 import type { RecordSource } from '../../../src/node/chain/settle.ts';
@@ -94,6 +94,8 @@ class TestClock implements Clock {
 /** Puts and removals take a few turns, as many as `turns` says. */
 class SlowLog extends MemoryLog {
   turns: () => number = () => 0;
+  /** Once, when a removal has begun. */
+  onRemove: (() => Promise<void>) | undefined;
 
   async #wait(): Promise<void> {
     for (let left = this.turns(); left > 0; left--) await setImmediate();
@@ -106,6 +108,9 @@ class SlowLog extends MemoryLog {
   }
 
   override async remove(keys: readonly Uint8Array[]): Promise<number> {
+    const { onRemove } = this;
+    this.onRemove = undefined;
+    await onRemove?.();
     await this.#wait();
     const count = await super.remove(keys);
     await this.#wait();
@@ -182,7 +187,9 @@ export class GarbageWorld {
   readonly chain: Memory = new Memory();
   readonly clock: TestClock = new TestClock();
   readonly slow: SlowLog = new SlowLog();
-  readonly keyValue: MemoryKeyValue = new MemoryKeyValue();
+  keyValue: KeyValue = new MemoryKeyValue();
+  /** In place of the log in memory. */
+  disk: PieceLog | undefined;
   readonly lines: string[] = [];
   readonly #commits = new TaskQueue();
   readonly #listeners = new Set<(moved: Moved) => void>();
@@ -196,6 +203,8 @@ export class GarbageWorld {
   garbage!: Garbage;
   headMs: number = START_MS;
   isCurrent = true;
+  /** Once, when something is about to be taken away, and no block is being kept out yet. */
+  beforeLastLook: (() => Promise<unknown>) | undefined;
   isWhole = true;
 
   constructor(options: Partial<GarbageOptions> = {}) {
@@ -204,7 +213,7 @@ export class GarbageWorld {
 
   async start(): Promise<void> {
     this.sightings = await openSightings(this.keyValue);
-    this.log = new KeptLog(this.slow, this.sightings);
+    this.log = new KeptLog(this.disk ?? this.slow, this.sightings);
     const load: RecordSource['load'] = async (keys) => keys.map((key) => this.chain.read(key));
     const say = (facts: object, message: string): void => {
       this.lines.push(`${message} ${JSON.stringify(facts)}`);
@@ -216,7 +225,12 @@ export class GarbageWorld {
         log: this.log,
         sightings: this.sightings,
         chain: { load },
-        store: new TestStore(this, (task) => this.#commits.run(() => task({ load }))),
+        store: new TestStore(this, async (task) => {
+          const { beforeLastLook } = this;
+          this.beforeLastLook = undefined;
+          await beforeLastLook?.();
+          return this.#commits.run(() => task({ load }));
+        }),
         holdings: new TestHoldings(this, this.#listeners),
         isCurrent: () => this.isCurrent,
         logger: { debug: say, info: say, warn: say, error: say },
@@ -365,7 +379,7 @@ export class GarbageWorld {
 
   async inLog(): Promise<ReadonlySet<string>> {
     const keys = new Set<string>();
-    for await (const key of this.slow.keys(new Uint8Array(0))) keys.add(toHex(key));
+    for await (const key of (this.disk ?? this.slow).keys(new Uint8Array(0))) keys.add(toHex(key));
     return keys;
   }
 
