@@ -16,6 +16,7 @@ import {
 } from '../base/limits.ts';
 import type { Clock, KeyValue, PieceLog } from '../base/ports.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { portableHasher } from '../replication/blake3.ts';
 import { createCoder } from '../runtime/coder/coder.ts';
 import { nativeSha256, nativeVerify } from '../runtime/crypto.ts';
 import { lockFolder } from '../runtime/folder-lock.ts';
@@ -36,7 +37,6 @@ import { type ChainMembers, followChain } from './chain-members.ts';
 import { type GarbageStatus, startGarbage } from './garbage/garbage.ts';
 import { KeptLog } from './garbage/kept-log.ts';
 import { openSightings } from './garbage/sightings.ts';
-import { lazyHasher } from './group-hasher.ts';
 import { readGenesis } from './genesis.ts';
 import { announcedAddresses, controlListen, withoutLoopback } from './listen.ts';
 import { type Membership, openMembership } from './membership.ts';
@@ -166,7 +166,8 @@ async function openNode(
     clock,
     verify: nativeVerify,
     sha256: nativeSha256,
-    hashes: { hasher: lazyHasher(), sha256: nativeSha256 },
+    // Leaves are few: the kernel's 17 MB would stay with every node at rest.
+    hashes: { hasher: portableHasher, sha256: nativeSha256 },
     chain: { load: (keys: readonly StateKey[]) => serviceOf(chain).chain.load(keys) },
     watcher: chain.watcher,
     logger,

@@ -56,8 +56,8 @@ test('a suspended member gets a piece only when there is nobody else, and nobody
   const members = sampleMembers(9);
   const before = placeSegment(sampleEpoch(members), object, segment(0), 5);
   const silent = before.holders[2]!;
-  const suspended = members.map((member): Member =>
-    member.node === silent.node ? { ...member, isSuspended: true } : member,
+  const suspended = members.map(
+    (member): Member => (member.node === silent.node ? { ...member, isSuspended: true } : member),
   );
   const after = placeSegment(sampleEpoch(suspended), object, segment(0), 5);
   const stayed = before.holders.filter((member) => member !== silent).map(name);
