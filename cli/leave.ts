@@ -14,9 +14,10 @@ export const leave: CommandSpec = {
   operands: '',
   options: [DIR_OPTION, ...CLIENT_OPTIONS],
   details: `For good: the key of a node that left does not come back. From the next epoch
-on it is given nothing new. Its pieces are not moved to other nodes: keep it
-running until what it holds is stored elsewhere, one node at a time. The stake
-is free when its unbonding time is over; run this again then to take it out.`,
+on it is given nothing new. Until then it hands its pieces over to the others:
+keep it running, "store node status" says how many it still holds; what is left
+then the others rebuild. The stake is free when its unbonding time is over; run
+this again then to take it out.`,
   async run(context, _, flags) {
     const { output, home, signal } = context;
     const { leaveNetwork } = await import('../src/node/leave.ts');
@@ -51,7 +52,7 @@ is free when its unbonding time is over; run this again then to take it out.`,
       );
       if (validatorUntil !== undefined) output.note(`a validator until epoch ${validatorUntil} at least`);
       if (leaving > 0n) output.note(stakeNote(leaving, freeAfterEpoch));
-      output.note(`its pieces stay where they are: keep it running until they are stored elsewhere`);
+      output.note('it hands its pieces over now: keep it running until "store node status" shows none');
       return undefined;
     });
   },
