@@ -21,7 +21,7 @@ import {
 import type { Clock, Network, PieceLog, Service, Signer, Verify } from '../../base/ports.ts';
 import type { Hashes } from '../../proofs/opening.ts';
 import type { Place } from '../../proofs/place.ts';
-import { anchorKey, anchorOf } from '../../shards/anchors.ts';
+import { anchorOf } from '../../shards/anchors.ts';
 import { nodeWithKey } from '../../shards/node.ts';
 import { standingOf } from '../../shards/standing.ts';
 import type { Action } from '../../shards/transaction.ts';
@@ -255,7 +255,6 @@ class RunningAudits implements Audits {
     const { round } = watched.round;
     const { isThere } = await settle(this.#ports.chain, new LoadedState(), (loaded) => {
       const state = new Overlay(loaded);
-      state.read(anchorKey(round, group.group));
       return { isThere: anchorOf(state, round, group.group) !== undefined };
     });
     return isThere;

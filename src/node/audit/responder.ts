@@ -5,7 +5,7 @@
 
 import { equal, short } from '../../base/bytes.ts';
 import { StoreError } from '../../base/errors.ts';
-import type { NetworkId, NodeId } from '../../base/ids.ts';
+import type { Digest, NetworkId, NodeId, PieceRoot } from '../../base/ids.ts';
 import {
   AUDIT_OPENED_LENGTH_MAX,
   AUDIT_PART_LENGTH_MAX,
@@ -16,7 +16,7 @@ import {
   OPENING_HEAD_LENGTH_MAX,
   SERVICE_HEADER_LENGTH_MAX,
 } from '../../base/limits.ts';
-import type { Clock, PieceLog, ServedReply, Service, Signer } from '../../base/ports.ts';
+import type { PieceLog, ServedReply, Service, Signer } from '../../base/ports.ts';
 import type { Asked } from '../../proofs/draw.ts';
 import { type Hashes, openCopy, type Opening, openLeaf } from '../../proofs/opening.ts';
 import { isCopy, type Place } from '../../proofs/place.ts';
@@ -30,7 +30,6 @@ import {
 } from '../../proofs/response.ts';
 import { decodePieceMeta, pieceKey, recordKey } from '../entry-keys.ts';
 import { EMPTY_HEADER } from '../keeper-ports.ts';
-import type { PieceRoot, Digest } from '../../base/ids.ts';
 import type { RecordSource } from '../chain/settle.ts';
 import { contentsOf, type HeldContent, placeText } from './contents.ts';
 import type { Receipts } from './receipts.ts';
@@ -40,7 +39,6 @@ export interface ResponderPorts {
   readonly network: NetworkId;
   readonly signer: Signer;
   readonly log: Pick<PieceLog, 'read' | 'stat'>;
-  readonly clock: Pick<Clock, 'monotonic'>;
   readonly chain: RecordSource;
   readonly watcher: Pick<RoundWatcher, 'round' | 'rounds'>;
   readonly receipts: Pick<Receipts, 'take'>;

@@ -10,7 +10,6 @@ import { PORTABLE_HASHES } from '../../../src/proofs/opening.ts';
 import { COPY_SEGMENT } from '../../../src/proofs/place.ts';
 import { encodeReceipt, receiptText, signReceipt } from '../../../src/proofs/receipt.ts';
 import { decodeResponse, encodeRequest } from '../../../src/proofs/response.ts';
-import { systemClock } from '../../../src/runtime/clock.ts';
 import { nativeSha256 } from '../../../src/runtime/crypto.ts';
 import { MemoryLog } from '../../../src/runtime/memory-log.ts';
 import { putObject } from '../../../src/shards/object-record.ts';
@@ -61,7 +60,6 @@ async function holderOfCopies(
     network: NETWORK,
     signer,
     log,
-    clock: systemClock,
     chain: { load: async (keys) => keys.map((key) => memory.read(key)) },
     watcher: { rounds: [own], round: () => own },
     receipts: { take: () => undefined },
